@@ -1,0 +1,1 @@
+"""The dialects that come with kysera: one module a database."""

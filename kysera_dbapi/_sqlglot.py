@@ -1,0 +1,109 @@
+"""The one module that touches sqlglot's internals: tokens, trees, spans, limits.
+
+Everything else sees trees through ``sqlglot.exp`` and positions through here.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as _Sqlglot
+from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+__all__ = [
+    "MAX_DEPTH",
+    "ParseError",
+    "Token",
+    "TokenType",
+    "expression",
+    "on_deep_stack",
+    "parse",
+    "same",
+    "span",
+    "tokenize",
+]
+
+#: Nested parentheses accepted; equal for compiled and pure sqlglot.
+MAX_DEPTH = 200
+_STACK = 256 * 1024 * 1024
+_RECURSION = 40_000
+_deep = threading.Lock()
+
+_Result = TypeVar("_Result")
+
+
+@cache
+def _dialect(name: str) -> _Sqlglot:
+    return _Sqlglot.get_or_raise(name)
+
+
+def tokenize(text: str, dialect: str) -> list[Token]:
+    """The tokens of ``text``; raises ``ParseError`` on text that has none."""
+    try:
+        return _dialect(dialect).tokenize(text)
+    except SqlglotError as error:
+        raise ParseError(str(error)) from error
+
+
+def parse(text: str, tokens: list[Token], dialect: str) -> exp.Expression:
+    """The tree of the one statement in ``tokens``; raises ``ParseError``."""
+    trees = [t for t in _dialect(dialect).parser().parse(tokens, text) if t]
+    if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
+        raise ParseError(f"expected one statement, got {len(trees)}")
+    return trees[0]
+
+
+def expression(text: str, dialect: str) -> exp.Expression:
+    """The tree of a condition or value; raises ``ParseError``."""
+    parser = _dialect(dialect).parser()
+    trees = parser.parse_into(exp.Condition, tokenize(text, dialect), text)
+    if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
+        raise ParseError(f"not one expression: {text}")
+    return trees[0]
+
+
+def span(node: exp.Expression) -> tuple[int, int] | None:
+    """Where a leaf stands in the text (start, end), or None if sqlglot keeps none."""
+    meta = node.meta
+    if "start" not in meta:
+        return None
+    return meta["start"], meta["end"] + 1
+
+
+def same(one: exp.Expression, other: exp.Expression) -> bool:
+    """Whether two trees are equal, comments and positions apart."""
+    return one == other
+
+
+def on_deep_stack(work: Callable[[], _Result]) -> _Result:
+    """Run ``work`` with a stack that suits ``MAX_DEPTH``, whatever the caller's is.
+
+    Pure sqlglot recurses through Python frames, the compiled one through C frames:
+    a thread with its own large C stack and a raised frame limit serves both.
+    """
+    outcome: list[_Result] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    with _deep:
+        limit, stack = sys.getrecursionlimit(), threading.stack_size(_STACK)
+        sys.setrecursionlimit(max(limit, _RECURSION))
+        try:
+            thread = threading.Thread(target=run, name="kysera-parse")
+            thread.start()
+            thread.join()
+        finally:
+            sys.setrecursionlimit(limit)
+            threading.stack_size(stack)
+    if failure:
+        raise failure[0]
+    return outcome[0]

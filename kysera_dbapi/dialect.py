@@ -1,0 +1,158 @@
+"""What differs from database to database: lexing, names, capabilities, statements.
+
+A dialect is a subclass that sets flags and overrides methods; nothing else in the
+engine asks which database it is talking to.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from kysera_dbapi.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Catalogue
+
+__all__ = ["Dialect", "Lexical", "Rule", "Treatment", "get_dialect"]
+
+Treatment = Literal["planned", "passed", "refused"]
+
+#: Runs a query of ours on the raw connection and returns its rows.
+Execute = Callable[..., Sequence[Sequence[object]]]
+
+_BUILT_IN = {"sqlite": "kysera_dialects.sqlite:SQLiteDialect"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lexical:
+    """The tokens of a database, as regular expressions without capturing groups."""
+
+    blank: str
+    comment: str
+    string: str
+    blob: str
+    quoted: str
+    number: str
+    placeholder: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How statements of one kind are treated: a row of docs/statements.md.
+
+    ``kind`` names the statement, ``effect`` what a passed one changes. One that may
+    not name a protected table (``names_protected`` is false) is refused if it does.
+    """
+
+    kind: str
+    syntax: str
+    treatment: Treatment
+    reason: str
+    examples: tuple[str, ...] = ()
+    effect: Literal["", "catalogue", "transaction"] = ""
+    names_protected: bool = True
+
+
+class Dialect:
+    """A database's rules. Subclass it, and name the class in ``kysera.dialects``."""
+
+    name: ClassVar[str]
+    #: The name of the grammar in sqlglot.
+    grammar: ClassVar[str]
+    #: The PEP 249 module used when a URL names none.
+    driver: ClassVar[str]
+    lexical: ClassVar[Lexical]
+    #: Words that cannot stand bare as a name.
+    keywords: ClassVar[frozenset[str]]
+    #: Functions that run SQL, read files or read past any filter.
+    dangerous_functions: ClassVar[frozenset[str]] = frozenset()
+    #: Functions known to read nothing; strict mode refuses all others.
+    known_functions: ClassVar[frozenset[str]] = frozenset()
+    #: ``x IN name`` reads the table of that name.
+    in_reads_table: ClassVar[bool] = False
+    #: What sqlglot may say of a table, and of the things FROM and JOIN name.
+    table_parts: ClassVar[frozenset[str]] = frozenset()
+    join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
+    #: A comma binds looser than JOIN (SQL), not equally (SQLite).
+    comma_binds_looser: ClassVar[bool] = True
+    #: Relations that show stored rows whatever the filter.
+    dangerous_relations: ClassVar[frozenset[str]] = frozenset()
+    #: Names of row identifiers that a derived table loses.
+    row_identifiers: ClassVar[frozenset[str]] = frozenset()
+    #: The rows of docs/statements.md.
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def fold(self, name: str, *, quoted: bool) -> str:
+        """The name as the catalogue knows it."""
+        raise NotImplementedError
+
+    def unquote(self, token: str) -> str:
+        """The name that a bare or quoted identifier token spells."""
+        raise NotImplementedError
+
+    def quote(self, name: str) -> str:
+        """``name`` as a quoted identifier."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def literal(self, value: str) -> str:
+        """``value`` as a string literal."""
+        return "'" + value.replace("'", "''") + "'"
+
+    def visible_ctes(
+        self, names: Sequence[str], position: int, *, recursive: bool
+    ) -> Iterable[str]:
+        """The names of a WITH that the body at ``position`` sees.
+
+        ``position == len(names)`` is the statement after the WITH.
+        """
+        raise NotImplementedError
+
+    def classify(self, words: Sequence[str]) -> Rule | None:
+        """The rule for a statement of these ``words`` (upper case), None if unknown."""
+        raise NotImplementedError
+
+    def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
+        """The action of ``INSERT OR action`` and how many words after the verb it has."""
+        return "", 0
+
+    def statement_ends(self, words: Sequence[str]) -> list[int]:
+        """Which of the ``words`` of a script are semicolons that end a statement."""
+        return [i for i, word in enumerate(words) if word == ";"]
+
+    def read_catalogue(self, execute: Execute) -> "Catalogue":
+        """Read the catalogue over a raw connection."""
+        raise NotImplementedError
+
+
+@cache
+def get_dialect(name: str) -> Dialect:
+    """The dialect of that name: a built-in one, or one of a ``kysera.dialects`` entry.
+
+    Raises ``ConfigurationError`` (unknown-dialect) when there is none.
+    """
+    if name in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[name].partition(":")
+        found = getattr(__import__(module, fromlist=[attribute]), attribute)
+        return _checked(found, name)
+    for entry in entry_points(group="kysera.dialects", name=name):
+        return _checked(entry.load(), name)
+    raise ConfigurationError(
+        f"unknown dialect {name!r}; known are {', '.join(sorted(_known()))}",
+        code="unknown-dialect",
+    )
+
+
+def _checked(found: object, name: str) -> Dialect:
+    if not (isinstance(found, type) and issubclass(found, Dialect)):
+        raise ConfigurationError(
+            f"dialect {name!r} is {found!r}, not a subclass of Dialect",
+            code="unknown-dialect",
+        )
+    return found()
+
+
+def _known() -> set[str]:
+    return set(_BUILT_IN) | {e.name for e in entry_points(group="kysera.dialects")}

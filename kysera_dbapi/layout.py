@@ -1,0 +1,294 @@
+"""Where the clauses of a statement stand: query blocks and joins, by their tokens.
+
+The tree says what a name means, the layout says where its WHERE and ON are. It is
+read from the tokens alone, so that it is the database's own reading order; that the
+edits made with it mean what they should is proved on the tree afterwards.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kysera_dbapi._sqlglot import Token, TokenType
+
+__all__ = ["Block", "Item", "Join", "Layout", "Side"]
+
+Side = Literal["", "LEFT", "RIGHT", "FULL"]
+
+_T = TokenType
+_SET_OPERATORS = (_T.UNION, _T.EXCEPT, _T.INTERSECT)
+#: What ends a WHERE or a FROM in its block.
+_TAIL = frozenset(
+    (
+        _T.GROUP_BY,
+        _T.HAVING,
+        _T.QUALIFY,
+        _T.ORDER_BY,
+        _T.LIMIT,
+        _T.FETCH,
+        _T.RETURNING,
+        _T.SEMICOLON,
+        *_SET_OPERATORS,
+    )
+)
+_SIDES = {_T.LEFT: "LEFT", _T.RIGHT: "RIGHT", _T.FULL: "FULL"}
+_JOIN_WORDS = frozenset(
+    (_T.JOIN, _T.LEFT, _T.RIGHT, _T.FULL, _T.INNER, _T.CROSS, _T.NATURAL, _T.OUTER)
+)
+
+
+@dataclass(slots=True)
+class Join:
+    """How an item is joined to all that stands left of it."""
+
+    side: Side = ""
+    comma: bool = False
+    natural: bool = False
+    using: bool = False
+    #: The tokens of the condition (first, past the last), if there is an ON.
+    on: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Item:
+    """A table, function, sub-query or parenthesised join of a FROM clause."""
+
+    start: int
+    end: int
+    join: Join | None = None
+    #: The items of a parenthesised join.
+    group: "list[Item] | None" = None
+    #: Whether a parenthesised join has an alias of its own.
+    aliased: bool = False
+
+
+@dataclass(slots=True)
+class Block:
+    """A SELECT, UPDATE or DELETE: the token that starts it and where its parts are.
+
+    Ranges are token indices, the end excluded. ``tail`` is the token that a WHERE
+    stands before, or stood if there were one.
+    """
+
+    start: int
+    verb: TokenType
+    end: int = 0
+    source: int | None = None
+    where: int | None = None
+    tail: int = 0
+    set: int | None = None
+    items: list[Item] = field(default_factory=list["Item"])
+
+    @property
+    def condition(self) -> tuple[int, int] | None:
+        """The tokens of the WHERE condition."""
+        return None if self.where is None else (self.where + 1, self.tail)
+
+
+class Layout:
+    """The blocks of one statement."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+        self.close = _matching(tokens)
+        self.blocks: list[Block] = []
+        self._owner: list[Block | None] = [None] * len(tokens)
+        self._scan(0, len(tokens))
+        self._starts = {token.start: i for i, token in enumerate(tokens)}
+
+    def at(self, position: int) -> int | None:
+        """The index of the token that starts at ``position`` of the text."""
+        return self._starts.get(position)
+
+    def block_of(self, index: int) -> Block | None:
+        """The innermost block that holds the token."""
+        return self._owner[index]
+
+    def joined(self, block: Block, index: int) -> list[tuple[list[Item], int]] | None:
+        """The way from the block's FROM to the item that holds a token.
+
+        A list of (items, position), outermost first; None if no item holds it.
+        """
+        way: list[tuple[list[Item], int]] = []
+        items: list[Item] | None = block.items
+        while items is not None:
+            at = next((k for k, i in enumerate(items) if i.start <= index < i.end), None)
+            if at is None:
+                return None
+            way.append((items, at))
+            items = items[at].group
+        return way
+
+    def _scan(self, start: int, end: int) -> None:
+        """Find the blocks of one level of parentheses, and of those within."""
+        block: Block | None = None
+        stack: list[tuple[int, int]] = [(start, end)]
+        while stack:
+            start, end = stack.pop()
+            block = None
+            i = start
+            while i < end:
+                token = self.tokens[i].token_type
+                if self._begins_block(i, block):
+                    self._finish(block, i)
+                    block = Block(i, token, tail=end, end=end)
+                    self.blocks.append(block)
+                elif block is not None:
+                    self._note(block, i)
+                if token in _SET_OPERATORS:
+                    self._finish(block, i)
+                    block = None
+                if block is not None:
+                    self._owner[i] = block
+                if token is _T.L_PAREN and i in self.close:
+                    inner = self.close[i]
+                    for k in range(i, inner + 1):
+                        self._owner[k] = self._owner[i]
+                    stack.append((i + 1, inner))
+                    i = inner
+                i += 1
+            self._finish(block, end)
+
+    def _begins_block(self, i: int, block: Block | None) -> bool:
+        token = self.tokens[i].token_type
+        if token is _T.SELECT:
+            return True
+        if token not in (_T.UPDATE, _T.DELETE) or block is not None:
+            return False
+        before = self.tokens[i - 1] if i else None
+        return before is None or before.text.upper() not in ("DO", "FOR", "ON", "KEY")
+
+    def _note(self, block: Block, i: int) -> None:
+        """Take down the clause that token ``i`` begins in its own block."""
+        if block.tail < block.end:
+            return
+        token = self.tokens[i]
+        kind = token.token_type
+        if kind is _T.FROM and block.source is None:
+            if self.tokens[i - 1].token_type is not _T.DISTINCT:
+                block.source = i
+        elif kind is _T.SET and block.set is None:
+            block.set = i
+        elif kind is _T.WHERE and block.where is None:
+            block.where = i
+        elif kind in _TAIL or self._is_soft_tail(i):
+            block.tail = i
+
+    def _is_soft_tail(self, i: int) -> bool:
+        """WINDOW, OFFSET and ON CONFLICT, which may also be names or parts of a join."""
+        token = self.tokens[i]
+        after = self.tokens[i + 1 : i + 3]
+        if token.token_type is _T.WINDOW:
+            return len(after) == 2 and after[1].token_type is _T.ALIAS
+        if token.token_type is _T.ON and after:
+            return after[0].text.upper() == "CONFLICT"
+        return False
+
+    def _finish(self, block: Block | None, end: int) -> None:
+        if block is None or block.items:
+            return
+        block.end = end
+        block.tail = min(block.tail, end)
+        if block.source is not None:
+            stop = block.tail if block.where is None else block.where
+            block.items = _Items(self, block.source + 1, stop).read()
+
+
+class _Items:
+    """Reads the items of a FROM clause; joins associate to the left."""
+
+    def __init__(self, layout: Layout, start: int, end: int) -> None:
+        self._tokens = layout.tokens
+        self._close = layout.close
+        self._layout = layout
+        self._at = start
+        self._end = end
+
+    def read(self) -> list[Item]:
+        items: list[Item] = []
+        join: Join | None = None
+        while self._at < self._end:
+            items.append(self._item(join))
+            self._condition(items[-1])
+            if self._at >= self._end:
+                break
+            join = self._join()
+        return items
+
+    def _kind(self) -> TokenType:
+        return self._tokens[self._at].token_type
+
+    def _item(self, join: Join | None) -> Item:
+        start = self._at
+        group = None
+        if self._kind() is _T.L_PAREN and start in self._close:
+            group = self._group(start)
+            self._at = self._close[start] + 1
+        after = self._at
+        while self._at < self._end and not self._ends_item():
+            self._at = self._close.get(self._at, self._at) + 1
+        return Item(start, self._at, join, group, aliased=self._at > after)
+
+    def _group(self, start: int) -> list[Item] | None:
+        """The items in parentheses, unless they hold a query."""
+        inner, end = start + 1, self._close[start]
+        if self._holds_query(inner, end):
+            return None
+        return _Items(self._layout, inner, end).read()
+
+    def _holds_query(self, start: int, end: int) -> bool:
+        first = self._tokens[start].token_type
+        if first in (_T.SELECT, _T.WITH, _T.VALUES):
+            return True
+        if first is not _T.L_PAREN or start not in self._close:
+            return False
+        after = self._close[start] + 1
+        if after == end:
+            return self._holds_query(start + 1, after - 1)
+        return self._tokens[after].token_type in (*_SET_OPERATORS, *_TAIL)
+
+    def _ends_item(self) -> bool:
+        kind = self._kind()
+        return kind in (_T.COMMA, _T.ON, _T.USING) or kind in _JOIN_WORDS
+
+    def _condition(self, item: Item) -> None:
+        if self._at >= self._end:
+            return
+        kind = self._kind()
+        if kind is _T.USING and item.join is not None:
+            item.join.using = True
+            self._at = self._close.get(self._at + 1, self._at) + 1
+        elif kind is _T.ON and item.join is not None:
+            start = self._at + 1
+            self._at = start
+            while self._at < self._end and not self._ends_item():
+                self._at = self._close.get(self._at, self._at) + 1
+            item.join.on = (start, self._at)
+
+    def _join(self) -> Join:
+        join = Join()
+        while self._at < self._end:
+            kind = self._kind()
+            self._at += 1
+            if kind is _T.COMMA:
+                join.comma = True
+                break
+            if kind in _SIDES:
+                join.side = _SIDES[kind]  # type: ignore[assignment]
+            elif kind is _T.NATURAL:
+                join.natural = True
+            elif kind is _T.JOIN:
+                break
+        return join
+
+
+def _matching(tokens: Sequence[Token]) -> dict[int, int]:
+    """The closing parenthesis of each opening one."""
+    close: dict[int, int] = {}
+    stack: list[int] = []
+    for i, token in enumerate(tokens):
+        if token.token_type is _T.L_PAREN:
+            stack.append(i)
+        elif token.token_type is _T.R_PAREN and stack:
+            close[stack.pop()] = i
+    return close

@@ -1,0 +1,254 @@
+"""Plugins: what they may do, the order they work in, how they are started and stopped.
+
+A plugin edits statements when they are planned (``intercept``) and sees them when
+they run (``before_execute``, ``after_execute``, ``on_error``).
+"""
+
+import heapq
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from inspect import signature as signature_of
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from kysera_dbapi.errors import ConfigurationError, PluginError
+
+if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Catalogue
+    from kysera_dbapi.dialect import Dialect
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.protocols import Parameters
+
+__all__ = [
+    "Event",
+    "Hook",
+    "Host",
+    "Mode",
+    "Plugin",
+    "destroy",
+    "hooks",
+    "initialise",
+    "intercept",
+    "ordered",
+]
+
+Mode = Literal["normal", "strict", "report"]
+Hook = Literal["before_execute", "after_execute", "on_error"]
+
+
+class Host(Protocol):
+    """The connection, as a plugin sees it."""
+
+    @property
+    def dialect(self) -> "Dialect":
+        """The rules of the connected database."""
+        ...
+
+    @property
+    def catalogue(self) -> "Catalogue":
+        """What the database says of its tables."""
+        ...
+
+    @property
+    def mode(self) -> Mode:
+        """How strictly statements are refused."""
+        ...
+
+    def execute(
+        self, sql: str, parameters: "Parameters" = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run SQL of the plugin's own on the raw connection: no plugin edits it."""
+        ...
+
+
+@dataclass(slots=True)
+class Event:
+    """One execution of a statement.
+
+    ``sql`` is the caller's text and ``final_sql`` the one sent; ``plugins`` names
+    those that edited it. ``rowcount`` and ``elapsed`` (seconds) are known afterwards.
+    """
+
+    sql: str
+    final_sql: str
+    parameters: Any
+    kind: str
+    plugins: tuple[str, ...]
+    host: Host
+    rowcount: int | None = None
+    elapsed: float | None = None
+
+
+class Plugin:
+    """The base of plugins. Each hook does nothing until it is overridden.
+
+    ``name`` is what errors, ``bypass()`` and other plugins call it. Among plugins
+    that do not depend on each other, the one with the higher ``priority`` is first.
+    """
+
+    name: str
+    version: str = "0"
+    priority: int = 0
+    #: Names of plugins that must be there, and come before this one.
+    dependencies: tuple[str, ...] = ()
+    #: Names of plugins that must not be there.
+    conflicts: tuple[str, ...] = ()
+
+    def on_init(self, host: Host) -> None:
+        """Check the configuration against the database, once per connection.
+
+        An error refuses the connection.
+        """
+
+    def on_destroy(self, host: Host) -> None:
+        """Let go of what ``on_init`` took; the connection is about to close."""
+
+    def protected(self, catalogue: "Catalogue") -> Collection[str]:
+        """The tables whose statements this plugin must see, as "main.orders".
+
+        The names are folded and have their schema, as ``Table.key``. What could read
+        or change such a table unseen is refused; with none, nothing is refused.
+        """
+        return ()
+
+    def intercept(self, statement: "Draft") -> None:
+        """Edit or refuse a statement that is being planned.
+
+        The plan is kept for later executions: what depends on values belongs into
+        bound values, not into the edits.
+        """
+
+    def before_execute(self, event: Event) -> None:
+        """See a statement before it is sent; an error stops it."""
+
+    def after_execute(self, event: Event) -> None:
+        """See a statement that succeeded."""
+
+    def on_error(self, event: Event, error: BaseException) -> None:
+        """See a statement that failed; the error is raised afterwards."""
+
+
+# The arguments of each hook, self apart: checked when plugins are put in order.
+_HOOKS = {
+    "on_init": 1,
+    "on_destroy": 1,
+    "protected": 1,
+    "intercept": 1,
+    "before_execute": 1,
+    "after_execute": 1,
+    "on_error": 2,
+}
+
+
+def ordered(plugins: Iterable[Plugin]) -> tuple[Plugin, ...]:
+    """The plugins in the order they work in: dependencies, priority, then name.
+
+    Raises ``PluginError``: plugin-type, plugin-hook, plugin-duplicate,
+    plugin-missing, plugin-conflict or plugin-cycle.
+    """
+    by_name: dict[str, Plugin] = {}
+    for plugin in _listed(plugins):
+        _check(plugin)
+        if plugin.name in by_name:
+            raise PluginError(
+                f"plugin {plugin.name!r} is there twice; pass it once",
+                code="plugin-duplicate",
+            )
+        by_name[plugin.name] = plugin
+    for _, plugin in sorted(by_name.items()):
+        _check_relations(plugin, by_name)
+    return _sorted(by_name)
+
+
+def initialise(plugins: Sequence[Plugin], host: Host) -> None:
+    """Call every ``on_init`` in order; if one fails, undo those before it.
+
+    Raises ``PluginError`` (plugin-init) from what the plugin raised; a
+    ``ConfigurationError`` of the plugin's comes through as it is.
+    """
+    for index, plugin in enumerate(plugins):
+        try:
+            plugin.on_init(host)
+        except BaseException as error:
+            _blame(error, plugin, "on_init")
+            _undo(plugins[:index], host, error)
+            if isinstance(error, ConfigurationError) or not isinstance(
+                error, Exception
+            ):
+                raise
+            raise PluginError(
+                f"plugin {plugin.name!r} could not be initialised: {error}",
+                code="plugin-init",
+            ) from error
+
+
+def destroy(plugins: Sequence[Plugin], host: Host) -> None:
+    """Call every ``on_destroy`` in reverse order, whichever fail.
+
+    Raises one ``PluginError`` (plugin-destroy) for all that failed; its cause is the
+    group of their errors.
+    """
+    failed: dict[str, Exception] = {}
+    for plugin in reversed(plugins):
+        try:
+            plugin.on_destroy(host)
+        except Exception as error:
+            _blame(error, plugin, "on_destroy")
+            failed[plugin.name] = error
+    if not failed:
+        return
+    reasons = "; ".join(f"{name!r}: {error}" for name, error in failed.items())
+    raise PluginError(
+        f"failed to destroy {len(failed)} plugin(s): {reasons}", code="plugin-destroy"
+    ) from ExceptionGroup("on_destroy failed", list(failed.values()))
+
+
+def intercept(plugins: Iterable[Plugin], statement: "Draft") -> None:
+    """Let each plugin edit the statement; an error keeps its class and gets a note."""
+    for plugin in plugins:
+        try:
+            plugin.intercept(statement)
+        except BaseException as error:
+            _blame(error, plugin, "intercept")
+            raise
+
+
+def hooks(plugins: Iterable[Plugin], name: Hook) -> tuple[Callable[..., None], ...]:
+    """The bound methods of that name, of those plugins alone that override it."""
+    unchanged = getattr(Plugin, name)
+    methods = (getattr(plugin, name) for plugin in plugins)
+    return tuple(m for m in methods if getattr(m, "__func__", None) is not unchanged)
+
+
+def _blame(error: BaseException, plugin: Plugin, hook: str) -> None:
+    error.add_note(f"raised by {hook} of plugin {plugin.name!r}")
+
+
+def _undo(started: Sequence[Plugin], host: Host, error: BaseException) -> None:
+    try:
+        destroy(started, host)
+    except PluginError as second:
+        error.add_note(str(second))
+
+
+def _listed(plugins: object) -> list[object]:
+    if isinstance(plugins, Plugin) or not isinstance(plugins, Iterable):
+        raise PluginError(
+            f"plugins must be a list of Plugin instances, got {plugins!r}",
+            code="plugin-type",
+        )
+    return list(plugins)
+
+
+def _check(plugin: object) -> None:
+    if not isinstance(plugin, Plugin):
+        hint = "the class; pass an instance: " if isinstance(plugin, type) else ""
+        raise PluginError(
+            f"expected an instance of Plugin, got {hint}{plugin!r}", code="plugin-type"
+        )
+    name: object = getattr(plugin, "name", None)
+    if not (isinstance(name, str) and name.strip()):
+        raise PluginError(
+            f"plugin {plugin!r} must have a name that is not empty, got {name!r}",
+            code="plugin-type",
+        )

@@ -1,0 +1,422 @@
+"""Parse a text; its kind; every relation reference with its scope and role.
+
+This is the only walker: a reference is found by a generic walk over the whole tree
+with the CTEs visible at each point, never by a list of places to look.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeVar
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.catalogue import Catalogue, Table
+from kysera_dbapi.dialect import Dialect, Rule
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.layout import Block, Layout
+from kysera_dbapi.shape import Lexeme, Lexer
+
+__all__ = ["Reference", "Source", "Statement", "parse", "read"]
+
+Role = Literal["source", "target"]
+
+#: Tokens accepted in one statement after folding; more is refused, not parsed.
+MAX_TOKENS = 200_000
+_PLANNED = ("select", "insert", "update", "delete", "create table as")
+_FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text, lexed: what is known of it before it is parsed.
+
+    ``words`` are its significant tokens in upper case, ``first`` the index of the
+    verb among them (after EXPLAIN), ``rule`` what the dialect does with it.
+    """
+
+    text: str
+    lexemes: tuple[Lexeme, ...]
+    words: tuple[str, ...]
+    first: int
+    rule: Rule | None
+    several: bool
+    #: The placeholders as written, in order.
+    placeholders: tuple[Lexeme, ...]
+    comments: tuple[str, ...]
+
+    @property
+    def explained(self) -> bool:
+        """Whether the statement is only explained."""
+        return self.first > 0
+
+    @property
+    def kind(self) -> str:
+        """The kind of the statement, as the dialect's rule names it."""
+        return self.rule.kind if self.rule else "unknown"
+
+    @property
+    def planned(self) -> bool:
+        """Whether the statement is parsed and rewritten."""
+        return self.kind in _PLANNED
+
+
+@dataclass(eq=False, slots=True)
+class Reference:
+    """A relation that a statement names: which table, where, and in which role."""
+
+    table: Table
+    node: exp.Expression
+    role: Role
+    #: Where its name stands in the text, schema included.
+    start: int
+    end: int
+    #: The name by which its columns are called in its block.
+    exposed: str
+    block: Block | None
+    #: The token that holds its name.
+    token: int
+    #: ``x IN name`` (SQLite).
+    in_list: bool = False
+
+
+@dataclass(eq=False)
+class Statement:
+    """One parsed statement, as plugins see it."""
+
+    source: Source
+    dialect: Dialect
+    catalogue: Catalogue
+    #: The text that was parsed: placeholders, comments and verbs stood in for.
+    stand_in: str
+    tree: exp.Expression
+    layout: Layout
+    conflict: str = ""
+    references: list[Reference] = field(default_factory=list[Reference])
+    #: Names that no catalogue knows.
+    unknown: list[str] = field(default_factory=list[str])
+
+    @property
+    def text(self) -> str:
+        """The caller's text."""
+        return self.source.text
+
+    @property
+    def kind(self) -> str:
+        """select, insert, update, delete, or create table as."""
+        return self.source.kind
+
+    @property
+    def target(self) -> Reference | None:
+        """The relation that is written to."""
+        return next((r for r in self.references if r.role == "target"), None)
+
+    @cached_property
+    def assigned(self) -> list[str]:
+        """The (folded) columns that an UPDATE, or an upsert's UPDATE, sets."""
+        found: list[str] = []
+        for owner in (self.tree, self.tree.args.get("conflict")):
+            if isinstance(owner, (exp.Update, exp.OnConflict)):
+                for assignment in owner.expressions:
+                    found.extend(self._names(assignment.this))
+        return found
+
+    def _names(self, target: exp.Expression) -> Iterator[str]:
+        for leaf in target.find_all(exp.Identifier, exp.Literal):
+            yield self.name_of(leaf)
+
+    def name_of(self, leaf: exp.Expression) -> str:
+        """The folded name that an identifier, or a string in its place, spells."""
+        where = _sqlglot.span(leaf)
+        token = self.text[slice(*where)] if where else leaf.name
+        name = self.dialect.unquote(token)
+        return self.dialect.fold(name, quoted=name != token)
+
+    def exposures(self, block: exp.Expression) -> list[str]:
+        """The names that the FROM clause (and target) of a block exposes."""
+        found: list[str] = []
+        for key in ("this", "from_", "using"):
+            value = block.args.get(key)
+            for node in value if isinstance(value, list) else [value]:
+                if key != "this" or isinstance(block, (exp.Update, exp.Delete)):
+                    self._expose(node, found)
+        for join in block.args.get("joins") or ():
+            self._expose(join.this, found)
+        return found
+
+    def _expose(self, node: exp.Expression | None, found: list[str]) -> None:
+        if isinstance(node, exp.From):
+            node = node.this
+        if node is None:
+            return
+        alias = node.args.get("alias")
+        if alias is not None and alias.this is not None:
+            found.append(self.name_of(alias.this))
+        elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            found.append(self.name_of(node.this))
+        elif isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+            self._expose(node.this, found)
+        for join in node.args.get("joins") or ():
+            self._expose(join.this, found)
+
+
+def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
+    """Lex ``text`` and tell its kind; never raises."""
+    lexemes = tuple(lexer.lex(text))
+    significant = [t for t in lexemes if t.kind not in ("blank", "comment")]
+    while significant and significant[-1].text == ";":
+        significant.pop()
+    words = tuple(t.text.upper() for t in significant)
+    first = 0
+    if words[:1] == ("EXPLAIN",):
+        first = 3 if words[1:3] == ("QUERY", "PLAN") else 1
+    verb = _verb(words, first)
+    several = len(dialect.statement_ends([*words, ";"])) > 1
+    return Source(
+        text,
+        lexemes,
+        words,
+        first,
+        dialect.classify(words[verb:]),
+        several,
+        tuple(t for t in significant if t.kind == "placeholder" and t.text != "%%"),
+        tuple(t.text for t in lexemes if t.kind == "comment"),
+    )
+
+
+def _verb(words: Sequence[str], first: int) -> int:
+    """The main verb of a statement that may begin with WITH."""
+    if words[first : first + 1] != ("WITH",):
+        return first
+    depth = 0
+    for i in range(first, len(words)):
+        depth += (words[i] == "(") - (words[i] == ")")
+        if not depth and words[i] in _VERBS:
+            return i
+    return first
+
+
+_VERBS = ("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE")
+
+
+_Statement = TypeVar("_Statement", bound=Statement)
+
+
+def parse(
+    source: Source, dialect: Dialect, catalogue: Catalogue, make: type[_Statement]
+) -> _Statement:
+    """Parse a planned statement and find its references.
+
+    Raises ``UnsupportedStatement``: unparsed-statement if it has no parse,
+    unsupported-construct if it has one that is not understood.
+    """
+    pieces, conflict = _stand_in(source, dialect)
+    stand_in = "".join(pieces)
+    try:
+        tokens = _sqlglot.tokenize(stand_in, dialect.grammar)
+        _check_tokens(source, pieces, tokens)
+        tree = _sqlglot.parse(stand_in, tokens, dialect.grammar)
+    except _sqlglot.ParseError as error:
+        raise UnsupportedStatement(
+            f"the statement does not parse: {_first_line(error)}; mend it, or run it "
+            "under bypass() if it touches no protected table",
+            code="unparsed-statement",
+        ) from error
+    statement = make(
+        source, dialect, catalogue, stand_in, tree, Layout(tokens), conflict
+    )
+    _Walker(statement).walk()
+    return statement
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].rstrip(".")
+
+
+def _stand_in(source: Source, dialect: Dialect) -> tuple[list[str], str]:
+    """The pieces of a text of the same length that sqlglot reads as the database reads the caller's.
+
+    Placeholders become ``?``, comments blanks, ``REPLACE`` ``INSERT``; EXPLAIN and
+    ``OR action`` are taken out.
+    """
+    pieces = [_plain(lexeme) for lexeme in source.lexemes]
+    at = [i for i, t in enumerate(source.lexemes) if t.kind not in _SILENT]
+    for i in at[: source.first]:
+        pieces[i] = " " * len(pieces[i])
+    verb = _verb(source.words, source.first)
+    conflict, extra = dialect.conflict_clause(source.words[verb:])
+    if source.words[verb] == "REPLACE":
+        pieces[at[verb]] = "INSERT "
+    for i in at[verb + 1 : verb + 1 + extra]:
+        pieces[i] = " " * len(pieces[i])
+    return pieces, conflict
+
+
+_SILENT = ("blank", "comment")
+
+
+def _plain(lexeme: Lexeme) -> str:
+    if lexeme.text == "%%":
+        return "% "
+    if lexeme.kind == "placeholder":
+        return "?".ljust(len(lexeme.text))
+    if lexeme.kind == "comment":
+        return " " * len(lexeme.text)
+    return lexeme.text
+
+
+def _check_tokens(
+    source: Source, pieces: Sequence[str], tokens: Sequence[_sqlglot.Token]
+) -> None:
+    """Both lexers must see the same tokens: the database's rules are ours alone."""
+    if len(tokens) > MAX_TOKENS:
+        raise _sqlglot.ParseError(f"more than {MAX_TOKENS} tokens")
+    starts: set[int] = set()
+    ends: set[int] = set()
+    for lexeme, piece in zip(source.lexemes, pieces, strict=True):
+        if lexeme.kind not in _SILENT and piece.strip():
+            starts.add(lexeme.start)
+            ends.add(lexeme.start + len(piece.rstrip()))
+    text, at = "".join(pieces), 0
+    for token in tokens:
+        at_end = token.end + 1
+        known = token.start in starts and at_end in ends
+        if not known or text[at : token.start].strip(_BLANKS):
+            raise _sqlglot.ParseError(f"unclear text at {token.text!r}")
+        at = at_end
+    if text[at:].strip(_BLANKS + ";"):
+        raise _sqlglot.ParseError("unclear text at the end")
+
+
+_BLANKS = " \t\n\f\r"
+
+
+class _Walker:
+    """Finds the references of a statement."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._dialect = statement.dialect
+
+    def walk(self) -> None:
+        """Visit every node once, with the names of the CTEs that it sees."""
+        stack: list[tuple[exp.Expression, frozenset[str]]] = [
+            (self._statement.tree, frozenset())
+        ]
+        while stack:
+            node, visible = stack.pop()
+            with_ = node.args.get("with_")
+            if isinstance(with_, exp.With):
+                visible = self._enter(with_, visible, stack)
+            self._visit(node, visible)
+            for child in node.iter_expressions():
+                if child is not with_:
+                    stack.append((child, visible))
+        self._statement.references.sort(key=lambda r: r.start)
+
+    def _enter(
+        self,
+        with_: exp.With,
+        outer: frozenset[str],
+        stack: list[tuple[exp.Expression, frozenset[str]]],
+    ) -> frozenset[str]:
+        """Visit the bodies of a WITH; returns what the statement after it sees."""
+        names = [self._statement.name_of(cte.args["alias"].this) for cte in with_]
+        recursive = bool(with_.args.get("recursive"))
+        for i, cte in enumerate(with_.expressions):
+            seen = self._dialect.visible_ctes(names, i, recursive=recursive)
+            stack.append((cte, outer | frozenset(seen)))
+        last = self._dialect.visible_ctes(names, len(names), recursive=recursive)
+        return outer | frozenset(last)
+
+    def _visit(self, node: exp.Expression, visible: frozenset[str]) -> None:
+        if isinstance(node, exp.Table):
+            self._visit_table(node, visible)
+        elif isinstance(node, (exp.From, exp.Join)):
+            self._check_item(node)
+        elif isinstance(node, exp.In) and self._dialect.in_reads_table:
+            field_ = node.args.get("field")
+            if isinstance(field_, exp.Column):
+                self._add(field_, _parts(field_), "source", visible)
+        elif isinstance(node, (exp.Command, exp.Pivot, exp.Lateral)):
+            raise _unsupported(f"{type(node).__name__.lower()} is not understood")
+
+    def _check_item(self, node: exp.From | exp.Join) -> None:
+        if not isinstance(node.this, _FROM_ITEMS):
+            raise _unsupported(f"a {type(node.this).__name__.lower()} in FROM")
+        if isinstance(node, exp.Join):
+            kind = str(node.args.get("kind") or "").upper()
+            method = str(node.args.get("method") or "").upper()
+            if kind not in self._dialect.join_kinds or method not in ("", "NATURAL"):
+                raise _unsupported(f"the join {method} {kind}".replace("  ", " "))
+
+    def _visit_table(self, node: exp.Table, visible: frozenset[str]) -> None:
+        if node.arg_key == "indexed":
+            return
+        for part, value in node.args.items():
+            if value and part not in self._dialect.table_parts:
+                raise _unsupported(f"{part} of a table")
+        if isinstance(node.this, exp.Identifier):
+            self._add(node, _parts(node), _role(node), visible)
+
+    def _add(
+        self,
+        node: exp.Expression,
+        parts: list[exp.Expression],
+        role: Role,
+        visible: frozenset[str],
+    ) -> None:
+        statement = self._statement
+        names = [statement.name_of(part) for part in parts]
+        if role == "source" and len(names) == 1 and names[0] in visible:
+            return
+        if isinstance(node.parent, exp.Create):
+            return
+        table = statement.catalogue.resolve(names)
+        if table is None:
+            statement.unknown.append(".".join(names))
+            return
+        first, last = _sqlglot.span(parts[0]), _sqlglot.span(parts[-1])
+        token = statement.layout.at(last[0]) if last else None
+        if first is None or last is None or token is None:
+            raise _unsupported(f"the name {'.'.join(names)} where it stands")
+        alias = node.args.get("alias")
+        exposed = statement.name_of(alias.this) if alias else names[-1]
+        statement.references.append(
+            Reference(
+                table,
+                node,
+                role,
+                first[0],
+                last[1],
+                exposed,
+                statement.layout.block_of(token),
+                token,
+                in_list=isinstance(node, exp.Column),
+            )
+        )
+
+
+def _parts(node: exp.Expression) -> list[exp.Expression]:
+    """The identifiers of a dotted name, outermost first."""
+    keys = ("catalog", "db", "this") if isinstance(node, exp.Table) else _COLUMN
+    return [node.args[key] for key in keys if node.args.get(key)]
+
+
+_COLUMN = ("catalog", "db", "table", "this")
+
+
+def _role(node: exp.Table) -> Role:
+    parent = node.parent
+    if isinstance(parent, exp.Schema):
+        node, parent = parent, parent.parent  # type: ignore[assignment]
+    written = isinstance(parent, (exp.Insert, exp.Update, exp.Delete))
+    return "target" if written and node.arg_key == "this" else "source"
+
+
+def _unsupported(what: str) -> UnsupportedStatement:
+    return UnsupportedStatement(
+        f"{what} is not supported; rephrase the statement, or run it under bypass()",
+        code="unsupported-construct",
+    )

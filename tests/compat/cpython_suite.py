@@ -1,0 +1,73 @@
+"""Runs CPython's own tests of sqlite3; a program, since it changes the whole process.
+
+``python cpython_suite.py VARIANT FILE [MODULE ...]`` writes what each test came to
+into FILE, as JSON. VARIANT says what ``sqlite3.connect`` is while the tests run.
+"""
+
+import json
+import sqlite3
+import sys
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.compat.outcomes import run
+
+__all__ = ["VARIANTS", "main"]
+
+
+def raw() -> None:
+    """The driver alone."""
+
+
+def noop() -> None:
+    """The shim, with a plugin that takes part in everything and does nothing."""
+    from kysera_dbapi import install
+    from kysera_dbapi.plugin import Plugin
+
+    class Noop(Plugin):
+        name = "noop"
+
+    install("sqlite3", plugins=[Noop()])
+
+
+def soft_delete() -> None:
+    """The shim, protecting a table that no test uses."""
+    from kysera_dbapi import install
+    from kysera_dbapi.plugins import SoftDelete
+
+    install("sqlite3", plugins=[SoftDelete(tables=["kysera_protected"])])
+
+
+def broken() -> None:
+    """A wrapper gone wrong: ``rollback`` does nothing."""
+
+    class Broken(sqlite3.Connection):
+        def rollback(self) -> None:
+            """Forget what was asked for."""
+
+    connect = sqlite3.connect
+
+    def connect_broken(*args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("factory", Broken)
+        return connect(*args, **kwargs)
+
+    sqlite3.connect = sqlite3.dbapi2.connect = connect_broken
+
+
+VARIANTS: dict[str, Callable[[], None]] = {
+    variant.__name__: variant for variant in (raw, noop, soft_delete, broken)
+}
+
+
+def main(variant: str, file: str, *modules: str) -> None:
+    """Set ``variant`` up, run the tests of ``modules`` (all) and write ``file``."""
+    VARIANTS[variant]()  # before the tests import sqlite3
+    names = [f"test.test_sqlite3.{module}" for module in modules]
+    suite = unittest.defaultTestLoader.loadTestsFromNames(names or ["test.test_sqlite3"])
+    Path(file).write_text(json.dumps(run(suite).as_dict()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,83 @@
+"""CPython's own tests of sqlite3 come to the same, raw and through the shim."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import tests.compat.cpython_suite
+from tests.compat.outcomes import Run, differences
+from tests.compat.process import run_script
+
+SUITE = "test.test_sqlite3"
+
+#: What no proxy can pass, and why. A test of these that passes is an error too.
+OUT_OF_REACH = {
+    "test_dbapi.OpenTests.test_database_keyword": (
+        "asks for type(connection) is sqlite3.Connection"
+    ),
+    "test_dbapi.ConnectionTests.test_connection_reinit": (
+        "calls __init__ of an open connection to open another database"
+    ),
+    "test_dbapi.ConnectionTests.test_connection_bad_reinit": (
+        "calls __init__ of an open connection to break it"
+    ),
+    "test_regression.RegressionTests.test_bpo31770": (
+        "sqlite3.Cursor(connection) checks in C for a true sqlite3.Connection"
+    ),
+    "test_regression.RecursiveUseOfCursors.test_recursive_cursor_init": (
+        "calls __init__ of a cursor while it fetches"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def raw(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """What the suite comes to on the driver alone; skips if there is no suite."""
+    if importlib.util.find_spec("test") is None or not importlib.util.find_spec(SUITE):
+        text = f"not run: {sys.executable} was installed without {SUITE}"
+        terminal = request.config.get_terminal_writer()
+        terminal.line()
+        terminal.sep("!", text, red=True)
+        pytest.skip(text)
+    return outcomes("raw", tmp_path_factory.mktemp("raw"))
+
+
+def outcomes(variant: str, folder: Path, *modules: str) -> Run:
+    """What the suite comes to in a process of its own, started in ``folder``."""
+    file = folder / f"{variant}.json"
+    script = tests.compat.cpython_suite.__file__
+    run_script(script, variant, str(file), *modules, cwd=folder)
+    return Run(**json.loads(file.read_text()))
+
+
+def short(found: dict[str, str]) -> dict[str, str]:
+    """``found`` with the suite's own name taken off the tests' names."""
+    return {name.removeprefix(f"{SUITE}."): text for name, text in found.items()}
+
+
+def test_the_driver_alone_passes(raw: Run) -> None:
+    kinds = {outcome.partition(":")[0] for outcome in raw.outcomes.values()}
+    assert kinds <= {"passed", "skipped"}, raw.tracebacks
+    assert len(raw.outcomes) > 400
+    assert {f"{SUITE}.{name}" for name in OUT_OF_REACH} <= raw.outcomes.keys()
+
+
+@pytest.mark.parametrize("variant", ["noop", "soft_delete"])
+def test_the_suite_comes_to_the_same_through_the_shim(
+    raw: Run, variant: str, tmp_path: Path
+) -> None:
+    found = short(differences(raw, outcomes(variant, tmp_path)))
+    unexpected = [text for name, text in found.items() if name not in OUT_OF_REACH]
+    assert not unexpected, "\n".join(found)
+    assert found.keys() == OUT_OF_REACH.keys()
+
+
+def test_a_wrong_wrapper_would_be_seen(raw: Run, tmp_path: Path) -> None:
+    found = short(differences(raw, outcomes("broken", tmp_path, "test_transactions")))
+    ran = {text for text in found.values() if not text.startswith("passed -> not run")}
+    assert len(ran) >= 2, found

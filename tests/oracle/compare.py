@@ -1,0 +1,258 @@
+"""Runs one statement on both sides and says what came of it."""
+
+import enum
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from tests.oracle.draft import Statement
+from tests.oracle.world import GHOST, PROTECTED, ROWS, Row, Tables, World, contents
+
+# The classes of PEP 249, and the one by which a statement is refused.
+_CLASSES = (
+    "UnsupportedStatement",
+    "IntegrityError",
+    "DataError",
+    "OperationalError",
+    "InternalError",
+    "ProgrammingError",
+    "NotSupportedError",
+    "DatabaseError",
+    "InterfaceError",
+    "Warning",
+)
+
+
+class Cursor(Protocol):
+    """What the comparison asks of a cursor (PEP 249)."""
+
+    description: Any
+    rowcount: int
+    lastrowid: int | None
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def close(self) -> None: ...
+
+
+class Connection(Protocol):
+    """What the comparison asks of a connection (PEP 249)."""
+
+    def cursor(self) -> Any: ...
+    def rollback(self) -> None: ...
+
+
+class Outcome(enum.Enum):
+    EQUAL = "equal"
+    REFUSED = "refused"
+    BOTH_ERROR = "both-error"
+    WRONG = "wrong"
+    LEAKED = "leaked"
+    DISPUTED = "disputed"  # SQLite itself answers one query in two ways
+
+
+BAD = (Outcome.WRONG, Outcome.LEAKED)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that a caller sees of a statement."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    rowcount: int = -1
+    lastrowid: int | None = None
+    error: str = ""  # the class of the error
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a statement; `got` through the shim, `expected` on the copy."""
+
+    outcome: Outcome
+    reason: str
+    got: Answer
+    expected: Answer
+    sent: tuple[str, ...] = ()  # the texts that SQLite was given
+
+
+Judge: TypeAlias = Callable[[Statement], Verdict]
+
+
+def ask(connection: Connection, statement: Statement) -> Answer:
+    """Runs the statement to its end; an error of any kind is an answer too."""
+    cursor: Cursor = connection.cursor()
+    try:
+        cursor.execute(statement.sql, statement.params)
+        rows = cursor.fetchall() if cursor.description else []
+    except Exception as error:
+        return Answer(error=_class_of(error), message=str(error))
+    else:
+        names = tuple(column[0] for column in cursor.description or ())
+        plain = tuple(tuple(row) for row in rows)
+        return Answer(names, plain, cursor.rowcount, cursor.lastrowid)
+    finally:
+        cursor.close()
+
+
+def _class_of(error: BaseException) -> str:
+    names = [base.__name__ for base in type(error).__mro__]
+    known = [name for name in names if name in _CLASSES]
+    if "UnsupportedStatement" in known:
+        return "UnsupportedStatement"
+    return known[0] if known else names[0]
+
+
+def judge(world: World, shim: Connection, statement: Statement) -> Verdict:
+    """Runs the statement through the shim on the full database, and raw on the copy.
+
+    Afterwards both databases are as they were.
+    """
+    with _texts(world.full) as sent:
+        got = ask(shim, statement)
+    expected = ask(world.copy, statement)
+    outcome, reason = _compare(statement, got, expected)
+    if outcome is Outcome.WRONG and statement.kind == "query":
+        third = ask(world.views, statement)
+        agreed = _compare(statement, got, third)[0] is Outcome.EQUAL
+        outcome = Outcome.DISPUTED if agreed else outcome
+    if outcome is Outcome.EQUAL and statement.kind != "query":
+        reason = _state(world, statement)
+        outcome = Outcome.WRONG if reason else outcome
+    if statement.kind != "query" or outcome in BAD:
+        shim.rollback()
+        world.reset()
+    return Verdict(outcome, reason, got, expected, tuple(sent))
+
+
+@contextmanager
+def _texts(connection: sqlite3.Connection) -> Generator[list[str], None, None]:
+    sent: list[str] = []
+    connection.set_trace_callback(sent.append)
+    try:
+        yield sent
+    finally:
+        connection.set_trace_callback(None)
+
+
+# answers
+
+
+def _compare(
+    statement: Statement, got: Answer, expected: Answer
+) -> tuple[Outcome, str]:
+    if got.error and GHOST in got.message and GHOST not in expected.message:
+        return Outcome.LEAKED, "the error shows a hidden row"
+    if got.error == "UnsupportedStatement":
+        return Outcome.REFUSED, got.message
+    if got.error or expected.error:
+        if got.error == expected.error:
+            return Outcome.BOTH_ERROR, got.error
+        return Outcome.WRONG, f"error {got.error or 'none'!r}, not {expected.error!r}"
+    extra = Counter(map(_typed, got.rows)) - Counter(map(_typed, expected.rows))
+    if any(_shows_ghost(row) for row in extra):
+        return Outcome.LEAKED, "a row shows what only hidden rows hold"
+    reason = _difference(statement, got, expected)
+    return (Outcome.WRONG if reason else Outcome.EQUAL), reason
+
+
+def _difference(statement: Statement, got: Answer, expected: Answer) -> str:
+    if got.columns != expected.columns:
+        return f"columns {got.columns}, not {expected.columns}"
+    one, two = [[_typed(row) for row in answer.rows] for answer in (got, expected)]
+    if statement.ordered and one != two and Counter(one) == Counter(two):
+        return "the rows are in another order"
+    if Counter(one) != Counter(two):
+        return f"{len(one)} rows, not the same {len(two)}"
+    if got.rowcount != expected.rowcount:
+        return f"rowcount {got.rowcount}, not {expected.rowcount}"
+    single = statement.kind == "insert" and "INSERT VALUES" in statement.shapes
+    if single and got.lastrowid != expected.lastrowid:
+        return f"lastrowid {got.lastrowid}, not {expected.lastrowid}"
+    return ""
+
+
+def _typed(row: Row) -> tuple[tuple[str, object], ...]:
+    """1, 1.0 and '1' are different values, though Python holds some to be equal."""
+    return tuple((type(value).__name__, value) for value in row)
+
+
+def _shows_ghost(row: tuple[tuple[str, object], ...]) -> bool:
+    return any(GHOST in str(value).lower() for _, value in row)
+
+
+# what a statement that writes has left behind
+
+
+def _state(world: World, statement: Statement) -> str:
+    full, copy = contents(world.full), contents(world.copy)
+    for table in ROWS:
+        live = [row for row in full[table] if not world.hidden(table, row)]
+        if Counter(live) != Counter(copy[table]):
+            return f"the live rows of {table!r} differ: {_rows(live, copy[table])}"
+        hidden = [row for row in full[table] if world.hidden(table, row)]
+        due = _due(world, statement, table, copy)
+        if Counter(_unmarked(world, table, hidden)) != Counter(due):
+            return f"the hidden rows of {table!r} are not those due: {hidden}"
+    return ""
+
+
+def _due(world: World, statement: Statement, table: str, copy: Tables) -> list[Row]:
+    """The hidden rows that must be there, without the time of a new deletion."""
+    before = [row for row in world.full_before[table] if world.hidden(table, row)]
+    if statement.kind == "delete" and table == statement.target in PROTECTED:
+        gone = Counter(world.copy_before[table]) - Counter(copy[table])
+        before += list(gone.elements())
+    return _unmarked(world, table, before)
+
+
+def _unmarked(world: World, table: str, rows: Sequence[Row]) -> list[Row]:
+    """The rows with the mark left out where it is not one of before."""
+    if table not in PROTECTED:
+        return list(rows)
+    at = world.positions[table]
+    old = {row for row in world.full_before[table] if world.hidden(table, row)}
+    return [row if row in old else (*row[:at], None, *row[at + 1 :]) for row in rows]
+
+
+def _rows(got: Sequence[Row], expected: Sequence[Row]) -> str:
+    extra = Counter(got) - Counter(expected)
+    missing = Counter(expected) - Counter(got)
+    return f"extra {list(extra.elements())}, missing {list(missing.elements())}"
+
+
+# reports
+
+
+def report(statement: Statement, verdict: Verdict) -> str:
+    """The statement, its parameters, both answers, and what was sent."""
+    got, expected = verdict.got, verdict.expected
+    return "\n".join(
+        (
+            f"{verdict.outcome.value}: {verdict.reason}",
+            f"  statement: {statement.sql}",
+            f"  parameters: {statement.params!r}",
+            f"  got: {_shown(got, expected)}",
+            f"  expected: {_shown(expected, got)}",
+            *(f"  sent: {text}" for text in verdict.sent),
+        )
+    )
+
+
+def _shown(answer: Answer, other: Answer) -> str:
+    if answer.error:
+        return f"{answer.error}: {answer.message}"
+    only = Counter(answer.rows) - Counter(other.rows)
+    rows = list(only.elements())[:8]
+    return (
+        f"{len(answer.rows)} rows, rowcount {answer.rowcount}, "
+        f"columns {answer.columns}; only here: {rows}"
+    )
+
+
+def table_of(counts: Mapping[Outcome, int]) -> str:
+    return ", ".join(f"{outcome.value} {counts.get(outcome, 0)}" for outcome in Outcome)
