@@ -1,0 +1,66 @@
+"""A PEP 249 driver that edits each statement on its way to the database.
+
+``connect()`` wraps a driver; plugins see every statement parsed, and edit it.
+"""
+
+from kysera_dbapi._connect import connect, explain, wrap
+from kysera_dbapi._context import (
+    bypass,
+    bypass_reasons,
+    including_deleted,
+    only_deleted,
+)
+from kysera_dbapi.errors import (
+    ConfigurationError,
+    ContextMissing,
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    PluginError,
+    ProgrammingError,
+    TombstoneConflict,
+    UnsupportedStatement,
+    Warning,
+)
+from kysera_dbapi.explanation import Explanation
+from kysera_dbapi.plugin import Plugin
+
+__all__ = [
+    "ConfigurationError",
+    "ContextMissing",
+    "DataError",
+    "DatabaseError",
+    "Error",
+    "Explanation",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "OperationalError",
+    "Plugin",
+    "PluginError",
+    "ProgrammingError",
+    "TombstoneConflict",
+    "UnsupportedStatement",
+    "Warning",
+    "apilevel",
+    "bypass",
+    "bypass_reasons",
+    "connect",
+    "explain",
+    "including_deleted",
+    "only_deleted",
+    "paramstyle",
+    "threadsafety",
+    "wrap",
+]
+
+apilevel = "2.0"
+#: Threads may share the module, not connections.
+threadsafety = 1
+paramstyle = "qmark"

@@ -252,3 +252,74 @@ def _check(plugin: object) -> None:
             f"plugin {plugin!r} must have a name that is not empty, got {name!r}",
             code="plugin-type",
         )
+    for hook, arguments in _HOOKS.items():
+        _check_hook(plugin, hook, arguments)
+
+
+def _check_hook(plugin: Plugin, hook: str, arguments: int) -> None:
+    method: object = getattr(plugin, hook)
+    if not callable(method) or iscoroutinefunction(method) or _generates(method):
+        raise PluginError(
+            f"{hook} of plugin {plugin.name!r} must be a plain method, got {method!r}",
+            code="plugin-hook",
+        )
+    try:
+        signature_of(method).bind(*[None] * arguments)
+    except TypeError as error:
+        raise PluginError(
+            f"{hook} of plugin {plugin.name!r} must take {arguments} argument(s): "
+            f"{error}",
+            code="plugin-hook",
+        ) from error
+
+
+def _generates(method: object) -> bool:
+    return isgeneratorfunction(method) or isasyncgenfunction(method)
+
+
+def _check_relations(plugin: Plugin, known: dict[str, Plugin]) -> None:
+    for name in plugin.dependencies:
+        if name not in known:
+            raise PluginError(
+                f"plugin {plugin.name!r} needs plugin {name!r}; pass it too",
+                code="plugin-missing",
+            )
+    for name in plugin.conflicts:
+        if name in known and name != plugin.name:
+            raise PluginError(
+                f"plugin {plugin.name!r} cannot work beside plugin {name!r}; "
+                "pass one of them",
+                code="plugin-conflict",
+            )
+
+
+def _sorted(known: dict[str, Plugin]) -> tuple[Plugin, ...]:
+    """Dependencies first; among those ready, by priority and then by name."""
+    waiting = {name: set(p.dependencies) for name, p in known.items()}
+    ready = [(-known[n].priority, n) for n, needs in waiting.items() if not needs]
+    heapq.heapify(ready)
+    found: list[Plugin] = []
+    while ready:
+        _, name = heapq.heappop(ready)
+        found.append(known[name])
+        del waiting[name]
+        for other, needs in waiting.items():
+            if name in needs:
+                needs.discard(name)
+                if not needs:
+                    heapq.heappush(ready, (-known[other].priority, other))
+    if waiting:
+        path = " -> ".join(_cycle(waiting))
+        raise PluginError(
+            f"plugins depend on each other in a cycle: {path}", code="plugin-cycle"
+        )
+    return tuple(found)
+
+
+def _cycle(waiting: dict[str, set[str]]) -> list[str]:
+    name = min(waiting)
+    path: list[str] = []
+    while name not in path:
+        path.append(name)
+        name = min(waiting[name] & waiting.keys())
+    return [*path[path.index(name) :], name]

@@ -148,7 +148,7 @@ class Statement:
     def _expose(self, node: exp.Expression | None, found: list[str]) -> None:
         if isinstance(node, exp.From):
             node = node.this
-        if node is None:
+        if not isinstance(node, exp.Expression):
             return
         alias = node.args.get("alias")
         if alias is not None and alias.this is not None:

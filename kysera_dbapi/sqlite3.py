@@ -1,0 +1,409 @@
+"""A drop-in for the standard ``sqlite3``: ``from kysera_dbapi import sqlite3``.
+
+Cursors are subclasses of the driver's, so that fetching costs nothing; the connection
+is a proxy. https://docs.python.org/3/library/sqlite3.html
+"""
+
+import sqlite3 as _driver
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any, ClassVar
+
+from kysera_dbapi import errors
+from kysera_dbapi._context import scope
+from kysera_dbapi.connection import Connection as _Connection
+from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.errors import ConfigurationError, ProgrammingError
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.plan import Plan
+from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.session import Session, steps
+
+__all__ = [
+    "CONNECTION_MEMBERS",
+    "CURSOR_MEMBERS",
+    "Connection",
+    "connect",
+    "cursor_class",
+    "wrap",
+]
+
+_PASSED = """
+DataError DatabaseError Error IntegrityError InterfaceError InternalError
+NotSupportedError OperationalError ProgrammingError Warning autocommit commit
+create_aggregate create_collation create_function create_window_function
+enable_load_extension getconfig getlimit in_transaction interrupt isolation_level
+load_extension rollback row_factory set_authorizer set_progress_handler
+set_trace_callback setconfig setlimit text_factory total_changes
+"""
+#: What becomes of each public member of ``sqlite3.Connection``.
+CONNECTION_MEMBERS: dict[str, str] = {
+    **dict.fromkeys(_PASSED.split(), "passed"),
+    "backup": "refused",
+    "blobopen": "refused",
+    "serialize": "refused",
+    "deserialize": "refused",
+    "close": "passed",
+    "cursor": "twin",
+    "execute": "planned",
+    "executemany": "planned",
+    "executescript": "planned",
+    "iterdump": "planned",
+}
+#: What becomes of each public member of ``sqlite3.Cursor``.
+CURSOR_MEMBERS: dict[str, str] = {
+    **dict.fromkeys(
+        "arraysize close description fetchone lastrowid row_factory rowcount "
+        "setinputsizes setoutputsize".split(),
+        "passed",
+    ),
+    "connection": "twin",
+    "execute": "planned",
+    "executemany": "planned",
+    "executescript": "planned",
+    "fetchall": "passed",
+    "fetchmany": "passed",
+}
+
+_ABSENT: Any = object()
+
+
+class _Planned:
+    """What a cursor class adds to the driver's: plans before it executes."""
+
+    _raw_class: ClassVar[type[_driver.Cursor]]
+    _translates: ClassVar[bool]
+    _proxy: "Connection"
+    _session: Session
+
+    @property
+    def connection(self) -> "Connection":
+        """The connection, as it was asked for the cursor."""
+        return self._proxy
+
+    def execute(self, sql: str, parameters: Any = _ABSENT, /) -> Any:
+        """Plan the statement and execute it; returns the cursor."""
+        session = self._session
+        style = self._translates and parameters not in (_ABSENT, None)
+        plan = session.plans.get((sql, scope(), style))
+        try:
+            if plan is None:
+                plan = self._planned(sql, style)
+            if (
+                plan.program is None
+                and not plan.companions
+                and not plan.effect
+                and not session.hooked
+            ):
+                if parameters is _ABSENT:
+                    return self._raw_class.execute(self, sql)  # type: ignore[arg-type]
+                return self._raw_class.execute(self, sql, parameters)  # type: ignore[arg-type]
+            self._run(sql, plan, parameters)
+        except (_driver.Error, _driver.Warning, errors.Error) as error:
+            raise self._failed(error, plan) from error.__cause__
+        return self
+
+    def _planned(self, sql: str, style: bool) -> Plan:
+        if not isinstance(sql, str) or "\x00" in sql or not sql.isprintable():
+            _check_text(sql, self._session)
+        return self._session.plan(sql, format_style=style)
+
+    def _failed(self, error: BaseException, plan: Plan | None) -> BaseException:
+        session = self._session
+        twin = session.error(error)
+        if twin is not error and twin.__cause__ is not None:
+            error.__cause__ = twin.__cause__
+        for plugin in session.plugins:
+            explain = getattr(plugin, "explain_error", None)
+            if explain is not None and plan is not None:
+                twin = explain(twin, plan, session)
+        if str(error).startswith("no such "):
+            session.refresh()
+        return twin
+
+    def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
+        session = self._session
+
+        def run() -> int:
+            with self._atomic(plan):
+                self._send(plan, parameters)
+            return int(self.rowcount)  # type: ignore[attr-defined]
+
+        if session.hooked:
+            session.watched(session.event(sql, plan, parameters), run)
+        else:
+            run()
+        if plan.effect == "catalogue":
+            session.refresh()
+
+    def _send(self, plan: Plan, parameters: Any) -> None:
+        execute: Any = self._raw_class.execute
+        if plan.program is None and not plan.companions:
+            given = () if parameters is _ABSENT else (parameters,)
+            execute(self, plan.sql, *given)
+            return
+        given = () if parameters in (_ABSENT, None) else parameters
+        todo = steps(plan, given)
+        rows: Any = None
+        try:
+            while True:
+                rows = self._session.execute(*todo.send(rows))
+        except StopIteration as done:
+            execute(self, *done.value)
+
+    def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
+        if not plan.companions:
+            return nullcontext()
+        return self._proxy._atomic()
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
+        """Plan the statement once and execute it for each of ``rows``."""
+        session = self._session
+        plan = None
+        try:
+            plan = session.plans.get((sql, scope(), self._translates))
+            if plan is None:
+                plan = self._planned(sql, self._translates)
+            if session.hooked:
+                event = session.event(sql, plan, rows)
+                session.watched(event, lambda: self._send_many(plan, rows))
+            else:
+                self._send_many(plan, rows)
+            if plan.effect == "catalogue":
+                session.refresh()
+        except (_driver.Error, _driver.Warning, errors.Error) as error:
+            raise self._failed(error, plan) from error.__cause__
+        return self
+
+    def _send_many(self, plan: Plan, rows: Iterable[Any]) -> int:
+        if plan.companions:
+            raise UnsupportedStatement(
+                "executemany of a DELETE with declared children is not supported; "
+                "execute it row by row",
+                code="unsupported-construct",
+            )
+        if plan.program is not None:
+            values = tuple(bind.source() for bind in plan.binds)
+            rows = plan.program.binding.bind_many(rows, values)
+        self._raw_class.executemany(self, plan.sql, rows)  # type: ignore[arg-type]
+        return int(self.rowcount)  # type: ignore[attr-defined]
+
+    def executescript(self, script: str, /) -> Any:
+        """Commit, then plan and execute the script's statements one by one."""
+        session = self._session
+        try:
+            if not session.plugins:
+                return self._raw_class.executescript(self, script)  # type: ignore[arg-type]
+            _check_text(script, session)
+            self._proxy._run_script(script)
+        except (_driver.Error, _driver.Warning, errors.Error) as error:
+            raise self._failed(error, None) from error.__cause__
+        return self
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        try:
+            return self._raw_class.fetchall(self)  # type: ignore[arg-type]
+        except (_driver.Error, _driver.Warning) as error:
+            raise self._session.error(error) from error
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next ``size`` rows, by default ``arraysize``."""
+        count = self.arraysize if size is None else size  # type: ignore[attr-defined]
+        try:
+            return self._raw_class.fetchmany(self, count)  # type: ignore[arg-type]
+        except (_driver.Error, _driver.Warning) as error:
+            raise self._session.error(error) from error
+
+
+def _check_text(sql: Any, session: Session) -> None:
+    """Texts that the driver itself rejects go on to it, if they name no table of ours."""
+    if not isinstance(sql, str):
+        return
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise ProgrammingError(
+            f"the statement cannot be encoded: {error}", code="unparsed-statement"
+        ) from error
+
+
+@cache
+def cursor_class(raw: type[_driver.Cursor]) -> type[_driver.Cursor]:
+    """The planned twin of a cursor class; a caller's own class stays beneath it."""
+    if not (isinstance(raw, type) and issubclass(raw, _driver.Cursor)):
+        raise ConfigurationError(
+            f"the cursor factory must be a subclass of sqlite3.Cursor, got {raw!r}",
+            code="configuration",
+        )
+    translates = raw.execute is not _driver.Cursor.execute
+    return type(
+        raw.__name__,
+        (_Planned, raw),
+        {"_raw_class": raw, "_translates": translates, "__module__": raw.__module__},
+    )
+
+
+class Connection(_Connection):
+    """A wrapped ``sqlite3.Connection``."""
+
+    members = CONNECTION_MEMBERS
+
+    def __call__(self, sql: str, /) -> Any:
+        """Compile a statement, as the driver does; it cannot be executed."""
+        return self._self_session.raw(sql)
+
+    def __enter__(self) -> "Connection":
+        self._self_session.raw.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> Any:
+        return self._self_session.raw.__exit__(*exception)
+
+    def cursor(self, factory: Any = _driver.Cursor) -> Any:
+        """A cursor whose statements are planned; ``factory`` is a cursor class."""
+        session = self._self_session
+        try:
+            made = session.raw.cursor(cursor_class(factory))
+        except (_driver.Error, errors.Error) as error:
+            raise session.error(error) from error.__cause__
+        made._proxy, made._session = self, session
+        return made
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        """A new cursor, having executed the statement."""
+        return self.cursor().execute(sql, *parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
+        """A new cursor, having executed the statement for each of ``rows``."""
+        return self.cursor().executemany(sql, rows)
+
+    def executescript(self, script: str, /) -> Any:
+        """A new cursor, having executed the script."""
+        return self.cursor().executescript(script)
+
+    def close(self) -> None:
+        """Let the plugins go and close the raw connection."""
+        session = self._self_session
+        try:
+            session.close()
+        finally:
+            session.raw.close()
+
+    def iterdump(self, **options: Any) -> Iterator[str]:
+        """The SQL of what the caller may see: it runs on the proxy."""
+        from sqlite3.dump import _iterdump  # type: ignore[import-not-found]
+
+        return _iterdump(self, **options)  # type: ignore[no-any-return]
+
+    def backup(self, target: Any, **options: Any) -> None:
+        """Copy the database; refused while a plugin protects tables."""
+        self._refuse_whole("backup")
+        raw = target.unwrap() if isinstance(target, Connection) else target
+        self._self_session.raw.backup(raw, **options)
+
+    def serialize(self, **options: Any) -> bytes:
+        """The database as bytes; refused while a plugin protects tables."""
+        self._refuse_whole("serialize")
+        return bytes(self._self_session.raw.serialize(**options))
+
+    def deserialize(self, data: Any, /, **options: Any) -> None:
+        """Replace the database; refused while a plugin protects tables."""
+        self._refuse_whole("deserialize")
+        self._self_session.raw.deserialize(data, **options)
+        self._self_session.refresh()
+
+    def blobopen(self, *args: Any, **options: Any) -> Any:
+        """Open a value; refused while a plugin protects tables."""
+        self._refuse_whole("blobopen")
+        return self._self_session.raw.blobopen(*args, **options)
+
+    def _refuse_whole(self, member: str) -> None:
+        session = self._self_session
+        active = [p for p in session.plugins if f"bypass:{p.name}" not in scope()]
+        if any(p.protected(session.catalogue) for p in active):
+            raise session.error(
+                UnsupportedStatement(
+                    f"{member} shows hidden rows; run it under bypass()",
+                    code="unsupported-member",
+                )
+            )
+
+    def _atomic(self) -> AbstractContextManager[None]:
+        from kysera_dbapi.transaction import atomic
+
+        raw = self._self_session.raw
+        level = raw.isolation_level
+        begin = None if level is None else f"BEGIN {level or 'IMMEDIATE'}"
+        if level == "DEFERRED" or level == "":
+            begin = "BEGIN IMMEDIATE"
+        return atomic(raw, self._self_session.execute, begin=begin)
+
+    def _run_script(self, script: str) -> None:
+        session = self._self_session
+        raw = session.raw
+        if raw.in_transaction:
+            raw.commit()
+        level, raw.isolation_level = raw.isolation_level, None
+        try:
+            for statement in _split(script, session):
+                cursor = self.cursor()
+                try:
+                    cursor.execute(statement)
+                finally:
+                    cursor.close()
+        finally:
+            if level is not None:
+                _restore(raw, level)
+
+
+def _restore(raw: _driver.Connection, level: str) -> None:
+    raw.isolation_level = level  # type: ignore[assignment]
+
+
+def _split(script: str, session: Session) -> Iterator[str]:
+    """The statements of a script, by the dialect's own lexing."""
+    lexer = session.pipeline.lexers[0]
+    lexemes = [t for t in lexer.lex(script) if t.kind not in ("blank", "comment")]
+    ends = session.dialect.statement_ends([t.text.upper() for t in lexemes])
+    at = first = 0
+    for end in [*ends, len(lexemes)]:
+        if end > first:
+            stop = lexemes[end].start if end < len(lexemes) else len(script)
+            yield script[at:stop].strip()
+        if end < len(lexemes):
+            at = lexemes[end].end
+        first = end + 1
+
+
+def wrap(
+    raw: _driver.Connection, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
+) -> Connection:
+    """Wrap an open connection. Raises ``ConfigurationError`` if it is wrapped."""
+    if isinstance(raw, Connection):
+        raise ConfigurationError(
+            "the connection is wrapped already; wrap the raw one", code="already-wrapped"
+        )
+    session = Session(
+        raw, _driver, get_dialect("sqlite"), plugins=ordered(plugins), mode=mode
+    )
+    return Connection(raw, session)
+
+
+def connect(
+    database: Any,
+    *args: Any,
+    plugins: Sequence[Plugin] = (),
+    mode: Mode = "normal",
+    opener: Callable[..., _driver.Connection] = _driver.connect,
+    **kwargs: Any,
+) -> Connection:
+    """``sqlite3.connect`` with plugins; other arguments are the driver's own."""
+    checked = ordered(plugins)
+    raw = opener(database, *args, **kwargs)
+    try:
+        return wrap(raw, plugins=checked, mode=mode)
+    except BaseException:
+        raw.close()
+        raise
