@@ -12,12 +12,13 @@ start() {
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql
   } >/dev/null
+  answers && return
+  pg_ctlcluster --skip-systemctl-redirect "$(ls /etc/postgresql | sort -V | tail -n 1)" main start >&2 || true
   for _ in $(seq 30); do
     answers && return
-    pg_ctlcluster --skip-systemctl-redirect "$(ls /etc/postgresql | sort -V | tail -n 1)" main start >&2 || true
     sleep 1
   done
-  answers
+  return 1
 }
 
 answers || start || { echo "PostgreSQL does not answer on 127.0.0.1:$PORT" >&2; exit 1; }

@@ -81,6 +81,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The placeholders do not fit the parameters, or styles are mixed.",
             "Use one style: a sequence for `?` and `%s`, a mapping for named ones.",
         ),
+        "multiple-statements": (
+            "The text holds several statements.",
+            "Send them one by one, or use `executescript()` where the driver has it.",
+        ),
         "connection-closed": (
             "The connection or the cursor was used after it had been closed.",
             "Open a new one, and keep the work within its `with` block.",
@@ -186,7 +190,7 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Mend the reason, which is the error's `__cause__`.",
         ),
         "plugin-destroy": (
-            "Plugins failed when they were stopped; the others were stopped all the same.",
+            "Plugins failed when they were stopped; the others were stopped.",
             "Mend the reasons, which are in the group that is the error's `__cause__`.",
         ),
         "plugin-hook": (
@@ -212,10 +216,6 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "statement-kind": (
             "Statements of this kind are not understood.",
             "Use a kind that docs/statements.md lists as planned or passed.",
-        ),
-        "multiple-statements": (
-            "The text holds several statements that cannot be run one by one.",
-            "Send them in separate calls.",
         ),
         "too-deep": (
             "The statement is nested too deep to be parsed safely.",

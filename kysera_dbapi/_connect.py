@@ -65,9 +65,7 @@ def explain(
     sql: str, *, dialect: str = "sqlite", plugins: Sequence[Plugin] = ()
 ) -> Explanation:
     """What would be sent for ``sql``, without a connection: names are taken as tables."""
-    pipeline = Pipeline(
-        get_dialect(dialect), ordered(plugins), Catalogue(known=False)
-    )
+    pipeline = Pipeline(get_dialect(dialect), ordered(plugins), Catalogue(known=False))
     return Explanation.of(sql, pipeline.plan(sql, scope()))
 
 
@@ -90,7 +88,8 @@ def _from_url(
     split = urlsplit(url)
     if split.netloc:
         raise InterfaceError(
-            f"a SQLite URL has no host: {url!r}; write sqlite:///file.db", code="bad-url"
+            f"a SQLite URL has no host: {url!r}; write sqlite:///file.db",
+            code="bad-url",
         )
     path = unquote(split.path[1:]) or ":memory:"
     given = {name: _value(value) for name, value in parse_qsl(split.query)}

@@ -1,7 +1,9 @@
 """What is in force for the running code: deleted rows shown, plugins bypassed.
 
 The scope is a context variable, so each thread and each asyncio task has its own
-(a task begins with a copy of its creator's). Blocks nest and may end in any order.
+(a task begins with a copy of its creator's). Blocks nest and may end in any order. As
+with all context variables, a generator that waits within a block has set it for its
+caller too, until the generator goes on or is closed.
 """
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -66,7 +68,7 @@ class Block(ContextDecorator):
         """
         if isgeneratorfunction(func) or isasyncgenfunction(func):
             raise TypeError(f"cannot decorate a generator function, got {func!r}")
-        if not isroutine(func) or isinstance(func, staticmethod | classmethod):
+        if not _is_function(func):
             raise TypeError(f"cannot decorate what is no function, got {func!r}")
         if iscoroutinefunction(func):
             return cast("_Callable", self._within_async(func))
@@ -86,7 +88,7 @@ class Block(ContextDecorator):
         @wraps(func)
         async def inner(*args: Any, **kwargs: Any) -> Any:
             with self:
-                return await func(*args, **kwargs)
+                return _finished(await func(*args, **kwargs), func)
 
         return inner
 
@@ -104,7 +106,8 @@ class _Scope(frozenset[str]):
         return self
 
 
-_scope: ContextVar[_Scope] = ContextVar("kysera_dbapi.scope", default=_Scope())
+_NOTHING: Final = _Scope()
+_scope: ContextVar[_Scope] = ContextVar("kysera_dbapi.scope", default=_NOTHING)
 
 #: The flags in force: "soft_delete.include" or "soft_delete.only", "bypass:<plugin>".
 scope: Callable[[], frozenset[str]] = _scope.get
@@ -131,9 +134,7 @@ def bypass(plugin: str, *, reason: str) -> Block:
 
     Raises ``ConfigurationError`` when the name or the reason is empty.
     """
-    return Block(
-        f"bypass:{_text(plugin, 'plugin')}", (plugin, _text(reason, "reason"))
-    )
+    return Block(f"bypass:{_text(plugin, 'plugin')}", (plugin, _text(reason, "reason")))
 
 
 def bypass_reasons() -> tuple[tuple[str, str], ...]:
@@ -149,6 +150,11 @@ def _text(value: object, name: str) -> str:
         f"bypass: {name} must be a text that is not empty, got {value!r}",
         code="configuration",
     )
+
+
+def _is_function(value: object) -> bool:
+    wrapped = isinstance(value, staticmethod | classmethod)
+    return callable(value) and isroutine(value) and not wrapped
 
 
 def _finished(result: Any, func: Callable[..., Any]) -> Any:

@@ -40,6 +40,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InternalError",
+    "KyseraClass",
     "NotSupportedError",
     "OperationalError",
     "PluginError",

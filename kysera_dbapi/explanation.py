@@ -43,9 +43,7 @@ class Explanation:
         table = Table(show_lines=True)
         table.add_column("written")
         table.add_column("sent")
-        table.add_row(
-            *(Syntax(_pretty(s), "sql") for s in (self.original, self.sql))
-        )
+        table.add_row(*(Syntax(_pretty(s), "sql") for s in (self.original, self.sql)))
         yield table
         for edit in self.edits:
             yield f"[bold]{edit.plugin}[/]: {edit.action} [dim]({edit.reason})[/]"

@@ -112,7 +112,9 @@ class Layout:
         way: list[tuple[list[Item], int]] = []
         items: list[Item] | None = block.items
         while items is not None:
-            at = next((k for k, i in enumerate(items) if i.start <= index < i.end), None)
+            at = next(
+                (k for k, i in enumerate(items) if i.start <= index < i.end), None
+            )
             if at is None:
                 return None
             way.append((items, at))

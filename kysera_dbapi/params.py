@@ -144,11 +144,12 @@ def arrange(
             )
     indices, expected = _number(tokens)
     style = _style(tokens) or default
+    explicit = style == "?1" and any(isinstance(slot, Bind) for slot in slots)
     spelled = [
         _spell_bind(style, binds.index(slot), expected)
         if isinstance(slot, Bind)
         else f"?{indices[slot] + 1}"
-        if style == "?1" and tokens[slot] == "?"
+        if explicit and tokens[slot] == "?"
         else tokens[slot]
         for slot in slots
     ]

@@ -65,13 +65,14 @@ class Pipeline:
             if known is not None:
                 return known.of(text, literals)
         plan = self._made(text, active, lexer, shape)
+        spelled = plan.of(text, literals)
         if not plan.keep:
-            return plan
+            return spelled
         if not literals:
-            self.plans.put((text, scope, format_style), plan)
+            self.plans.put((text, scope, format_style), spelled)
         else:
             self._keep_shape(plan, (shape.key, scope, format_style), literals)
-        return plan.of(text, literals)
+        return spelled
 
     def _pinned(
         self, plan: Plan, key: tuple[object, ...], literals: Sequence[str]
@@ -235,7 +236,9 @@ class _Planner:
     def _check_functions(self) -> None:
         words = self._source.words
         strict = self._pipeline.mode == "strict"
-        lexemes = [t for t in self._source.lexemes if t.kind not in ("blank", "comment")]
+        lexemes = [
+            t for t in self._source.lexemes if t.kind not in ("blank", "comment")
+        ]
         for i, lexeme in enumerate(lexemes[:-1]):
             if words[i + 1 : i + 2] != ("(",) or lexeme.kind not in ("word", "quoted"):
                 continue

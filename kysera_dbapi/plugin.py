@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from inspect import signature as signature_of
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from kysera_dbapi.errors import ConfigurationError, PluginError
 
@@ -147,8 +147,7 @@ def ordered(plugins: Iterable[Plugin]) -> tuple[Plugin, ...]:
     plugin-missing, plugin-conflict or plugin-cycle.
     """
     by_name: dict[str, Plugin] = {}
-    for plugin in _listed(plugins):
-        _check(plugin)
+    for plugin in map(_checked, _listed(plugins)):
         if plugin.name in by_name:
             raise PluginError(
                 f"plugin {plugin.name!r} is there twice; pass it once",
@@ -237,23 +236,36 @@ def _listed(plugins: object) -> list[object]:
             f"plugins must be a list of Plugin instances, got {plugins!r}",
             code="plugin-type",
         )
-    return list(plugins)
+    return list(cast("Iterable[object]", plugins))
 
 
-def _check(plugin: object) -> None:
+def _checked(plugin: object) -> Plugin:
     if not isinstance(plugin, Plugin):
         hint = "the class; pass an instance: " if isinstance(plugin, type) else ""
         raise PluginError(
             f"expected an instance of Plugin, got {hint}{plugin!r}", code="plugin-type"
         )
-    name: object = getattr(plugin, "name", None)
-    if not (isinstance(name, str) and name.strip()):
+    if not _is_name(getattr(plugin, "name", None)):
         raise PluginError(
-            f"plugin {plugin!r} must have a name that is not empty, got {name!r}",
-            code="plugin-type",
+            f"plugin {plugin!r} must have a name that is not empty", code="plugin-type"
         )
+    for attribute in ("dependencies", "conflicts"):
+        names: object = getattr(plugin, attribute)
+        if not isinstance(names, tuple | list | set | frozenset) or not all(
+            map(_is_name, cast("Collection[object]", names))
+        ):
+            raise PluginError(
+                f"{attribute} of plugin {plugin.name!r} must be a tuple of names, "
+                f"got {names!r}",
+                code="plugin-type",
+            )
     for hook, arguments in _HOOKS.items():
         _check_hook(plugin, hook, arguments)
+    return plugin
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _check_hook(plugin: Plugin, hook: str, arguments: int) -> None:

@@ -47,11 +47,11 @@ class RawCursor(Protocol):
         """Close the cursor; it is of no use from then on."""
         ...
 
-    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
-        """Run a statement; what is returned is the driver's choice."""
+    def execute(self, sql: Any, parameters: Any = ..., /) -> Any:
+        """Run a statement, a ``str`` or what else the driver takes for one."""
         ...
 
-    def executemany(self, sql: str, rows: Any, /) -> Any:
+    def executemany(self, sql: Any, rows: Any, /) -> Any:
         """Run a statement once for each of the parameters in ``rows``."""
         ...
 

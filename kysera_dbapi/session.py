@@ -51,9 +51,7 @@ class Session:
         initialise(self.plugins, self)
 
     def _new_pipeline(self) -> None:
-        self.pipeline = Pipeline(
-            self.dialect, self.plugins, self.catalogue, self.mode
-        )
+        self.pipeline = Pipeline(self.dialect, self.plugins, self.catalogue, self.mode)
         self.plans = self.pipeline.plans.items
 
     def close(self) -> None:

@@ -95,9 +95,7 @@ class Lexer:
                 rf"(?!{lexical.string}|{lexical.number})(?s:.)",
             )
         )
-        return re.compile(
-            rf"((?:{run})*+)(?:({lexical.string})|({lexical.number})|\Z)"
-        )
+        return re.compile(rf"((?:{run})*+)(?:({lexical.string})|({lexical.number})|\Z)")
 
     def lex(self, text: str) -> Iterator[Lexeme]:
         """All tokens of ``text``, blanks and comments too; they cover it."""

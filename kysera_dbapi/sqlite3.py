@@ -14,8 +14,11 @@ from kysera_dbapi import errors
 from kysera_dbapi._context import scope
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.dialect import get_dialect
-from kysera_dbapi.errors import ConfigurationError, ProgrammingError
-from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.errors import (
+    ConfigurationError,
+    ProgrammingError,
+    UnsupportedStatement,
+)
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.session import Session, steps
@@ -383,7 +386,8 @@ def wrap(
     """Wrap an open connection. Raises ``ConfigurationError`` if it is wrapped."""
     if isinstance(raw, Connection):
         raise ConfigurationError(
-            "the connection is wrapped already; wrap the raw one", code="already-wrapped"
+            "the connection is wrapped already; wrap the raw one",
+            code="already-wrapped",
         )
     session = Session(
         raw, _driver, get_dialect("sqlite"), plugins=ordered(plugins), mode=mode

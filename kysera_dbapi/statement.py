@@ -4,7 +4,7 @@ This is the only walker: a reference is found by a generic walk over the whole t
 with the CTEs visible at each point, never by a list of places to look.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeVar
@@ -133,9 +133,9 @@ class Statement:
         name = self.dialect.unquote(token)
         return self.dialect.fold(name, quoted=name != token)
 
-    def exposures(self, block: exp.Expression) -> list[str]:
-        """The names that the FROM clause (and target) of a block exposes."""
-        found: list[str] = []
+    def exposures(self, block: exp.Expression) -> list[tuple[str, exp.Expression]]:
+        """The names that the FROM clause (and target) of a block exposes, and of what."""
+        found: list[tuple[str, exp.Expression]] = []
         for key in ("this", "from_", "using"):
             value = block.args.get(key)
             for node in value if isinstance(value, list) else [value]:
@@ -145,16 +145,20 @@ class Statement:
             self._expose(join.this, found)
         return found
 
-    def _expose(self, node: exp.Expression | None, found: list[str]) -> None:
+    def _expose(
+        self,
+        node: exp.Expression | None,
+        found: list[tuple[str, exp.Expression]],
+    ) -> None:
         if isinstance(node, exp.From):
             node = node.this
         if not isinstance(node, exp.Expression):
             return
         alias = node.args.get("alias")
         if alias is not None and alias.this is not None:
-            found.append(self.name_of(alias.this))
+            found.append((self.name_of(alias.this), node))
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
-            found.append(self.name_of(node.this))
+            found.append((self.name_of(node.this), node))
         elif isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
             self._expose(node.this, found)
         for join in node.args.get("joins") or ():
@@ -263,6 +267,8 @@ def _plain(lexeme: Lexeme) -> str:
         return "?".ljust(len(lexeme.text))
     if lexeme.kind == "comment":
         return " " * len(lexeme.text)
+    if lexeme.kind == "number" and lexeme.text[0] == ".":
+        return "0" + lexeme.text[1:]
     return lexeme.text
 
 

@@ -30,13 +30,18 @@ DIRECTIONS = {
     "catalogue": "dialect errors protocols",
     "layout": "_sqlglot",
     "statement": "layout shape params catalogue dialect _sqlglot errors",
-    "edits": "statement",
+    "splices": "params errors",
+    "names": "splices",
+    "placement": "splices statement",
+    "deletion": "splices names statement",
+    "edits": "deletion names placement",
     "plugin": "edits statement catalogue errors",
     "plan": "edits",
     "pipeline": "plan plugin edits statement _context",
     "transaction": "errors protocols",
-    "cursor": "pipeline transaction",
-    "connection": "cursor",
+    "explanation": "plan",
+    "session": "pipeline transaction",
+    "connection": "session explanation",
     "sqlite3": "connection",
     "psycopg": "connection",
     "pymysql": "connection",
@@ -45,11 +50,13 @@ DIRECTIONS = {
 #: These may import what is written here and no more.
 PLUGINS = {
     "plugin", "statement", "edits", "catalogue", "_context", "errors", "protocols",
+    "dialect", "params",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
 
 ENGINE = {
     "shape", "params", "layout", "catalogue", "statement", "edits", "plugin", "plan",
+    "splices", "names", "placement", "deletion",
     "pipeline", "dialect", "_sqlglot", "_context", "errors", "protocols",
 }  # fmt: skip
 DRIVERS = {"sqlite3", "psycopg", "psycopg2", "pymysql", "MySQLdb", "aiosqlite"}

@@ -52,7 +52,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     sdist = hatchling(ROOT, folder / "sdist", "sdist")
     with tarfile.open(sdist) as archive:
         names = frozenset(n.partition("/")[2] for n in archive.getnames())
-        archive.extractall(folder, filter="data")
+        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        archive.extractall(folder, **safely)  # 3.11.4 brought it
     source = folder / sdist.name.removesuffix(".tar.gz")
     wheel = hatchling(source, folder / "wheel", "wheel")
     with zipfile.ZipFile(wheel) as archive:

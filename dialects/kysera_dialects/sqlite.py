@@ -327,7 +327,10 @@ class SQLiteDialect(Dialect):
         for i, word in enumerate(words):
             if word != ";":
                 continue
-            if _is_trigger(words[start : start + 5]) and words[i - 2 : i] != [";", "END"]:
+            if _is_trigger(words[start : start + 5]) and words[i - 2 : i] != [
+                ";",
+                "END",
+            ]:
                 continue
             ends.append(i)
             start = i + 1
@@ -335,7 +338,9 @@ class SQLiteDialect(Dialect):
 
     def read_catalogue(self, execute: Execute) -> Catalogue:
         """Read sqlite_schema of every attached database and the pragmas of its tables."""
-        databases = [(str(r[1]), str(r[2] or "")) for r in execute("PRAGMA database_list")]
+        databases = [
+            (str(r[1]), str(r[2] or "")) for r in execute("PRAGMA database_list")
+        ]
         digest = hashlib.blake2b(repr(databases).encode(), digest_size=16)
         tables: dict[str, Table] = {}
         foreign_keys: list[ForeignKey] = []

@@ -297,7 +297,9 @@ class SoftDelete(Plugin):
 
     # -- errors -------------------------------------------------------------------
 
-    def explain_error(self, error: BaseException, plan: Any, host: Host) -> BaseException:
+    def explain_error(
+        self, error: BaseException, plan: Any, host: Host
+    ) -> BaseException:
         """A UNIQUE collision on a protected table that has deleted rows: the cure."""
         key = plan.target.rpartition(".")[2]
         mark = self._marks.get(key)
@@ -306,7 +308,9 @@ class SoftDelete(Plugin):
         if isinstance(error, TombstoneConflict):
             return error
         table = self._resolved(host.catalogue, key)
-        columns = [c.rpartition(".")[2] for c in str(error).partition(": ")[2].split(", ")]
+        columns = [
+            c.rpartition(".")[2] for c in str(error).partition(": ")[2].split(", ")
+        ]
         if table is None:
             return error
         listed = ", ".join(columns)

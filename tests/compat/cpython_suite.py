@@ -65,7 +65,9 @@ def main(variant: str, file: str, *modules: str) -> None:
     """Set ``variant`` up, run the tests of ``modules`` (all) and write ``file``."""
     VARIANTS[variant]()  # before the tests import sqlite3
     names = [f"test.test_sqlite3.{module}" for module in modules]
-    suite = unittest.defaultTestLoader.loadTestsFromNames(names or ["test.test_sqlite3"])
+    suite = unittest.defaultTestLoader.loadTestsFromNames(
+        names or ["test.test_sqlite3"]
+    )
     Path(file).write_text(json.dumps(run(suite).as_dict()))
 
 

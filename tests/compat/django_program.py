@@ -23,7 +23,9 @@ def install_shim() -> None:
 def set_up(database: str) -> Any:
     """Configured Django; its ``models`` and ``transaction`` modules' package."""
     import_module("django.conf").settings.configure(
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}},
+        DATABASES={
+            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}
+        },
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         USE_TZ=True,
     )
@@ -79,8 +81,10 @@ def reads(db: Any, customer: Any, order: Any) -> list[Any]:
     seen: list[Any] = [
         [(c.name, c.n) for c in count],
         [o.id for o in chosen.select_related("customer")],
-        [[o.id for o in c.orders.all()] for c in customer.objects.prefetch_related(
-            "orders")],
+        [
+            [o.id for o in c.orders.all()]
+            for c in customer.objects.prefetch_related("orders")
+        ],
         order.objects.filter(total__gt=40).count(),
         order.objects.filter(id=2).exists(),
         order.objects.filter(models.Q(id=3) | models.Q(total__in=[45, 50])).count(),
@@ -109,7 +113,9 @@ def by_cursor(connection: Any) -> list[Any]:
         cursor.execute("SELECT '100%' FROM orders")
         seen.append(cursor.fetchall())
         updates = [(1, 1), (1, 2), (1, 3)]
-        cursor.executemany("UPDATE orders SET total = total + %s WHERE id = %s", updates)
+        cursor.executemany(
+            "UPDATE orders SET total = total + %s WHERE id = %s", updates
+        )
         return [*seen, cursor.rowcount]
 
 

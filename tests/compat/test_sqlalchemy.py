@@ -199,9 +199,7 @@ def test_a_session_sees_the_filtered_shop(
     check(_program(session, engine_of), shim, tmp_path)
 
 
-def _program(
-    session: Callable[[sa.Engine], list[Any]], engine_of: EngineOf
-) -> Program:
+def _program(session: Callable[[sa.Engine], list[Any]], engine_of: EngineOf) -> Program:
     def program(driver: Driver, path: Path) -> list[Any]:
         engine = engine_of(driver, path)
         try:

@@ -1,7 +1,6 @@
 """Programs that never heard of the shim: sqlite-utils, pandas and peewee."""
 
 import json
-import sqlite3
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from kysera_dbapi import NotSupportedError
 from tests.compat.shop import RAW, Driver, check, create
 
 pandas: Any = import_module("pandas")
@@ -97,8 +95,12 @@ def pandas_frames(driver: Driver, path: Path) -> list[Any]:
         seen = [
             _frame(pandas.read_sql(JOIN, connection)),
             _frame(pandas.read_sql(query, connection, params=(20,), index_col="id")),
-            [_frame(f) for f in pandas.read_sql(query, connection, None, True, (0,),
-                                                chunksize=2)],
+            [
+                _frame(f)
+                for f in pandas.read_sql(
+                    query, connection, None, True, (0,), chunksize=2
+                )
+            ],
         ]
         new = pandas.DataFrame({"id": [40, 41], "customer_id": [1, 3], "total": [1, 2]})
         new.to_sql("orders", connection, if_exists="append", index=False)
@@ -123,7 +125,10 @@ def peewee_models(_: Driver, path: Path) -> list[Any]:
         )
         seen: list[Any] = [
             list(joined.tuples()),
-            [(c.name, [o.id for o in c.orders]) for c in customer.select().prefetch(order)],
+            [
+                (c.name, [o.id for o in c.orders])
+                for c in customer.select().prefetch(order)
+            ],
             order.select().where(order.total > 40).count(),
             order.get_or_none(order.id == 5) is None,
             customer.select().where(customer.city.is_null()).exists(),
@@ -169,9 +174,7 @@ def test_a_command_cannot_drop_a_protected_table(
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (9,)
 
 
-def test_a_frame_cannot_replace_a_protected_table(
-    shim: Driver, tmp_path: Path
-) -> None:
+def test_a_frame_cannot_replace_a_protected_table(shim: Driver, tmp_path: Path) -> None:
     path = create(tmp_path, "shop", filtered=False)
     frame = pandas.DataFrame({"id": [1]})
     with shim.installed(), closing(shim.connect(path)) as connection:

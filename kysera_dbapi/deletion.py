@@ -1,0 +1,141 @@
+"""A DELETE that becomes an UPDATE, with the RETURNING of a DELETE."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.names import projections, returning_ranges
+from kysera_dbapi.params import Bind
+from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+
+__all__ = ["Deletion"]
+
+
+class Deletion:
+    """Turns DELETE into UPDATE, with the RETURNING of a DELETE."""
+
+    def __init__(
+        self, draft: "Draft", assignments: Mapping[str, tuple[Value, str | None]]
+    ) -> None:
+        self._draft = draft
+        self._assignments = assignments
+        target = draft.target
+        if target is None or target.block is None or not target.block.items:
+            raise unproved()
+        self._block = target.block
+
+    def place(self) -> None:
+        """Replace the verb, add SET, and mend RETURNING."""
+        draft, block, tree = self._draft, self._block, self._draft.tree
+        assert block.source is not None
+        assert isinstance(tree, exp.Delete)
+        start = draft.start_of(block.start)
+        verb = Splice(start, draft.end_of(block.source), ("UPDATE",))
+        parts: list[str | Bind] = []
+        trees: list[exp.Expression] = []
+        for column, (value, _) in self._assignments.items():
+            parts += [", " if parts else " SET ", f"{draft.quoted(column)} = "]
+            parts.append(value.part)
+            trees.append(draft.assignment_tree(column, value))
+        at = draft.end_of(block.items[0].end - 1)
+        draft.splices += [verb, Splice(at, at, spaced(draft, at, tuple(parts)))]
+        returning = tree.args.get("returning")
+        if returning is not None:
+            _Returning(draft, self._assignments).mend(returning)
+        draft.tree = exp.Update(
+            expressions=trees,
+            **{k: v for k, v in tree.args.items() if k not in ("using", "cluster")},
+        )
+
+
+class _Returning:
+    """RETURNING of a soft DELETE shows the assigned columns as they were."""
+
+    def __init__(
+        self, draft: "Draft", assignments: Mapping[str, tuple[Value, str | None]]
+    ) -> None:
+        self._draft = draft
+        self._old = {
+            draft.dialect.fold(column, quoted=True): old
+            for column, (_, old) in assignments.items()
+        }
+
+    def mend(self, returning: exp.Expression) -> None:
+        """Rewrite the projections that show an assigned column."""
+        draft = self._draft
+        ranges = [
+            (draft.start_of(first), draft.end_of(last))
+            for begin, stop in returning_ranges(draft)
+            for first, last in projections(draft, begin, stop)
+        ]
+        projections: list[exp.Expression] = list(returning.expressions)
+        if len(ranges) != len(projections):
+            raise unproved()
+        mended: list[exp.Expression] = []
+        for (start, end), projection in zip(ranges, projections, strict=True):
+            splices = self._splices(projection, start, end)
+            if not splices:
+                mended.append(projection)
+                continue
+            self._draft.splices += splices
+            moved = [
+                Splice(s.start - start, s.end - start, s.parts, s.rank, s.proof)
+                for s in splices
+            ]
+            text = "SELECT " + splice(self._draft.stand_in[start:end], moved)
+            grammar = self._draft.dialect.grammar
+            tree = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
+            mended += tree.expressions
+        returning.set("expressions", mended)
+
+    def _splices(
+        self, projection: exp.Expression, start: int, end: int
+    ) -> list[Splice]:
+        draft = self._draft
+        if isinstance(projection, exp.Star):
+            return [Splice(start, end, (self._star(),))]
+        found: list[Splice] = []
+        for column in projection.find_all(exp.Column):
+            old = self._old.get(draft.name_of(column.this))
+            if old is None:
+                continue
+            if column.find_ancestor(exp.Select) is not None:
+                draft.refuse("a sub-select in RETURNING reads a column of the deletion")
+            first = _sqlglot.span(column.args.get("table") or column.this)
+            last = _sqlglot.span(column.this)
+            assert first is not None
+            assert last is not None
+            found.append(Splice(first[0], last[1], (old,)))
+        if found and isinstance(projection, exp.Column):
+            name = self._declared(draft.name_of(projection.this))
+            alias = f" AS {draft.dialect.quote(name)}"
+            found.append(Splice(end, end, spaced(draft, end, (alias,)), rank=1))
+        return found
+
+    def _declared(self, name: str) -> str:
+        target = self._draft.target
+        assert target is not None
+        column = target.table.column(name)
+        return column.name if column else name
+
+    def _star(self) -> str:
+        """``*`` written out: a star would show the new values."""
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        columns = [c for c in target.table.columns if not c.hidden]
+        if not columns:
+            draft.refuse(
+                "RETURNING * needs the catalogue; connect, or name the columns"
+            )
+        draft.reads_columns = True
+        spelled: list[str] = []
+        for column in columns:
+            old = self._old.get(draft.dialect.fold(column.name, quoted=True))
+            name = draft.dialect.quote(column.name)
+            spelled.append(name if old is None else f"{old} AS {name}")
+        return ", ".join(spelled)

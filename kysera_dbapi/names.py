@@ -1,0 +1,117 @@
+"""Column names: a column without an alias is named by its text, edited or not."""
+
+from typing import TYPE_CHECKING
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.splices import Splice, spaced, spell
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+
+__all__ = ["KEPT", "kept_names", "projections", "returning_ranges"]
+
+#: The name under which a kept column name is proved.
+KEPT = "_kept"
+_OPERANDS = frozenset(
+    (
+        _sqlglot.TokenType.R_PAREN,
+        _sqlglot.TokenType.VAR,
+        _sqlglot.TokenType.IDENTIFIER,
+        _sqlglot.TokenType.STRING,
+        _sqlglot.TokenType.NUMBER,
+        _sqlglot.TokenType.PLACEHOLDER,
+        _sqlglot.TokenType.END,
+        _sqlglot.TokenType.NULL,
+        _sqlglot.TokenType.ALIAS,
+    )
+)
+_RETURNING_ENDS = (
+    _sqlglot.TokenType.ORDER_BY,
+    _sqlglot.TokenType.LIMIT,
+    _sqlglot.TokenType.SEMICOLON,
+)
+
+
+def kept_names(draft: "Draft") -> list[Splice]:
+    """A column without an alias is named by its text: name edited ones by the old."""
+    kept: list[Splice] = []
+    ranges = [
+        (block.start + 1, min(x for x in stops if x is not None))
+        for block in draft.layout.blocks
+        if block.verb is _sqlglot.TokenType.SELECT
+        and (stops := (block.source, block.where, block.tail))
+    ]
+    ranges += returning_ranges(draft)
+    for begin, stop in ranges:
+        for first, last in projections(draft, begin, stop):
+            start, end = draft.start_of(first), draft.end_of(last)
+            edited = any(start <= s.start < end for s in draft.splices)
+            if edited and not _plain(draft, first, last):
+                name = draft.dialect.quote(_column_text(draft, start, last))
+                parts = spaced(draft, end, (f" AS {name}",))
+                proof = spell(spaced(draft, end, (f" AS {KEPT}",)))
+                kept.append(Splice(end, end, parts, rank=3, proof=proof))
+    return kept
+
+
+def _column_text(draft: "Draft", start: int, last: int) -> str:
+    """The name of a column without an alias: its text, to the statement's end if last."""
+    if last + 1 < len(draft.layout.tokens):
+        return draft.text[start : draft.end_of(last)]
+    ends = [t.start for t in draft.source.lexemes if t.text == ";" and t.start > start]
+    last_select = not returning_ranges(draft)
+    end = draft.end_of(last) if last_select else min([*ends, len(draft.text)])
+    return draft.text[start:end].rstrip()
+
+
+def returning_ranges(draft: "Draft") -> list[tuple[int, int]]:
+    """The tokens of a RETURNING clause."""
+    layout, tokens = draft.layout, draft.layout.tokens
+    i = 0
+    while i < len(tokens):
+        if tokens[i].token_type is _sqlglot.TokenType.RETURNING:
+            end = i + 1
+            while end < len(tokens) and tokens[end].token_type not in _RETURNING_ENDS:
+                end = layout.close.get(end, end) + 1
+            return [(i + 1, end)]
+        i = layout.close.get(i, i) + 1
+    return []
+
+
+def projections(draft: "Draft", begin: int, end: int) -> list[tuple[int, int]]:
+    """The first and last token of each column between two tokens."""
+    layout, tokens = draft.layout, draft.layout.tokens
+    i = begin
+    if i < end and tokens[i].text.upper() in ("DISTINCT", "ALL"):
+        i += 1
+    found: list[tuple[int, int]] = []
+    first = i
+    while i <= end:
+        if i == end or tokens[i].token_type is _sqlglot.TokenType.COMMA:
+            if i > first:
+                found.append((first, i - 1))
+            first = i + 1
+        i = layout.close.get(i, i) + 1
+    return found
+
+
+def _plain(draft: "Draft", first: int, last: int) -> bool:
+    """Whether a column has a name of its own: an alias, or that of a table's column."""
+    between = draft.layout.tokens[first + 1 : last + 1 : 2]
+    dotted = all(t.token_type is _sqlglot.TokenType.DOT for t in between[:-1])
+    if dotted and (last - first) % 2 == 0 and last - first <= 4:
+        return not between or between[-1].token_type is _sqlglot.TokenType.DOT
+    return _aliased(draft, first, last)
+
+
+def _aliased(draft: "Draft", first: int, last: int) -> bool:
+    tokens = draft.layout.tokens
+    if last == first:
+        return False
+    name = tokens[last].token_type in (
+        _sqlglot.TokenType.VAR,
+        _sqlglot.TokenType.IDENTIFIER,
+        _sqlglot.TokenType.STRING,
+    )
+    before = tokens[last - 1].token_type
+    return before is _sqlglot.TokenType.ALIAS or (name and before in _OPERANDS)

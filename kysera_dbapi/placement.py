@@ -1,0 +1,322 @@
+"""Where a filter goes: WHERE, the ON of an outer join, or a derived table."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.layout import Block, Item
+from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
+from kysera_dbapi.statement import Reference
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft, Predicate
+
+__all__ = ["Placement"]
+
+
+class Placement:
+    """Places the filters of a statement (WHERE, ON, or a derived table)."""
+
+    def __init__(
+        self, draft: "Draft", filters: Mapping[Reference, Sequence["Predicate"]]
+    ) -> None:
+        self._draft = draft
+        self._filters = filters
+        self._where: dict[int, list[Fragment]] = {}
+        self._blocks: dict[int, tuple[Block, exp.Expression]] = {}
+        self._on: dict[tuple[int, int], list[Fragment]] = {}
+        self._joins: dict[tuple[int, int], exp.Join] = {}
+
+    def place(self) -> None:
+        """Give every filter its place; all are found before the tree is edited."""
+        derived = [
+            reference
+            for reference in self._filters
+            if not (self._to_where(reference) or self._to_on(reference))
+        ]
+        for reference in derived:
+            self._check_derivable(reference)
+        for reference in derived:
+            self._derive(reference, self._filters[reference])
+        for start, fragments in self._where.items():
+            self._write_where(*self._blocks[start], fragments)
+        for span, fragments in self._on.items():
+            self._write_on(span, fragments)
+
+    # A predicate may stand in WHERE or ON if its alias is exposed and unambiguous.
+
+    def _qualified(self, reference: Reference) -> list[Fragment] | None:
+        node = _owner(reference.node)
+        if node is None or reference.in_list or reference.block is None:
+            return None
+        if self._renamed(reference):
+            return None
+        exposed = [
+            n for name, n in self._draft.exposures(node) if name == reference.exposed
+        ]
+        if len(exposed) != 1 or exposed[0] is not reference.node:
+            return None
+        qualifier = self._draft.quoted(reference.exposed)
+        return [p.about(qualifier) for p in self._filters[reference]]
+
+    def _renamed(self, reference: Reference) -> bool:
+        """SQLite forgets the alias of a lone table in parentheses: ``, (orders AS o)``.
+
+        Not where it comes first: leading parentheses are taken away.
+        """
+        if reference.node.args.get("alias") is None or self._paren(reference) is None:
+            return False
+        assert reference.block is not None
+        way = self._draft.layout.joined(reference.block, reference.token)
+        if way is not None and way[0][1] == 0 and len(way) == 2:
+            return False
+        if way is None or len(way) > 2:
+            self._draft.refuse(
+                f"({reference.exposed}) in parentheses of its own loses its alias; "
+                "take them away",
+                code="unsupported-construct",
+            )
+        reference.exposed = reference.table.name
+        return True
+
+    def _to_where(self, reference: Reference) -> bool:
+        fragments = self._qualified(reference)
+        if fragments is None:
+            return False
+        if reference.role == "source" and self._null_supplied(reference) is not None:
+            return False
+        block, node = reference.block, _owner(reference.node)
+        assert block is not None
+        assert node is not None
+        if self._blocks.setdefault(block.start, (block, node))[1] is not node:
+            return False
+        self._where.setdefault(block.start, []).extend(fragments)
+        return True
+
+    def _to_on(self, reference: Reference) -> bool:
+        fragments = self._qualified(reference)
+        item = self._null_supplied(reference)
+        if fragments is None or item is None or item.join is None:
+            return False
+        if item.join.on is None or item.join.side == "FULL" or not item.join.side:
+            return False
+        join = self._join_node(reference, item)
+        if join is None or not isinstance(join.args.get("on"), exp.Expression):
+            return False
+        self._joins[item.join.on] = join
+        self._on.setdefault(item.join.on, []).extend(fragments)
+        return True
+
+    def _null_supplied(self, reference: Reference) -> Item | None:
+        """The item whose join is the first, outwards, to null-supply the reference.
+
+        An item without a join stands for "in a derived table".
+        """
+        block = reference.block
+        assert block is not None
+        way = self._draft.layout.joined(block, reference.token)
+        if way is None:
+            return None if reference.role == "target" else Item(0, 0)
+        for items, at in reversed(way):
+            found = self._null_supplied_in(items, at)
+            if found is not None or (items[at].aliased and items[at].group is not None):
+                return found or Item(0, 0)
+        return None
+
+    def _null_supplied_in(self, items: Sequence[Item], at: int) -> Item | None:
+        looser = self._draft.dialect.comma_binds_looser
+        own = items[at].join
+        if own is not None and own.side in ("LEFT", "FULL"):
+            return items[at]
+        for item in items[at + 1 :]:
+            if item.join is not None and item.join.comma and looser:
+                break
+            if item.join is not None and item.join.side in ("RIGHT", "FULL"):
+                return item
+        return None
+
+    def _join_node(self, reference: Reference, item: Item) -> exp.Join | None:
+        """The join of the tree whose right side is the item."""
+        owner = _owner(reference.node)
+        assert owner is not None
+        start = self._draft.start_of(item.start)
+        end = self._draft.end_of(item.end - 1)
+        for join in owner.find_all(exp.Join):
+            leaves = [s[0] for n in join.this.walk() if (s := _sqlglot.span(n))]
+            if leaves and start <= min(leaves) < end:
+                return join
+        return None
+
+    def _write_where(
+        self, block: Block, node: exp.Expression, fragments: Sequence[Fragment]
+    ) -> None:
+        draft = self._draft
+        condition = block.condition
+        where = node.args.get("where")
+        if condition is None or where is None:
+            at = draft.end_of(block.tail - 1)
+            parts = (" WHERE ", *conjoined(fragments))
+            draft.splices.append(Splice(at, at, spaced(draft, at, parts), rank=2))
+            tree = _conjunction(None, [draft.fragment_tree(f) for f in fragments])
+            node.set("where", exp.Where(this=tree))
+            return
+        self._conjoin(condition, fragments)
+        trees = [draft.fragment_tree(f) for f in fragments]
+        where.set("this", _conjunction(where.this, trees))
+
+    def _write_on(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
+        join = self._joins[span]
+        self._conjoin(span, fragments)
+        trees = [self._draft.fragment_tree(f) for f in fragments]
+        join.set("on", _conjunction(join.args["on"], trees))
+
+    def _conjoin(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
+        """Parenthesise the condition at those tokens and put the fragments before it.
+
+        Before it, so that a caller's expression that raises meets visible rows alone.
+        """
+        draft = self._draft
+        start, end = draft.start_of(span[0]), draft.end_of(span[1] - 1)
+        before = draft.stand_in[start - 1 : start]
+        blank = " " if before.isalnum() or before == "_" else ""
+        opening = (blank, *conjoined(fragments), " AND (")
+        draft.splices.append(Splice(start, start, opening, rank=-1))
+        draft.splices.append(Splice(end, end, spaced(draft, end, (")",)), rank=1))
+
+    def _derive(self, reference: Reference, predicates: Sequence["Predicate"]) -> None:
+        """Put a derived table in the reference's place."""
+        draft = self._draft
+        name = draft.text[reference.start : reference.end]
+        inner = draft.quoted(reference.table.name)
+        condition = conjoined([p.about(inner) for p in predicates])
+        hint = self._cut_hint(reference)
+        opening = "(SELECT * FROM "
+        start, end = reference.start, reference.end
+        if draft.stand_in[start - 1 : start].isalnum():
+            opening = " " + opening
+        close: Fragment = (f"{hint} WHERE ", *condition, ")")
+        node = reference.node
+        alias = node.args.get("alias")
+        if not reference.in_list and alias is None:
+            close = (*close, f" AS {draft.quoted(reference.exposed)}")
+        paren = self._paren(reference)
+        if paren is not None:
+            opening, close = "SELECT * FROM ", (f"{hint} WHERE ", *condition)
+            after = draft.end_of(paren)
+            named = (f" AS {draft.quoted(reference.exposed)}",)
+            draft.splices.append(Splice(after, after, spaced(draft, after, named)))
+        draft.splices.append(Splice(start, start, (opening,)))
+        draft.splices.append(Splice(end, end, spaced(draft, end, close)))
+        derived = f"SELECT * FROM {name}{hint} WHERE {spell(condition)}"
+        self._replace(reference, derived, alias)
+
+    def _replace(
+        self, reference: Reference, derived: str, alias: exp.Expression | None
+    ) -> None:
+        node, grammar = reference.node, self._draft.dialect.grammar
+        if reference.in_list:
+            tree = _sqlglot.expression(f"a IN ({derived})", grammar)
+            assert node.parent is not None
+            node.parent.set("query", tree.args["query"])
+            node.parent.set("field", None)
+            return
+        exposed = self._draft.quoted(reference.exposed)
+        text = f"SELECT * FROM ({derived}) AS {exposed}"
+        tree = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
+        table = tree.args["from_"].this
+        if alias is not None:
+            table.set("alias", alias.copy())
+        if node.args.get("joins"):
+            table.set("joins", node.args["joins"])
+        if self._paren(reference) is not None and node.parent is not None:
+            node = node.parent
+        node.replace(table)
+
+    def _paren(self, reference: Reference) -> int | None:
+        """The closing parenthesis of a lone table: ``(orders)`` becomes the table."""
+        if reference.in_list or reference.block is None:
+            return None
+        way = self._draft.layout.joined(reference.block, reference.token)
+        if not way or len(way) < 2 or len(way[-1][0]) > 1:
+            return None
+        outer = way[-2][0][way[-2][1]]
+        return None if outer.aliased else outer.end - 1
+
+    def _check_derivable(self, reference: Reference) -> None:
+        draft = self._draft
+        if reference.role == "target" or reference.block is None:
+            draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        self._check_row_identifiers(reference)
+        self._unqualify(reference)
+
+    def _unqualify(self, reference: Reference) -> None:
+        """``main.orders.id`` cannot name a derived table: take the schema away."""
+        draft, owner = self._draft, _owner(reference.node)
+        if owner is None or reference.in_list:
+            return
+        for column in owner.find_all(exp.Column):
+            schema, table = column.args.get("db"), column.args.get("table")
+            if schema is None or draft.name_of(table) != reference.exposed:
+                continue
+            inner = _owner(column)
+            while inner is not None and inner is not owner:
+                if reference.exposed in dict(draft.exposures(inner)):
+                    draft.refuse(f"{column.sql()} is ambiguous once it is filtered")
+                inner = _owner(inner)
+            start, end = _sqlglot.span(schema), _sqlglot.span(table)
+            assert start is not None
+            assert end is not None
+            draft.splices.append(Splice(start[0], end[0], ()))
+            column.set("db", None)
+
+    def _cut_hint(self, reference: Reference) -> str:
+        """Move INDEXED BY or NOT INDEXED into the derived table."""
+        if reference.in_list or "indexed" not in reference.node.args:
+            return ""
+        if reference.node.args["indexed"] is None:
+            return ""
+        draft, tokens = self._draft, self._draft.layout.tokens
+        i = reference.token + 1
+        while tokens[i].text.upper() not in ("INDEXED BY", "NOT"):
+            i += 1
+        start, end = tokens[i].start, tokens[i + 1].end + 1
+        draft.splices.append(Splice(start, end, ()))
+        return " " + draft.stand_in[start:end]
+
+    def _check_row_identifiers(self, reference: Reference) -> None:
+        """A derived table has no rowid (SQLite shows NULL), and no table MATCH."""
+        draft = self._draft
+        owner = _owner(reference.node)
+        names = draft.dialect.row_identifiers | {reference.exposed}
+        names -= {c.name.lower() for c in reference.table.columns}
+        if owner is None or reference.in_list:
+            return
+        for column in owner.find_all(exp.Column):
+            table = column.args.get("table")
+            if table is not None and draft.name_of(table) != reference.exposed:
+                continue
+            if draft.name_of(column.this) in names:
+                draft.refuse(
+                    f"{column.name} of {reference.exposed} would be lost where it is "
+                    "filtered; name the column of its primary key",
+                    code="unsupported-construct",
+                )
+
+
+def _owner(node: exp.Expression) -> exp.Expression | None:
+    """The SELECT, UPDATE or DELETE that a reference belongs to."""
+    return node.find_ancestor(exp.Select, exp.Update, exp.Delete)
+
+
+def _conjunction(
+    condition: exp.Expression | None, predicates: Sequence[exp.Expression]
+) -> exp.Expression:
+    trees = list(predicates)
+    if condition is not None:
+        trees.append(exp.Paren(this=condition))
+    tree = trees[0]
+    for other in trees[1:]:
+        tree = exp.And(this=tree, expression=other)
+    return tree
