@@ -10,6 +10,7 @@ from kysera_dbapi._context import (
     including_deleted,
     only_deleted,
 )
+from kysera_dbapi._install import install, uninstall
 from kysera_dbapi.errors import (
     ConfigurationError,
     ContextMissing,
@@ -54,9 +55,11 @@ __all__ = [
     "connect",
     "explain",
     "including_deleted",
+    "install",
     "only_deleted",
     "paramstyle",
     "threadsafety",
+    "uninstall",
     "wrap",
 ]
 

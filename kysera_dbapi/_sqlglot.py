@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as _Sqlglot
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokens import Token, TokenType  # pyright: ignore[reportAttributeAccessIssue]
 
 __all__ = [
     "MAX_DEPTH",

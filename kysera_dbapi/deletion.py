@@ -73,11 +73,11 @@ class _Returning:
             for begin, stop in returning_ranges(draft)
             for first, last in projections(draft, begin, stop)
         ]
-        projections: list[exp.Expression] = list(returning.expressions)
-        if len(ranges) != len(projections):
+        columns: list[exp.Expression] = list(returning.expressions)
+        if len(ranges) != len(columns):
             raise unproved()
         mended: list[exp.Expression] = []
-        for (start, end), projection in zip(ranges, projections, strict=True):
+        for (start, end), projection in zip(ranges, columns, strict=True):
             splices = self._splices(projection, start, end)
             if not splices:
                 mended.append(projection)

@@ -62,7 +62,8 @@ class Predicate:
 
     def about(self, qualifier: str) -> Fragment:
         """The condition on the relation of that (quoted) name."""
-        pieces, at = [], 0
+        pieces: list[str] = []
+        at = 0
         for cut in self._cuts:
             pieces += [self.sql[at:cut], qualifier, "."]
             at = cut

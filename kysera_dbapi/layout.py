@@ -7,12 +7,13 @@ edits made with it mean what they should is proved on the tree afterwards.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
-from kysera_dbapi._sqlglot import Token, TokenType
+from kysera_dbapi._sqlglot import TokenType
 
 __all__ = ["Block", "Item", "Join", "Layout", "Side"]
 
+Token: TypeAlias = Any
 Side = Literal["", "LEFT", "RIGHT", "FULL"]
 
 _T = TokenType

@@ -184,8 +184,7 @@ class _Planner:
         self._check_relations(draft)
         intercept(self._active, draft)
         draft.finish()
-        plan = self._build(draft, shape)
-        return plan
+        return self._build(draft, shape)
 
     # -- what is not rewritten ----------------------------------------------------
 

@@ -258,7 +258,11 @@ class Placement:
             return
         for column in owner.find_all(exp.Column):
             schema, table = column.args.get("db"), column.args.get("table")
-            if schema is None or draft.name_of(table) != reference.exposed:
+            if (
+                schema is None
+                or table is None
+                or draft.name_of(table) != reference.exposed
+            ):
                 continue
             inner = _owner(column)
             while inner is not None and inner is not owner:

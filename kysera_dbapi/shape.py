@@ -44,7 +44,8 @@ class Shape:
 
     def spans(self) -> list[tuple[int, int]]:
         """Where the literals stand in the text."""
-        found, at = [], 0
+        found: list[tuple[int, int]] = []
+        at = 0
         for run, literal in zip(self.runs, self.literals, strict=True):
             at += len(run)
             if literal:

@@ -79,7 +79,7 @@ def conjoined(fragments: Sequence[Fragment]) -> Fragment:
     return tuple(parts)
 
 
-def spaced(draft: Draft, at: int, parts: Fragment) -> Fragment:
+def spaced(draft: "Draft", at: int, parts: Fragment) -> Fragment:
     """``parts``, with a blank after them if a word follows at once."""
     after = draft.text[at : at + 1]
     return (

@@ -339,7 +339,7 @@ class Connection(_Connection):
         raw = self._self_session.raw
         level = raw.isolation_level
         begin = None if level is None else f"BEGIN {level or 'IMMEDIATE'}"
-        if level == "DEFERRED" or level == "":
+        if level in {"DEFERRED", ""}:
             begin = "BEGIN IMMEDIATE"
         return atomic(raw, self._self_session.execute, begin=begin)
 

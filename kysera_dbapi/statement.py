@@ -7,7 +7,7 @@ with the CTEs visible at each point, never by a list of places to look.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlglot import exp
 
@@ -137,7 +137,7 @@ class Statement:
         """The names that the FROM clause (and target) of a block exposes, and of what."""
         found: list[tuple[str, exp.Expression]] = []
         for key in ("this", "from_", "using"):
-            value = block.args.get(key)
+            value: Any = block.args.get(key)
             for node in value if isinstance(value, list) else [value]:
                 if key != "this" or isinstance(block, (exp.Update, exp.Delete)):
                     self._expose(node, found)
@@ -328,7 +328,9 @@ class _Walker:
         stack: list[tuple[exp.Expression, frozenset[str]]],
     ) -> frozenset[str]:
         """Visit the bodies of a WITH; returns what the statement after it sees."""
-        names = [self._statement.name_of(cte.args["alias"].this) for cte in with_]
+        names = [
+            self._statement.name_of(cte.args["alias"].this) for cte in with_.expressions
+        ]
         recursive = bool(with_.args.get("recursive"))
         for i, cte in enumerate(with_.expressions):
             seen = self._dialect.visible_ctes(names, i, recursive=recursive)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table
@@ -78,7 +78,11 @@ class SoftDelete(Plugin):
         accept_triggers: Collection[str] = (),
         **options: bool,
     ) -> None:
-        settings = tables if isinstance(tables, Mapping) else dict.fromkeys(tables, {})
+        settings: Mapping[str, Mapping[str, Any]] = (
+            cast("Mapping[str, Mapping[str, Any]]", tables)
+            if isinstance(tables, Mapping)
+            else {name: {} for name in tables}
+        )
         self._marks = {
             _fold(name): _mark(name, column, given) for name, given in settings.items()
         }
@@ -141,7 +145,7 @@ class SoftDelete(Plugin):
         if action == "cascade" and child not in self._marks:
             raise _wrong(f"cannot cascade to {child!r}: it is not in tables=")
 
-    def _action(self, key: ForeignKey) -> OnDelete | None:
+    def _action(self, key: ForeignKey) -> str | None:
         child = key.child.rpartition(".")[2]
         return self._foreign_keys.get(_fold(f"{child}.{key.columns[0]}"))
 
@@ -402,7 +406,7 @@ def _name(connection: Any, table: Table) -> str:
 
 
 def _by_key(connection: Any, table: Table, key: Any) -> tuple[str, tuple[Any, ...]]:
-    values = key if isinstance(key, tuple) else (key,)
+    values: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
     columns = table.primary_key
     if len(columns) != len(values):
         raise _wrong(
