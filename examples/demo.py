@@ -1,17 +1,19 @@
 """Other people's programs over a shop with deleted rows, with and without the shim."""
 
+import importlib
 import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from click.testing import CliRunner
 from rich.console import Console
-from sqlite_utils.cli import cli  # type: ignore[import-untyped]
 
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
+
+pandas: Any = importlib.import_module("pandas")
+sqlite_utils: Any = importlib.import_module("sqlite_utils.cli")
 
 SHOP = """
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, deleted_at TEXT);
@@ -31,14 +33,18 @@ console = Console()
 
 def command_line(path: Path) -> str:
     """What the sqlite-utils command prints, run in this process."""
-    return str(CliRunner().invoke(cli, ["query", str(path), TOTALS, "--table"]).output)
+    return str(
+        CliRunner()
+        .invoke(sqlite_utils.cli, ["query", str(path), TOTALS, "--table"])
+        .output
+    )
 
 
 def frame(path: Path) -> Any:
     """What pandas reads."""
     connection = sqlite3.connect(path)
     try:
-        return pd.read_sql(TOTALS, connection)
+        return pandas.read_sql(TOTALS, connection)
     finally:
         connection.close()
 

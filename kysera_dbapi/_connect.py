@@ -10,7 +10,7 @@ from kysera_dbapi import sqlite3
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import get_dialect
-from kysera_dbapi.errors import ConfigurationError, InterfaceError
+from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plugin import Mode, Plugin, ordered
@@ -64,7 +64,7 @@ def wrap(
 def explain(
     sql: str, *, dialect: str = "sqlite", plugins: Sequence[Plugin] = ()
 ) -> Explanation:
-    """What would be sent for ``sql``, without a connection: names are taken as tables."""
+    """What would be sent for ``sql``; without a connection, any name is a table."""
     pipeline = Pipeline(get_dialect(dialect), ordered(plugins), Catalogue(known=False))
     return Explanation.of(sql, pipeline.plan(sql, scope()))
 
@@ -74,11 +74,11 @@ def _from_url(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise InterfaceError(
+        raise ConfigurationError(
             f"not a database URL: {url!r}; write sqlite:///file.db", code="bad-url"
         )
     if scheme not in _SCHEMES:
-        raise InterfaceError(
+        raise ConfigurationError(
             f"unknown URL scheme {scheme!r}; known are {', '.join(_SCHEMES)}",
             code="unknown-scheme",
         )
@@ -87,7 +87,7 @@ def _from_url(
         _require(module, extra, scheme)
     split = urlsplit(url)
     if split.netloc:
-        raise InterfaceError(
+        raise ConfigurationError(
             f"a SQLite URL has no host: {url!r}; write sqlite:///file.db",
             code="bad-url",
         )
@@ -100,11 +100,11 @@ def _require(module: str, extra: str, scheme: str) -> None:
     try:
         importlib.import_module(module)
     except ImportError as error:
-        raise InterfaceError(
+        raise ConfigurationError(
             f"{scheme} needs {module}; pip install 'kysera[{extra}]'",
             code="missing-driver",
         ) from error
-    raise InterfaceError(
+    raise ConfigurationError(
         f"{scheme} is known but not wrapped yet; use sqlite", code="missing-driver"
     )
 

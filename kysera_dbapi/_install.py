@@ -15,11 +15,11 @@ __all__ = ["install", "uninstall"]
 _installed: dict[str, list[tuple[Any, str, Any]]] = {}
 
 
-class _Class(wrapt.ObjectProxy):  # type: ignore[misc,type-arg]
+class _Class(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """A driver's connection class whose instances come out wrapped."""
 
     def __init__(self, raw: Any, made: Callable[..., Any]) -> None:
-        super().__init__(raw)
+        super().__init__(raw)  # pyright: ignore[reportUnknownMemberType]
         self._self_made = made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

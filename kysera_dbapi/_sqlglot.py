@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlglot import exp
+from sqlglot import tokens as _tokens
 from sqlglot.dialects.dialect import Dialect as _Sqlglot
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType  # pyright: ignore[reportAttributeAccessIssue]
 
 __all__ = [
     "MAX_DEPTH",
@@ -34,6 +34,10 @@ _RECURSION = 40_000
 _deep = threading.Lock()
 
 _Result = TypeVar("_Result")
+
+#: sqlglot exports neither: the compiled classes are found at run time alone.
+Token: TypeAlias = Any
+TokenType: Any = getattr(_tokens, "TokenType")  # noqa: B009
 
 
 @cache

@@ -15,6 +15,7 @@ __all__ = [
     "Column",
     "ForeignKey",
     "Table",
+    "TableKind",
     "Trigger",
     "UniqueKey",
 ]

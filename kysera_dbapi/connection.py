@@ -6,21 +6,21 @@ from typing import Any
 import wrapt
 
 from kysera_dbapi._context import scope
-from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.session import Session
 
 __all__ = ["Connection"]
 
 
-class Connection(wrapt.ObjectProxy):  # type: ignore[misc,type-arg]
+class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
     """A wrapped PEP 249 connection. ``unwrap()`` is the only way to the raw one."""
 
     #: What becomes of each member of the driver's connection; set by the driver.
     members: Mapping[str, str] = {}
 
     def __init__(self, raw: Any, session: Session) -> None:
-        super().__init__(raw)
+        super().__init__(raw)  # pyright: ignore[reportUnknownMemberType]
         self._self_session = session
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +46,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[misc,type-arg]
         try:
             return Explanation.of(sql, session.pipeline.plan(sql, scope()))
         except Exception as error:
-            raise session.error(error) from error.__cause__
+            reraise(error, session.driver)
 
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed."""

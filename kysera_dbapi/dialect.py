@@ -15,7 +15,7 @@ from kysera_dbapi.errors import ConfigurationError
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue
 
-__all__ = ["Dialect", "Lexical", "Rule", "Treatment", "get_dialect"]
+__all__ = ["Dialect", "Execute", "Lexical", "Rule", "Treatment", "get_dialect"]
 
 Treatment = Literal["planned", "passed", "refused"]
 
@@ -115,7 +115,7 @@ class Dialect:
         raise NotImplementedError
 
     def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
-        """The action of ``INSERT OR action`` and how many words after the verb it has."""
+        """The action of ``INSERT OR action``, and its number of words."""
         return "", 0
 
     def statement_ends(self, words: Sequence[str]) -> list[int]:

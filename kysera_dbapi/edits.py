@@ -166,11 +166,11 @@ class Draft(Statement):
 
     def end_of(self, token: int) -> int:
         """Where the text of a token ends."""
-        return self.layout.tokens[token].end + 1
+        return int(self.layout.tokens[token].end) + 1
 
     def start_of(self, token: int) -> int:
         """Where the text of a token starts."""
-        return self.layout.tokens[token].start
+        return int(self.layout.tokens[token].start)
 
     def _assign(self) -> None:
         tree, block = self.tree, self.target.block if self.target else None

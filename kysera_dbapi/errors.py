@@ -327,7 +327,6 @@ def _rebuild(
 ) -> BaseException:
     cls = twin(error_class, driver_class)
     made = cls.__new__(cls, *args)
-    made.args = args
     made.__cause__ = cause
     return made
 

@@ -7,13 +7,12 @@ edits made with it mean what they should is proved on the tree afterwards.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from kysera_dbapi._sqlglot import TokenType
+from kysera_dbapi._sqlglot import Token, TokenType
 
 __all__ = ["Block", "Item", "Join", "Layout", "Side"]
 
-Token: TypeAlias = Any
 Side = Literal["", "LEFT", "RIGHT", "FULL"]
 
 _T = TokenType
@@ -72,7 +71,7 @@ class Block:
     """
 
     start: int
-    verb: TokenType
+    verb: Any
     end: int = 0
     source: int | None = None
     where: int | None = None
@@ -178,13 +177,13 @@ class Layout:
             block.tail = i
 
     def _is_soft_tail(self, i: int) -> bool:
-        """WINDOW, OFFSET and ON CONFLICT, which may also be names or parts of a join."""
+        """WINDOW and ON CONFLICT, which may also be a name or part of a join."""
         token = self.tokens[i]
         after = self.tokens[i + 1 : i + 3]
         if token.token_type is _T.WINDOW:
             return len(after) == 2 and after[1].token_type is _T.ALIAS
         if token.token_type is _T.ON and after:
-            return after[0].text.upper() == "CONFLICT"
+            return bool(after[0].text.upper() == "CONFLICT")
         return False
 
     def _finish(self, block: Block | None, end: int) -> None:
@@ -218,7 +217,7 @@ class _Items:
             join = self._join()
         return items
 
-    def _kind(self) -> TokenType:
+    def _kind(self) -> Any:
         return self._tokens[self._at].token_type
 
     def _item(self, join: Join | None) -> Item:

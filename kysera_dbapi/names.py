@@ -55,7 +55,7 @@ def kept_names(draft: "Draft") -> list[Splice]:
 
 
 def _column_text(draft: "Draft", start: int, last: int) -> str:
-    """The name of a column without an alias: its text, to the statement's end if last."""
+    """The name of a column without an alias: its text, to the end if last."""
     if last + 1 < len(draft.layout.tokens):
         return draft.text[start : draft.end_of(last)]
     ends = [t.start for t in draft.source.lexemes if t.text == ";" and t.start > start]

@@ -156,8 +156,10 @@ def arrange(
     final, count = _number(spelled)
     sources = list(range(count))
     for index, slot in zip(final, slots, strict=True):
-        own = isinstance(slot, Bind)
-        sources[index] = -1 - binds.index(slot) if own else indices[slot]
+        if isinstance(slot, Bind):
+            sources[index] = -1 - binds.index(slot)
+        else:
+            sources[index] = indices[slot]
     names = tuple(f"_k{i}" for i in range(len(binds)))
     return spelled, Binding(style, expected, tuple(sources), names)
 

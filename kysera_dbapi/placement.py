@@ -215,7 +215,8 @@ class Placement:
     def _replace(
         self, reference: Reference, derived: str, alias: exp.Expression | None
     ) -> None:
-        node, grammar = reference.node, self._draft.dialect.grammar
+        node: exp.Expr = reference.node
+        grammar = self._draft.dialect.grammar
         if reference.in_list:
             tree = _sqlglot.expression(f"a IN ({derived})", grammar)
             assert node.parent is not None
@@ -224,8 +225,8 @@ class Placement:
             return
         exposed = self._draft.quoted(reference.exposed)
         text = f"SELECT * FROM ({derived}) AS {exposed}"
-        tree = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
-        table = tree.args["from_"].this
+        parsed = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
+        table = parsed.args["from_"].this
         if alias is not None:
             table.set("alias", alias.copy())
         if node.args.get("joins"):

@@ -13,7 +13,7 @@ from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Event, Mode, Plugin, destroy, hooks, initialise
 from kysera_dbapi.protocols import Parameters
 
-__all__ = ["Session"]
+__all__ = ["Session", "steps"]
 
 _MODES = ("normal", "strict", "report")
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from kysera_dbapi.dialect import Lexical
 
-__all__ = ["Lexeme", "Lexer", "Shape"]
+__all__ = ["Kind", "Lexeme", "Lexer", "Shape"]
 
 Kind = Literal[
     "blank",

@@ -47,7 +47,7 @@ class Value:
 
 
 def unproved() -> UnsupportedStatement:
-    """The refusal of edits that are not what was meant; it holds no text of anyone's."""
+    """The refusal of edits that are not what was meant; it shows no text."""
     return UnsupportedStatement(
         "the edits could not be proved right; rephrase the statement",
         code="unproved-rewrite",

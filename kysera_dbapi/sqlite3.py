@@ -16,8 +16,8 @@ from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import (
     ConfigurationError,
-    ProgrammingError,
     UnsupportedStatement,
+    reraise,
 )
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
@@ -75,7 +75,9 @@ _ABSENT: Any = object()
 class _Planned:
     """What a cursor class adds to the driver's: plans before it executes."""
 
-    _raw_class: ClassVar[type[_driver.Cursor]]
+    _raw_class: ClassVar[Any]
+    rowcount: int
+    arraysize: int
     _translates: ClassVar[bool]
     _proxy: "Connection"
     _session: Session
@@ -100,23 +102,21 @@ class _Planned:
                 and not session.hooked
             ):
                 if parameters is _ABSENT:
-                    return self._raw_class.execute(self, sql)  # type: ignore[arg-type]
-                return self._raw_class.execute(self, sql, parameters)  # type: ignore[arg-type]
+                    return self._raw_class.execute(self, sql)
+                return self._raw_class.execute(self, sql, parameters)
             self._run(sql, plan, parameters)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
-            raise self._failed(error, plan) from error.__cause__
+            twin = self._failed(error, plan)
+            raise twin from twin.__cause__
         return self
 
     def _planned(self, sql: str, style: bool) -> Plan:
-        if not isinstance(sql, str) or "\x00" in sql or not sql.isprintable():
-            _check_text(sql, self._session)
+        _check_text(sql)
         return self._session.plan(sql, format_style=style)
 
     def _failed(self, error: BaseException, plan: Plan | None) -> BaseException:
         session = self._session
         twin = session.error(error)
-        if twin is not error and twin.__cause__ is not None:
-            error.__cause__ = twin.__cause__
         for plugin in session.plugins:
             explain = getattr(plugin, "explain_error", None)
             if explain is not None and plan is not None:
@@ -131,7 +131,7 @@ class _Planned:
         def run() -> int:
             with self._atomic(plan):
                 self._send(plan, parameters)
-            return int(self.rowcount)  # type: ignore[attr-defined]
+            return int(self.rowcount)
 
         if session.hooked:
             session.watched(session.event(sql, plan, parameters), run)
@@ -176,7 +176,8 @@ class _Planned:
             if plan.effect == "catalogue":
                 session.refresh()
         except (_driver.Error, _driver.Warning, errors.Error) as error:
-            raise self._failed(error, plan) from error.__cause__
+            twin = self._failed(error, plan)
+            raise twin from twin.__cause__
         return self
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> int:
@@ -189,51 +190,46 @@ class _Planned:
         if plan.program is not None:
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
-        self._raw_class.executemany(self, plan.sql, rows)  # type: ignore[arg-type]
-        return int(self.rowcount)  # type: ignore[attr-defined]
+        self._raw_class.executemany(self, plan.sql, rows)
+        return int(self.rowcount)
 
     def executescript(self, script: str, /) -> Any:
         """Commit, then plan and execute the script's statements one by one."""
         session = self._session
         try:
             if not session.plugins:
-                return self._raw_class.executescript(self, script)  # type: ignore[arg-type]
-            _check_text(script, session)
+                return self._raw_class.executescript(self, script)
+            _check_text(script)
             self._proxy._run_script(script)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
-            raise self._failed(error, None) from error.__cause__
+            twin = self._failed(error, None)
+            raise twin from twin.__cause__
         return self
 
     def fetchall(self) -> list[Any]:
         """All rows that are left."""
         try:
-            return self._raw_class.fetchall(self)  # type: ignore[arg-type]
+            return list(self._raw_class.fetchall(self))
         except (_driver.Error, _driver.Warning) as error:
-            raise self._session.error(error) from error
+            reraise(error, _driver)
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """The next ``size`` rows, by default ``arraysize``."""
-        count = self.arraysize if size is None else size  # type: ignore[attr-defined]
+        count = self.arraysize if size is None else size
         try:
-            return self._raw_class.fetchmany(self, count)  # type: ignore[arg-type]
+            return list(self._raw_class.fetchmany(self, count))
         except (_driver.Error, _driver.Warning) as error:
-            raise self._session.error(error) from error
+            reraise(error, _driver)
 
 
-def _check_text(sql: Any, session: Session) -> None:
-    """Texts that the driver itself rejects go on to it, if they name no table of ours."""
-    if not isinstance(sql, str):
-        return
-    try:
+def _check_text(sql: Any) -> None:
+    """What has no UTF-8 raises ``UnicodeEncodeError``, as with the driver."""
+    if isinstance(sql, str):
         sql.encode()
-    except UnicodeEncodeError as error:
-        raise ProgrammingError(
-            f"the statement cannot be encoded: {error}", code="unparsed-statement"
-        ) from error
 
 
 @cache
-def cursor_class(raw: type[_driver.Cursor]) -> type[_driver.Cursor]:
+def cursor_class(raw: Any) -> type[_driver.Cursor]:
     """The planned twin of a cursor class; a caller's own class stays beneath it."""
     if not (isinstance(raw, type) and issubclass(raw, _driver.Cursor)):
         raise ConfigurationError(
@@ -270,7 +266,7 @@ class Connection(_Connection):
         try:
             made = session.raw.cursor(cursor_class(factory))
         except (_driver.Error, errors.Error) as error:
-            raise session.error(error) from error.__cause__
+            reraise(error, _driver)
         made._proxy, made._session = self, session
         return made
 
@@ -296,7 +292,7 @@ class Connection(_Connection):
 
     def iterdump(self, **options: Any) -> Iterator[str]:
         """The SQL of what the caller may see: it runs on the proxy."""
-        from sqlite3.dump import _iterdump  # type: ignore[import-not-found]
+        from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
 
         return _iterdump(self, **options)  # type: ignore[no-any-return]
 
@@ -411,3 +407,8 @@ def connect(
     except BaseException:
         raw.close()
         raise
+
+
+def __getattr__(name: str) -> Any:
+    """The rest of the driver's module: its exceptions, types and constants."""
+    return getattr(_driver, name)

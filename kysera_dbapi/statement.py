@@ -18,7 +18,7 @@ from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.layout import Block, Layout
 from kysera_dbapi.shape import Lexeme, Lexer
 
-__all__ = ["Reference", "Source", "Statement", "parse", "read"]
+__all__ = ["MAX_TOKENS", "Reference", "Role", "Source", "Statement", "parse", "read"]
 
 Role = Literal["source", "target"]
 
@@ -134,11 +134,12 @@ class Statement:
         return self.dialect.fold(name, quoted=name != token)
 
     def exposures(self, block: exp.Expression) -> list[tuple[str, exp.Expression]]:
-        """The names that the FROM clause (and target) of a block exposes, and of what."""
+        """The names that the FROM (and target) of a block exposes, and of what."""
         found: list[tuple[str, exp.Expression]] = []
         for key in ("this", "from_", "using"):
             value: Any = block.args.get(key)
-            for node in value if isinstance(value, list) else [value]:
+            nodes: list[Any] = value if isinstance(value, list) else [value]
+            for node in nodes:
                 if key != "this" or isinstance(block, (exp.Update, exp.Delete)):
                     self._expose(node, found)
         for join in block.args.get("joins") or ():
@@ -239,7 +240,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _stand_in(source: Source, dialect: Dialect) -> tuple[list[str], str]:
-    """The pieces of a text of the same length that sqlglot reads as the database reads the caller's.
+    """A text of the same length, read by sqlglot as the database reads the caller's.
 
     Placeholders become ``?``, comments blanks, ``REPLACE`` ``INSERT``; EXPLAIN and
     ``OR action`` are taken out.

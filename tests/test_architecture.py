@@ -31,7 +31,7 @@ DIRECTIONS = {
     "layout": "_sqlglot",
     "statement": "layout shape params catalogue dialect _sqlglot errors",
     "splices": "params errors",
-    "names": "splices",
+    "names": "splices _sqlglot",
     "placement": "splices statement",
     "deletion": "splices names statement",
     "edits": "deletion names placement",

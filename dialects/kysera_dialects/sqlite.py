@@ -17,7 +17,7 @@ from kysera_dbapi.catalogue import (
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule
 from kysera_dbapi.shape import Lexer
 
-__all__ = ["SQLiteDialect"]
+__all__ = ["RULES", "SQLiteDialect"]
 
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
@@ -337,7 +337,7 @@ class SQLiteDialect(Dialect):
         return ends
 
     def read_catalogue(self, execute: Execute) -> Catalogue:
-        """Read sqlite_schema of every attached database and the pragmas of its tables."""
+        """Read the schema table of every database and the pragmas of its tables."""
         databases = [
             (str(r[1]), str(r[2] or "")) for r in execute("PRAGMA database_list")
         ]

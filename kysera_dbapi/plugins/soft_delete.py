@@ -18,7 +18,7 @@ from kysera_dbapi.errors import (
 from kysera_dbapi.params import Bind
 from kysera_dbapi.plugin import Host, Plugin
 
-__all__ = ["SoftDelete"]
+__all__ = ["Clock", "OnDelete", "SoftDelete"]
 
 Clock = Literal["application", "database"]
 OnDelete = Literal["cascade", "restrict", "ignore"]
@@ -58,7 +58,7 @@ class SoftDelete(Plugin):
     ``foreign_keys`` says for each "child.column" that refers to a protected table what
     a soft DELETE does: "cascade", "restrict" or "ignore". ``clock`` "database" takes
     CURRENT_TIMESTAMP. ``accept_triggers`` names DELETE triggers that may stay unfired.
-    ``allow_raw_update`` lets an UPDATE set the column. ``comment_hint`` lets the comment
+    ``allow_raw_update`` lets an UPDATE set the column. ``comment_hint`` lets a comment
     ``/* kysera:including_deleted */`` include deleted rows.
 
     Raises ``ConfigurationError``, at once or when a connection is made.
@@ -406,7 +406,7 @@ def _name(connection: Any, table: Table) -> str:
 
 
 def _by_key(connection: Any, table: Table, key: Any) -> tuple[str, tuple[Any, ...]]:
-    values: tuple[Any, ...] = key if isinstance(key, tuple) else (key,)
+    values = cast("tuple[Any, ...]", key if isinstance(key, tuple) else (key,))
     columns = table.primary_key
     if len(columns) != len(values):
         raise _wrong(

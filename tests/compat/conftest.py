@@ -27,7 +27,7 @@ def shim(request: pytest.FixtureRequest) -> Driver:
     """Soft delete on the shop's tables, by the drop-in module and by ``install``."""
     if request.param == "module":
         return Driver(shim_module, {"plugins": [SoftDelete(tables=PROTECTED)]})
-    return shim_installed()
+    return Driver(sqlite3, installed=installed)
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ def broken() -> None:
         kwargs.setdefault("factory", Broken)
         return connect(*args, **kwargs)
 
-    sqlite3.connect = sqlite3.dbapi2.connect = connect_broken
+    sqlite3.connect = connect_broken
+    vars(sqlite3)["dbapi2"].connect = connect_broken
 
 
 VARIANTS: dict[str, Callable[[], None]] = {

@@ -37,7 +37,7 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
     """Customer and Order on the shop's tables, and Review on one to be made."""
     models = db.models
 
-    class Customer(models.Model):  # type: ignore[misc]
+    class Customer(models.Model):  # type: ignore[misc,name-defined]
         """A row of customers."""
 
         name = models.TextField()
@@ -46,7 +46,7 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
         class Meta:
             app_label, db_table, managed = "shop", "customers", False
 
-    class Order(models.Model):  # type: ignore[misc]
+    class Order(models.Model):  # type: ignore[misc,name-defined]
         """A row of orders."""
 
         id = models.IntegerField(primary_key=True)
@@ -58,7 +58,7 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
         class Meta:
             app_label, db_table, managed = "shop", "orders", False
 
-    class Review(models.Model):  # type: ignore[misc]
+    class Review(models.Model):  # type: ignore[misc,name-defined]
         """A row of reviews."""
 
         text = models.CharField(max_length=20, default="100%")

@@ -27,9 +27,10 @@ class Run:
 
 
 class Outcomes(unittest.TestResult):
-    """Notes ``passed``, ``skipped: reason``, ``failed: Class, line 1`` or ``error: ...``.
+    """Notes passed, skipped: reason, failed: Class, line 1, or error: ....
 
-    The line is the test's own, so a test that fails anyway must fail at one place. What sub-tests came to is part of their test's outcome: their ids may hold addresses.
+    The line is the test's own, so a test that fails anyway must fail at one place.
+    Sub-tests count with their test: their ids may hold addresses.
     """
 
     def __init__(self) -> None:

@@ -52,7 +52,8 @@ def outcomes(driver: Any, folder: Path, **options: Any) -> Run:
         connect_kw_args = options
 
         def _connect(self) -> Any:
-            connection = super()._connect()
+            parent: Any = super()
+            connection: Any = parent._connect()
             self.addCleanup(connection.close)
             return connection
 

@@ -73,7 +73,7 @@ def core(engine: sa.Engine) -> list[Any]:
         "reviews",
         metadata,
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("order_id", sa.ForeignKey("orders.id")),
+        sa.Column[int]("order_id", sa.ForeignKey("orders.id")),
         sa.Column("stars", sa.Integer, sa.CheckConstraint("stars < 6")),
     )
     metadata.reflect(engine)

@@ -23,7 +23,7 @@ JOIN = (
 
 
 def sqlite_utils_reads_and_writes(driver: Driver, path: Path) -> list[Any]:
-    """Its Python API: rows, look-ups, writes, a table made over and full-text search."""
+    """Its Python API: rows, look-ups, writes, a new table, full-text search."""
     with closing(driver.connect(path)) as connection:
         shop = sqlite_utils.Database(connection)
         customers, orders, notes = shop["customers"], shop["orders"], shop["notes"]
@@ -177,9 +177,12 @@ def test_a_command_cannot_drop_a_protected_table(
 def test_a_frame_cannot_replace_a_protected_table(shim: Driver, tmp_path: Path) -> None:
     path = create(tmp_path, "shop", filtered=False)
     frame = pandas.DataFrame({"id": [1]})
-    with shim.installed(), closing(shim.connect(path)) as connection:
-        with pytest.raises(Exception, match="bypass"):
-            frame.to_sql("orders", connection, if_exists="replace", index=False)
+    with (
+        shim.installed(),
+        closing(shim.connect(path)) as connection,
+        pytest.raises(Exception, match="bypass"),
+    ):
+        frame.to_sql("orders", connection, if_exists="replace", index=False)
     with closing(RAW.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (9,)
 

@@ -72,6 +72,16 @@ def test_a_class_that_is_both_already_is_its_own_twin() -> None:
     assert twin(errors.DataError, errors.DatabaseError) is errors.DataError
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads change places as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_get_the_same_twin() -> None:
     threads, lock = 16, Lock()
     barrier = Barrier(threads)
@@ -152,6 +162,7 @@ def test_other_errors_are_left_alone(error: BaseException) -> None:
 def test_a_twin_is_left_alone(violation: Exception) -> None:
     made = translate(violation, sqlite3)
     assert translate(made, sqlite3) is made
+    assert translate(made, SimpleNamespace(Error=OSError)) is made
 
 
 def test_the_most_general_of_two_names_for_a_class() -> None:
@@ -189,12 +200,16 @@ def test_our_errors_cause_notes_and_place_are_kept() -> None:
     def fail() -> None:
         error = errors.ContextMissing("no tenant", code="context-missing")
         error.add_note("raised by intercept of plugin 'rls'")
-        raise error from ValueError("empty")
+        try:
+            raise LookupError("tenant")
+        except LookupError:
+            raise error from ValueError("empty")
 
     error = caught(fail)
     made = translate(error, sqlite3)
     assert isinstance(made, sqlite3.ProgrammingError)
     assert made.__cause__ is error.__cause__
+    assert isinstance(made.__context__, LookupError)
     assert made.__notes__ == ["raised by intercept of plugin 'rls'"]
     assert traceback.extract_tb(made.__traceback__)[-1].name == "fail"
 
@@ -219,6 +234,17 @@ def test_a_driver_class_that_wants_more_than_a_message() -> None:
     made = translate(errors.DataError("x"), SimpleNamespace(Error=Error))
     assert isinstance(made, Error)
     assert str(made) == "x"
+
+
+def test_a_driver_class_that_words_its_message_itself() -> None:
+    class Error(Exception):
+        def __init__(self, text: str) -> None:
+            super().__init__(1, f"error: {text}")
+            self.number = 1
+
+    made = translate(errors.DataError("x"), SimpleNamespace(Error=Error))
+    assert isinstance(made, Error)
+    assert (str(made), made.number) == ("x", 1)
 
 
 def test_our_own_module_as_the_driver_changes_nothing() -> None:

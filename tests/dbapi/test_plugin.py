@@ -183,6 +183,10 @@ def test_a_conflict_declared_by_one_of_them(turned: bool) -> None:
     assert "'b'" in message
 
 
+def test_a_plugin_is_no_conflict_of_its_own() -> None:
+    assert names(ordered([Sample("a", conflicts=["a"])])) == ["a"]
+
+
 def test_a_conflict_with_one_that_is_not_there() -> None:
     assert names(ordered([Sample("a", conflicts=["b"])])) == ["a"]
 
