@@ -55,13 +55,26 @@ def kept_names(draft: "Draft") -> list[Splice]:
 
 
 def _column_text(draft: "Draft", start: int, last: int) -> str:
-    """The name of a column without an alias: its text, to the end if last."""
-    if last + 1 < len(draft.layout.tokens):
-        return draft.text[start : draft.end_of(last)]
-    ends = [t.start for t in draft.source.lexemes if t.text == ";" and t.start > start]
-    last_select = not returning_ranges(draft)
-    end = draft.end_of(last) if last_select else min([*ends, len(draft.text)])
+    """The name of a column without an alias: its text.
+
+    SQLite looks a token ahead before it ends a window function, or a statement's last
+    RETURNING: comments up to there belong to the name.
+    """
+    tokens = draft.layout.tokens
+    end = draft.end_of(last)
+    final = last + 1 == len(tokens) and bool(returning_ranges(draft))
+    if final or _is_window(draft, last):
+        stops = [t.start for t in draft.source.lexemes if t.text == ";"]
+        following = [t.start for t in tokens[last + 1 : last + 2]]
+        end = min(s for s in (*stops, *following, len(draft.text)) if s >= end)
     return draft.text[start:end].rstrip()
+
+
+def _is_window(draft: "Draft", last: int) -> bool:
+    """Whether a column ends with OVER (...) or OVER name."""
+    opening = {end: start for start, end in draft.layout.close.items()}
+    before = opening.get(last, last) - 1
+    return before > 0 and draft.layout.tokens[before].text.upper() in ("OVER", "FILTER")
 
 
 def returning_ranges(draft: "Draft") -> list[tuple[int, int]]:
@@ -99,8 +112,9 @@ def _plain(draft: "Draft", first: int, last: int) -> bool:
     """Whether a column has a name of its own: an alias, or that of a table's column."""
     between = draft.layout.tokens[first + 1 : last + 1 : 2]
     dotted = all(t.token_type is _sqlglot.TokenType.DOT for t in between[:-1])
-    if dotted and (last - first) % 2 == 0 and last - first <= 4:
-        return not between or between[-1].token_type is _sqlglot.TokenType.DOT
+    dotted = dotted and (last - first) % 2 == 0 and last - first <= 4
+    if dotted and (not between or between[-1].token_type is _sqlglot.TokenType.DOT):
+        return True
     return _aliased(draft, first, last)
 
 

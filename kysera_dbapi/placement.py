@@ -299,6 +299,8 @@ class Placement:
         if owner is None or reference.in_list:
             return
         for column in owner.find_all(exp.Column):
+            if column.arg_key == "field":
+                continue
             table = column.args.get("table")
             if table is not None and draft.name_of(table) != reference.exposed:
                 continue

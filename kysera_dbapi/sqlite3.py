@@ -409,6 +409,9 @@ def connect(
         raise
 
 
-def __getattr__(name: str) -> Any:
-    """The rest of the driver's module: its exceptions, types and constants."""
-    return getattr(_driver, name)
+#: The rest of the driver's module: its exceptions, types and constants.
+globals().update(
+    (name, value)
+    for name, value in vars(_driver).items()
+    if not name.startswith("_") and name not in globals()
+)

@@ -138,7 +138,7 @@ class Statement:
         found: list[tuple[str, exp.Expression]] = []
         for key in ("this", "from_", "using"):
             value: Any = block.args.get(key)
-            nodes: list[Any] = value if isinstance(value, list) else [value]
+            nodes: Any = value if isinstance(value, list) else [value]
             for node in nodes:
                 if key != "this" or isinstance(block, (exp.Update, exp.Delete)):
                     self._expose(node, found)

@@ -406,7 +406,8 @@ def _name(connection: Any, table: Table) -> str:
 
 
 def _by_key(connection: Any, table: Table, key: Any) -> tuple[str, tuple[Any, ...]]:
-    values = cast("tuple[Any, ...]", key if isinstance(key, tuple) else (key,))
+    given: Any = key if isinstance(key, tuple) else (key,)
+    values: tuple[Any, ...] = tuple(given)
     columns = table.primary_key
     if len(columns) != len(values):
         raise _wrong(

@@ -41,7 +41,7 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """What the comparison asks of a connection (PEP 249)."""
 
-    def cursor(self, *args: Any) -> Any: ...
+    def cursor(self) -> Any: ...
     def rollback(self) -> None: ...
 
 
@@ -170,7 +170,9 @@ def _difference(statement: Statement, got: Answer, expected: Answer) -> str:
         return f"{len(one)} rows, not the same {len(two)}"
     if got.rowcount != expected.rowcount:
         return f"rowcount {got.rowcount}, not {expected.rowcount}"
+    # a table WITHOUT ROWID leaves lastrowid as earlier statements made it
     single = statement.kind == "insert" and "INSERT VALUES" in statement.shapes
+    single = single and statement.target.lower() not in ("prices", "tags")
     if single and got.lastrowid != expected.lastrowid:
         return f"lastrowid {got.lastrowid}, not {expected.lastrowid}"
     return ""

@@ -64,13 +64,6 @@ DELETES = [
     ),
     *writes(
         "delete",
-        "categories",
-        {
-            "self-reference": "DELETE FROM categories WHERE parent_id IN (SELECT id FROM categories)"
-        },
-    ),
-    *writes(
-        "delete",
         "Order Details",
         {"mixed-case": 'DELETE FROM "Order Details" WHERE [Unit Price] = 15'},
     ),
