@@ -7,7 +7,7 @@ with the CTEs visible at each point, never by a list of places to look.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from sqlglot import exp
 
@@ -136,12 +136,11 @@ class Statement:
     def exposures(self, block: exp.Expression) -> list[tuple[str, exp.Expression]]:
         """The names that the FROM (and target) of a block exposes, and of what."""
         found: list[tuple[str, exp.Expression]] = []
-        for key in ("this", "from_", "using"):
-            value: Any = block.args.get(key)
-            nodes: Any = value if isinstance(value, list) else [value]
-            for node in nodes:
-                if key != "this" or isinstance(block, (exp.Update, exp.Delete)):
-                    self._expose(node, found)
+        nodes = [block.args.get("from_"), *(block.args.get("using") or ())]
+        if isinstance(block, (exp.Update, exp.Delete)):
+            nodes.append(block.args.get("this"))
+        for node in nodes:
+            self._expose(node, found)
         for join in block.args.get("joins") or ():
             self._expose(join.this, found)
         return found

@@ -406,8 +406,9 @@ def _name(connection: Any, table: Table) -> str:
 
 
 def _by_key(connection: Any, table: Table, key: Any) -> tuple[str, tuple[Any, ...]]:
-    given: Any = key if isinstance(key, tuple) else (key,)
-    values: tuple[Any, ...] = tuple(given)
+    values: tuple[Any, ...] = (key,)
+    if isinstance(key, tuple):
+        values = tuple(key)  # pyright: ignore
     columns = table.primary_key
     if len(columns) != len(values):
         raise _wrong(
