@@ -56,6 +56,13 @@ class Plan:
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
     keep: bool = True
+    #: Whether ``sql`` and the caller's own values are all there is to send.
+    direct: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        same_values = self.program is None or not self.program.binding.adds
+        direct = same_values and not self.companions and not self.effect
+        object.__setattr__(self, "direct", direct)
 
     def of(self, text: str, literals: Sequence[str]) -> "Plan":
         """The plan for another text of the same shape."""

@@ -95,15 +95,10 @@ class _Planned:
         try:
             if plan is None:
                 plan = self._planned(sql, style)
-            if (
-                plan.program is None
-                and not plan.companions
-                and not plan.effect
-                and not session.hooked
-            ):
+            if plan.direct and not session.hooked:
                 if parameters is _ABSENT:
-                    return self._raw_class.execute(self, sql)
-                return self._raw_class.execute(self, sql, parameters)
+                    return self._raw_class.execute(self, plan.sql)
+                return self._raw_class.execute(self, plan.sql, parameters)
             self._run(sql, plan, parameters)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
             twin = self._failed(error, plan)
