@@ -5,7 +5,7 @@ Everything else sees trees through ``sqlglot.exp`` and positions through here.
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,6 +22,7 @@ __all__ = [
     "expression",
     "on_deep_stack",
     "parse",
+    "retyped",
     "same",
     "span",
     "tokenize",
@@ -53,9 +54,15 @@ def tokenize(text: str, dialect: str) -> list[Token]:
         raise ParseError(str(error)) from error
 
 
-def parse(text: str, tokens: list[Token], dialect: str) -> exp.Expression:
+def retyped(token: Token, token_type: Any, text: str) -> Token:
+    """A token at the place of ``token`` that the parser takes for another."""
+    make: Any = type(token)
+    return make(token_type, text, token.line, token.col, token.start, token.end)
+
+
+def parse(text: str, tokens: Sequence[Token], dialect: str) -> exp.Expression:
     """The tree of the one statement in ``tokens``; raises ``ParseError``."""
-    trees = [t for t in _dialect(dialect).parser().parse(tokens, text) if t]
+    trees = [t for t in _dialect(dialect).parser().parse(list(tokens), text) if t]
     if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
         raise ParseError(f"expected one statement, got {len(trees)}")
     return trees[0]

@@ -104,8 +104,8 @@ class _Returning:
             old = self._old.get(draft.name_of(column.this))
             if old is None:
                 continue
-            if column.find_ancestor(exp.Select) is not None:
-                draft.refuse("a sub-select in RETURNING reads a column of the deletion")
+            if self._within_sub_select(column):
+                continue
             first = _sqlglot.span(column.args.get("table") or column.this)
             last = _sqlglot.span(column.this)
             assert first is not None
@@ -116,6 +116,27 @@ class _Returning:
             alias = f" AS {draft.dialect.quote(name)}"
             found.append(Splice(end, end, spaced(draft, end, (alias,)), rank=1))
         return found
+
+    def _within_sub_select(self, column: exp.Column) -> bool:
+        """Whether the column is one of a relation that a sub-select reads."""
+        draft, name = self._draft, self._draft.name_of(column.this)
+        qualifier = column.args.get("table")
+        inner = column.find_ancestor(exp.Select)
+        while inner is not None:
+            for exposed, node in draft.exposures(inner):
+                if qualifier is not None and draft.name_of(qualifier) == exposed:
+                    return True
+                table = next(
+                    (r.table for r in draft.references if r.node is node), None
+                )
+                if qualifier is None and table and table.column(name):
+                    return True
+                if qualifier is None and table is None:
+                    draft.refuse(f"RETURNING: whose column {name} is has to be said")
+            inner = inner.find_ancestor(exp.Select)
+        if column.find_ancestor(exp.Select) is not None:
+            draft.refuse("a sub-select in RETURNING reads a column of the deletion")
+        return False
 
     def _declared(self, name: str) -> str:
         target = self._draft.target

@@ -78,6 +78,9 @@ class Dialect:
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
+    #: A RIGHT or FULL join in one branch of a set operation can make the database
+    #: forget the WHERE of another.
+    outer_join_spoils_union: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.

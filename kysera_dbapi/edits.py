@@ -15,11 +15,12 @@ from kysera_dbapi import _sqlglot
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dbapi.names import KEPT, kept_names
+from kysera_dbapi.layout import Layout
+from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.params import Bind
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.splices import Fragment, Splice, Value, spell, splice, unproved
-from kysera_dbapi.statement import Reference, Statement
+from kysera_dbapi.statement import Reference, Statement, tree_of
 
 __all__ = ["Companion", "Draft", "Edit", "Fragment", "Predicate", "Splice", "Value"]
 
@@ -145,12 +146,13 @@ class Draft(Statement):
         """Compute the splices and prove them; raises ``UnsupportedStatement``."""
         if not self.changed:
             return
+        aliases = alias_positions(self.tree)
         Placement(self, self._filters).place()
         if not self._deletes:
             Deletion(self, self._assignments).place()
         elif self._assignments:
             self._assign()
-        self.splices += kept_names(self)
+        self.splices += kept_names(self, aliases)
         self._prove()
 
     def fragment_tree(self, parts: Fragment) -> exp.Expression:
@@ -193,8 +195,8 @@ class Draft(Statement):
     def _prove(self) -> None:
         text = splice(self.stand_in, self.splices)
         try:
-            tokens = _sqlglot.tokenize(text, self.dialect.grammar)
-            tree = _sqlglot.parse(text, tokens, self.dialect.grammar)
+            layout = Layout(_sqlglot.tokenize(text, self.dialect.grammar))
+            tree = tree_of(text, layout, self.dialect)
         except _sqlglot.ParseError as error:
             raise unproved() from error
         for alias in list(tree.find_all(exp.Alias)):

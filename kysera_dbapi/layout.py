@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kysera_dbapi._sqlglot import Token, TokenType
 
-__all__ = ["Block", "Item", "Join", "Layout", "Side"]
+__all__ = ["Block", "Item", "Join", "Layout", "Side", "is_lone"]
 
 Side = Literal["", "LEFT", "RIGHT", "FULL"]
 
@@ -47,6 +47,8 @@ class Join:
     using: bool = False
     #: The tokens of the condition (first, past the last), if there is an ON.
     on: tuple[int, int] | None = None
+    #: The tokens of the join itself, as ``LEFT OUTER JOIN`` or a comma.
+    words: tuple[int, int] = (0, 0)
 
 
 @dataclass(slots=True)
@@ -60,6 +62,15 @@ class Item:
     group: "list[Item] | None" = None
     #: Whether a parenthesised join has an alias of its own.
     aliased: bool = False
+
+
+def is_lone(items: Sequence[Item]) -> bool:
+    """Whether the items in parentheses are one, however often parenthesised."""
+    while len(items) == 1:
+        if items[0].group is None:
+            return True
+        items = items[0].group
+    return False
 
 
 @dataclass(slots=True)
@@ -269,6 +280,7 @@ class _Items:
 
     def _join(self) -> Join:
         join = Join()
+        start = self._at
         while self._at < self._end:
             kind = self._kind()
             self._at += 1
@@ -281,6 +293,7 @@ class _Items:
                 join.natural = True
             elif kind is _T.JOIN:
                 break
+        join.words = (start, self._at)
         return join
 
 

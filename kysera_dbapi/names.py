@@ -2,29 +2,18 @@
 
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.splices import Splice, spaced, spell
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
 
-__all__ = ["KEPT", "kept_names", "projections", "returning_ranges"]
+__all__ = ["KEPT", "alias_positions", "kept_names", "projections", "returning_ranges"]
 
 #: The name under which a kept column name is proved.
 KEPT = "_kept"
-_OPERANDS = frozenset(
-    (
-        _sqlglot.TokenType.R_PAREN,
-        _sqlglot.TokenType.VAR,
-        _sqlglot.TokenType.IDENTIFIER,
-        _sqlglot.TokenType.STRING,
-        _sqlglot.TokenType.NUMBER,
-        _sqlglot.TokenType.PLACEHOLDER,
-        _sqlglot.TokenType.END,
-        _sqlglot.TokenType.NULL,
-        _sqlglot.TokenType.ALIAS,
-    )
-)
 _RETURNING_ENDS = (
     _sqlglot.TokenType.ORDER_BY,
     _sqlglot.TokenType.LIMIT,
@@ -32,7 +21,13 @@ _RETURNING_ENDS = (
 )
 
 
-def kept_names(draft: "Draft") -> list[Splice]:
+def alias_positions(tree: exp.Expression) -> frozenset[int]:
+    """Where in the text the aliases of columns stand."""
+    spans = (_sqlglot.span(alias.args["alias"]) for alias in tree.find_all(exp.Alias))
+    return frozenset(where[0] for where in spans if where is not None)
+
+
+def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
     """A column without an alias is named by its text: name edited ones by the old."""
     kept: list[Splice] = []
     ranges = [
@@ -46,7 +41,8 @@ def kept_names(draft: "Draft") -> list[Splice]:
         for first, last in projections(draft, begin, stop):
             start, end = draft.start_of(first), draft.end_of(last)
             edited = any(start <= s.start < end for s in draft.splices)
-            if edited and not _plain(draft, first, last):
+            aliased = draft.start_of(last) in aliases
+            if edited and not aliased and not _plain(draft, first, last):
                 name = draft.dialect.quote(_column_text(draft, start, last))
                 parts = spaced(draft, end, (f" AS {name}",))
                 proof = spell(spaced(draft, end, (f" AS {KEPT}",)))
@@ -55,26 +51,15 @@ def kept_names(draft: "Draft") -> list[Splice]:
 
 
 def _column_text(draft: "Draft", start: int, last: int) -> str:
-    """The name of a column without an alias: its text.
+    """The name of a column without an alias: its text, up to the token after it.
 
-    SQLite looks a token ahead before it ends a window function, or a statement's last
-    RETURNING: comments up to there belong to the name.
+    SQLite ends it there, so comments in between belong to the name.
     """
-    tokens = draft.layout.tokens
     end = draft.end_of(last)
-    final = last + 1 == len(tokens) and bool(returning_ranges(draft))
-    if final or _is_window(draft, last):
-        stops = [t.start for t in draft.source.lexemes if t.text == ";"]
-        following = [t.start for t in tokens[last + 1 : last + 2]]
-        end = min(s for s in (*stops, *following, len(draft.text)) if s >= end)
-    return draft.text[start:end].rstrip()
-
-
-def _is_window(draft: "Draft", last: int) -> bool:
-    """Whether a column ends with OVER (...) or OVER name."""
-    opening = {end: start for start, end in draft.layout.close.items()}
-    before = opening.get(last, last) - 1
-    return before > 0 and draft.layout.tokens[before].text.upper() in ("OVER", "FILTER")
+    stops = [t.start for t in draft.source.lexemes if t.text == ";"]
+    following = [t.start for t in draft.layout.tokens[last + 1 : last + 2]]
+    stop = min(s for s in (*stops, *following, len(draft.text)) if s >= end)
+    return draft.text[start:stop].rstrip()
 
 
 def returning_ranges(draft: "Draft") -> list[tuple[int, int]]:
@@ -109,23 +94,7 @@ def projections(draft: "Draft", begin: int, end: int) -> list[tuple[int, int]]:
 
 
 def _plain(draft: "Draft", first: int, last: int) -> bool:
-    """Whether a column has a name of its own: an alias, or that of a table's column."""
-    between = draft.layout.tokens[first + 1 : last + 1 : 2]
-    dotted = all(t.token_type is _sqlglot.TokenType.DOT for t in between[:-1])
-    dotted = dotted and (last - first) % 2 == 0 and last - first <= 4
-    if dotted and (not between or between[-1].token_type is _sqlglot.TokenType.DOT):
-        return True
-    return _aliased(draft, first, last)
-
-
-def _aliased(draft: "Draft", first: int, last: int) -> bool:
-    tokens = draft.layout.tokens
-    if last == first:
-        return False
-    name = tokens[last].token_type in (
-        _sqlglot.TokenType.VAR,
-        _sqlglot.TokenType.IDENTIFIER,
-        _sqlglot.TokenType.STRING,
-    )
-    before = tokens[last - 1].token_type
-    return before is _sqlglot.TokenType.ALIAS or (name and before in _OPERANDS)
+    """Whether it is a column of a table, or a star: it keeps its name when edited."""
+    dots = draft.layout.tokens[first + 1 : last + 1 : 2]
+    dotted = all(token.token_type is _sqlglot.TokenType.DOT for token in dots)
+    return dotted and (last - first) % 2 == 0 and last - first <= 4

@@ -1,12 +1,15 @@
 """Where a filter goes: WHERE, the ON of an outer join, or a derived table."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.layout import Block, Item
+from kysera_dbapi.exposure import lone
+from kysera_dbapi.layout import Block, Item, is_lone
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
 from kysera_dbapi.statement import Reference
 
@@ -51,8 +54,6 @@ class Placement:
         node = _owner(reference.node)
         if node is None or reference.in_list or reference.block is None:
             return None
-        if self._renamed(reference):
-            return None
         exposed = [
             n for name, n in self._draft.exposures(node) if name == reference.exposed
         ]
@@ -60,26 +61,6 @@ class Placement:
             return None
         qualifier = self._draft.quoted(reference.exposed)
         return [p.about(qualifier) for p in self._filters[reference]]
-
-    def _renamed(self, reference: Reference) -> bool:
-        """SQLite forgets the alias of a lone table in parentheses: ``, (orders AS o)``.
-
-        Not where it comes first: leading parentheses are taken away.
-        """
-        if reference.node.args.get("alias") is None or self._paren(reference) is None:
-            return False
-        assert reference.block is not None
-        way = self._draft.layout.joined(reference.block, reference.token)
-        if way is not None and way[0][1] == 0 and len(way) == 2:
-            return False
-        if way is None or len(way) > 2:
-            self._draft.refuse(
-                f"({reference.exposed}) in parentheses of its own loses its alias; "
-                "take them away",
-                code="unsupported-construct",
-            )
-        reference.exposed = reference.table.name
-        return True
 
     def _to_where(self, reference: Reference) -> bool:
         fragments = self._qualified(reference)
@@ -90,6 +71,8 @@ class Placement:
         block, node = reference.block, _owner(reference.node)
         assert block is not None
         assert node is not None
+        if self._draft.dialect.outer_join_spoils_union and _beside_outer_join(node):
+            return False
         if self._blocks.setdefault(block.start, (block, node))[1] is not node:
             return False
         self._where.setdefault(block.start, []).extend(fragments)
@@ -121,8 +104,11 @@ class Placement:
             return None if reference.role == "target" else Item(0, 0)
         for items, at in reversed(way):
             found = self._null_supplied_in(items, at)
-            if found is not None or (items[at].aliased and items[at].group is not None):
-                return found or Item(0, 0)
+            group = items[at].group
+            if found is not None:
+                return found
+            if items[at].aliased and group is not None and not is_lone(group):
+                return Item(0, 0)
         return None
 
     def _null_supplied_in(self, items: Sequence[Item], at: int) -> Item | None:
@@ -188,34 +174,41 @@ class Placement:
     def _derive(self, reference: Reference, predicates: Sequence["Predicate"]) -> None:
         """Put a derived table in the reference's place."""
         draft = self._draft
+        group = self._parentheses(reference)
+        hint = self._hint(reference)
         name = draft.text[reference.start : reference.end]
         inner = draft.quoted(reference.table.name)
         condition = conjoined([p.about(inner) for p in predicates])
-        hint = self._cut_hint(reference)
-        opening = "(SELECT * FROM "
-        start, end = reference.start, reference.end
-        if draft.stand_in[start - 1 : start].isalnum():
-            opening = " " + opening
-        close: Fragment = (f"{hint} WHERE ", *condition, ")")
-        node = reference.node
-        alias = node.args.get("alias")
-        if not reference.in_list and alias is None:
-            close = (*close, f" AS {draft.quoted(reference.exposed)}")
-        paren = self._paren(reference)
-        if paren is not None:
-            opening, close = "SELECT * FROM ", (f"{hint} WHERE ", *condition)
-            after = draft.end_of(paren)
-            named = (f" AS {draft.quoted(reference.exposed)}",)
-            draft.splices.append(Splice(after, after, spaced(draft, after, named)))
-        draft.splices.append(Splice(start, start, (opening,)))
-        draft.splices.append(Splice(end, end, spaced(draft, end, close)))
-        derived = f"SELECT * FROM {name}{hint} WHERE {spell(condition)}"
-        self._replace(reference, derived, alias)
+        named = f" AS {draft.quoted(reference.exposed)}"
+        end = hint[1] if hint else reference.end
+        close: Fragment = (" WHERE ", *condition)
+        if group is None:
+            start, stop = reference.start, end
+            opening = "(SELECT * FROM "
+            if draft.stand_in[start - 1 : start].isalnum():
+                opening = " " + opening
+            bare = reference.in_list or (reference.node.args.get("alias") and not hint)
+            close = (*close, ")" if bare else ")" + named)
+        else:
+            # what else stands in the parentheses, an alias say, is inside no more
+            start, stop = draft.end_of(group.start), draft.start_of(group.end)
+            opening = "SELECT * FROM "
+            if not group.aliased:
+                after = draft.end_of(group.end)
+                draft.splices.append(
+                    Splice(after, after, spaced(draft, after, (named,)))
+                )
+        draft.splices.append(Splice(start, reference.start, (opening,)))
+        if hint:
+            draft.splices.append(Splice(reference.end, hint[0], (" ",)))
+        draft.splices.append(Splice(end, stop, spaced(draft, stop, close)))
+        spelled = draft.stand_in[slice(*hint)] if hint else ""
+        self._replace(
+            reference, f"SELECT * FROM {name} {spelled} WHERE {spell(condition)}"
+        )
 
-    def _replace(
-        self, reference: Reference, derived: str, alias: exp.Expression | None
-    ) -> None:
-        node: exp.Expr = reference.node
+    def _replace(self, reference: Reference, derived: str) -> None:
+        node = reference.node
         grammar = self._draft.dialect.grammar
         if reference.in_list:
             tree = _sqlglot.expression(f"a IN ({derived})", grammar)
@@ -227,23 +220,27 @@ class Placement:
         text = f"SELECT * FROM ({derived}) AS {exposed}"
         parsed = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
         table = parsed.args["from_"].this
-        if alias is not None:
+        outer = lone(node)
+        alias = outer.args.get("alias")
+        if alias is not None and "indexed" not in node.args:
             table.set("alias", alias.copy())
-        if node.args.get("joins"):
-            table.set("joins", node.args["joins"])
-        if self._paren(reference) is not None and node.parent is not None:
-            node = node.parent
-        node.replace(table)
+        if outer.args.get("joins"):
+            table.set("joins", outer.args["joins"])
+        outer.replace(table)
 
-    def _paren(self, reference: Reference) -> int | None:
-        """The closing parenthesis of a lone table: ``(orders)`` becomes the table."""
+    def _parentheses(self, reference: Reference) -> "_Parentheses | None":
+        """The outermost parentheses that hold nothing but the reference."""
         if reference.in_list or reference.block is None:
             return None
-        way = self._draft.layout.joined(reference.block, reference.token)
-        if not way or len(way) < 2 or len(way[-1][0]) > 1:
-            return None
-        outer = way[-2][0][way[-2][1]]
-        return None if outer.aliased else outer.end - 1
+        way = self._draft.layout.joined(reference.block, reference.token) or []
+        found = None
+        for (items, at), (inner, _) in reversed(list(pairwise(way))):
+            if len(inner) > 1:
+                break
+            start = items[at].start
+            end = self._draft.layout.close[start]
+            found = _Parentheses(start, end, items[at].aliased)
+        return found
 
     def _check_derivable(self, reference: Reference) -> None:
         draft = self._draft
@@ -265,30 +262,42 @@ class Placement:
                 or draft.name_of(table) != reference.exposed
             ):
                 continue
-            inner = _owner(column)
-            while inner is not None and inner is not owner:
-                if reference.exposed in dict(draft.exposures(inner)):
-                    draft.refuse(f"{column.sql()} is ambiguous once it is filtered")
-                inner = _owner(inner)
+            if self._bound_within(column, owner, reference):
+                continue
             start, end = _sqlglot.span(schema), _sqlglot.span(table)
             assert start is not None
             assert end is not None
             draft.splices.append(Splice(start[0], end[0], ()))
             column.set("db", None)
 
-    def _cut_hint(self, reference: Reference) -> str:
-        """Move INDEXED BY or NOT INDEXED into the derived table."""
+    def _bound_within(
+        self, column: exp.Column, owner: exp.Expression, reference: Reference
+    ) -> bool:
+        """Whether a sub-select within ``owner`` has a table of the column's name."""
+        inner = _owner(column)
+        while inner is not None and inner is not owner:
+            named = dict(self._draft.exposures(inner)).get(reference.exposed)
+            if named is not None and any(
+                r.node is named and r.table.schema == reference.table.schema
+                for r in self._draft.references
+            ):
+                return True
+            if named is not None:
+                self._draft.refuse(f"{column.sql()} is ambiguous once it is filtered")
+            inner = _owner(inner)
+        return False
+
+    def _hint(self, reference: Reference) -> tuple[int, int] | None:
+        """Where INDEXED BY or NOT INDEXED stands: it moves into the derived table."""
         if reference.in_list or "indexed" not in reference.node.args:
-            return ""
+            return None
         if reference.node.args["indexed"] is None:
-            return ""
-        draft, tokens = self._draft, self._draft.layout.tokens
+            return None
+        tokens = self._draft.layout.tokens
         i = reference.token + 1
         while tokens[i].text.upper() not in ("INDEXED BY", "NOT"):
             i += 1
-        start, end = tokens[i].start, tokens[i + 1].end + 1
-        draft.splices.append(Splice(start, end, ()))
-        return " " + draft.stand_in[start:end]
+        return tokens[i].start, tokens[i + 1].end + 1
 
     def _check_row_identifiers(self, reference: Reference) -> None:
         """A derived table has no rowid (SQLite shows NULL), and no table MATCH."""
@@ -312,9 +321,31 @@ class Placement:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Parentheses:
+    """The tokens of parentheses, and whether they have an alias."""
+
+    start: int
+    end: int
+    aliased: bool
+
+
 def _owner(node: exp.Expression) -> exp.Expression | None:
     """The SELECT, UPDATE or DELETE that a reference belongs to."""
     return node.find_ancestor(exp.Select, exp.Update, exp.Delete)
+
+
+def _beside_outer_join(block: exp.Expression) -> bool:
+    """Whether the block is a branch of a set operation that has such a join."""
+    top = block
+    while isinstance(top.parent, exp.SetOperation) or (
+        top is not block and isinstance(top.parent, exp.Paren)
+    ):
+        top = top.parent
+    if top is block:
+        return False
+    joins = top.find_all(exp.Join)
+    return any(join.side in ("RIGHT", "FULL") for join in joins)
 
 
 def _conjunction(

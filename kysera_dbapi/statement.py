@@ -15,10 +15,21 @@ from kysera_dbapi import _sqlglot
 from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.dialect import Dialect, Rule
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.exposure import exposed_name, exposures
 from kysera_dbapi.layout import Block, Layout
+from kysera_dbapi.respelling import respelled
 from kysera_dbapi.shape import Lexeme, Lexer
 
-__all__ = ["MAX_TOKENS", "Reference", "Role", "Source", "Statement", "parse", "read"]
+__all__ = [
+    "MAX_TOKENS",
+    "Reference",
+    "Role",
+    "Source",
+    "Statement",
+    "parse",
+    "read",
+    "tree_of",
+]
 
 Role = Literal["source", "target"]
 
@@ -135,34 +146,7 @@ class Statement:
 
     def exposures(self, block: exp.Expression) -> list[tuple[str, exp.Expression]]:
         """The names that the FROM (and target) of a block exposes, and of what."""
-        found: list[tuple[str, exp.Expression]] = []
-        nodes = [block.args.get("from_"), *(block.args.get("using") or ())]
-        if isinstance(block, (exp.Update, exp.Delete)):
-            nodes.append(block.args.get("this"))
-        for node in nodes:
-            self._expose(node, found)
-        for join in block.args.get("joins") or ():
-            self._expose(join.this, found)
-        return found
-
-    def _expose(
-        self,
-        node: exp.Expression | None,
-        found: list[tuple[str, exp.Expression]],
-    ) -> None:
-        if isinstance(node, exp.From):
-            node = node.this
-        if not isinstance(node, exp.Expression):
-            return
-        alias = node.args.get("alias")
-        if alias is not None and alias.this is not None:
-            found.append((self.name_of(alias.this), node))
-        elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
-            found.append((self.name_of(node.this), node))
-        elif isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
-            self._expose(node.this, found)
-        for join in node.args.get("joins") or ():
-            self._expose(join.this, found)
+        return list(exposures(block, self.name_of))
 
 
 def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
@@ -218,20 +202,23 @@ def parse(
     pieces, conflict = _stand_in(source, dialect)
     stand_in = "".join(pieces)
     try:
-        tokens = _sqlglot.tokenize(stand_in, dialect.grammar)
-        _check_tokens(source, pieces, tokens)
-        tree = _sqlglot.parse(stand_in, tokens, dialect.grammar)
+        layout = Layout(_sqlglot.tokenize(stand_in, dialect.grammar))
+        _check_tokens(source, pieces, layout.tokens)
+        tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
         raise UnsupportedStatement(
             f"the statement does not parse: {_first_line(error)}; mend it, or run it "
             "under bypass() if it touches no protected table",
             code="unparsed-statement",
         ) from error
-    statement = make(
-        source, dialect, catalogue, stand_in, tree, Layout(tokens), conflict
-    )
+    statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
     _Walker(statement).walk()
     return statement
+
+
+def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:
+    """The tree of a stand-in text; raises ``ParseError``."""
+    return _sqlglot.parse(text, respelled(layout), dialect.grammar)
 
 
 def _first_line(error: Exception) -> str:
@@ -389,8 +376,8 @@ class _Walker:
         token = statement.layout.at(last[0]) if last else None
         if first is None or last is None or token is None:
             raise _unsupported(f"the name {'.'.join(names)} where it stands")
-        alias = node.args.get("alias")
-        exposed = statement.name_of(alias.this) if alias else names[-1]
+        in_list = isinstance(node, exp.Column)
+        exposed = names[-1] if in_list else exposed_name(node, statement.name_of)
         statement.references.append(
             Reference(
                 table,
@@ -401,7 +388,7 @@ class _Walker:
                 exposed,
                 statement.layout.block_of(token),
                 token,
-                in_list=isinstance(node, exp.Column),
+                in_list=in_list,
             )
         )
 

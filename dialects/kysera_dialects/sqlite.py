@@ -273,6 +273,9 @@ class SQLiteDialect(Dialect):
         ("this", "db", "alias", "indexed", "joins")
     )
     comma_binds_looser: ClassVar[bool] = False
+    # seen in 3.40.1, mended in 3.54.1: SELECT x FROM (SELECT x FROM a WHERE g = 0
+    # UNION ALL SELECT z FROM b RIGHT JOIN c) shows every row of a
+    outer_join_spoils_union: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = RULES
     pragmas: ClassVar[frozenset[str]] = frozenset(_PRAGMAS.split())

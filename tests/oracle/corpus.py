@@ -152,6 +152,7 @@ BLOCKS = entries(
         "except": "SELECT id FROM orders EXCEPT SELECT order_id FROM items",
         "except-hidden-right": "SELECT id FROM customers EXCEPT SELECT customer_id FROM orders",
         "intersect": "SELECT customer_id FROM orders INTERSECT SELECT id FROM customers",
+        "union-all-beside-outer-join": "SELECT tag FROM (SELECT tag FROM tags WHERE tag <> 'vip' UNION ALL SELECT status FROM customers RIGHT JOIN orders ON customers.id = orders.customer_id)",
         "set-nested": "SELECT * FROM (SELECT id FROM orders UNION SELECT id FROM customers) EXCEPT SELECT * FROM (SELECT order_id FROM items INTERSECT SELECT id FROM orders)",
         "set-in-sub-select": "SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders EXCEPT SELECT 1)",
         "set-with-values": "SELECT id FROM orders UNION VALUES (1), (102)",
