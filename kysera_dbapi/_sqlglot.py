@@ -38,6 +38,7 @@ _Result = TypeVar("_Result")
 
 #: sqlglot exports neither: the compiled classes are found at run time alone.
 Token: TypeAlias = Any
+_Token: Any = getattr(_tokens, "Token")  # noqa: B009
 TokenType: Any = getattr(_tokens, "TokenType")  # noqa: B009
 
 
@@ -56,8 +57,7 @@ def tokenize(text: str, dialect: str) -> list[Token]:
 
 def retyped(token: Token, token_type: Any, text: str) -> Token:
     """A token at the place of ``token`` that the parser takes for another."""
-    make: Any = type(token)
-    return make(token_type, text, token.line, token.col, token.start, token.end)
+    return _Token(token_type, text, token.line, token.col, token.start, token.end)
 
 
 def parse(text: str, tokens: Sequence[Token], dialect: str) -> exp.Expression:

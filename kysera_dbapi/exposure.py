@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-__all__ = ["exposed_name", "exposures", "leaf", "lone"]
+__all__ = ["NameOf", "exposed_name", "exposures", "lone"]
 
 NameOf = Callable[[exp.Expression], str]
 
@@ -41,7 +41,7 @@ def _exposed(
 ) -> Iterator[tuple[str, exp.Expression]]:
     if node is None:
         return
-    table = leaf(node)
+    table = _leaf(node)
     if isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier):
         yield exposed_name(table, name_of), table
     elif isinstance(table, exp.Table):
@@ -54,7 +54,7 @@ def _exposed(
         yield from _exposed(join, name_of)
 
 
-def leaf(node: exp.Expression) -> exp.Expression | None:
+def _leaf(node: exp.Expression) -> exp.Expression | None:
     """What stands alone in any number of parentheses; None if there are several."""
     while _is_group(node):
         node = node.this
