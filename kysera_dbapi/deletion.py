@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.catalogue import Table
 from kysera_dbapi.names import projections, returning_ranges
 from kysera_dbapi.params import Bind
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
@@ -47,10 +48,56 @@ class Deletion:
         returning = tree.args.get("returning")
         if returning is not None:
             _Returning(draft, self._assignments).mend(returning)
+        if block.condition is not None and self._reads_its_target():
+            self._pin(block.condition, tree.args["where"])
         draft.tree = exp.Update(
             expressions=trees,
             **{k: v for k, v in tree.args.items() if k not in ("using", "cluster")},
         )
+
+    def _reads_its_target(self) -> bool:
+        target = self._draft.target
+        return any(
+            r.role == "source"
+            and target is not None
+            and r.table.key == target.table.key
+            for r in self._draft.references
+        )
+
+    def _pin(self, span: tuple[int, int], where: exp.Expression) -> None:
+        """Choose all rows before the first is changed, as a DELETE does.
+
+        SQLite 3.40 changes each row as it comes (its update.c): a sub-select
+        on the same table would see rows that are deleted already.
+        """
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        name = draft.quoted(target.exposed)
+        keys = [f"{name}.{draft.quoted(c)}" for c in self._identifier(target.table)]
+        row = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
+        schema, table = draft.quoted(target.table.schema), target.table.name
+        source = f"{schema}.{draft.quoted(table)}"
+        source += "" if table == target.exposed else f" AS {name}"
+        opening = f"{row} IN (SELECT {', '.join(keys)} FROM {source} WHERE "
+        start, end = draft.start_of(span[0]), draft.end_of(span[1] - 1)
+        before = draft.stand_in[start - 1 : start]
+        blank = " " if before.isalnum() or before == "_" else ""
+        draft.splices.append(Splice(start, start, (blank + opening,), rank=-2))
+        draft.splices.append(Splice(end, end, spaced(draft, end, (")",)), rank=2))
+        pinned = _sqlglot.expression(f"{opening}1)", draft.dialect.grammar)
+        inner = pinned.args["query"].this
+        inner.args["where"].set("this", where.this)
+        where.set("this", pinned)
+
+    def _identifier(self, table: Table) -> tuple[str, ...]:
+        """What tells the rows of a table apart."""
+        if table.without_rowid:
+            return table.primary_key
+        names = sorted(self._draft.dialect.row_identifiers, reverse=True)
+        free = [n for n in names if table.column(n) is None]
+        if not free:
+            self._draft.refuse("the table hides its rowid, by which rows are chosen")
+        return (free[0],)
 
 
 class _Returning:

@@ -353,7 +353,9 @@ def _conjunction(
 ) -> exp.Expression:
     trees = list(predicates)
     if condition is not None:
-        trees.append(exp.Paren(this=condition))
+        # sqlglot takes "((SELECT 1))" for a sub-select in a sub-select
+        group = exp.Subquery if isinstance(condition, exp.Subquery) else exp.Paren
+        trees.append(group(this=condition))
     tree = trees[0]
     for other in trees[1:]:
         tree = exp.And(this=tree, expression=other)

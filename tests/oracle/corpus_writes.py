@@ -59,6 +59,29 @@ DELETES = [
     ),
     *writes(
         "delete",
+        "orders",
+        {
+            "reads-itself": "DELETE FROM orders WHERE comment < (SELECT status FROM orders t WHERE t.customer_id = orders.customer_id)",
+            "reads-itself-aliased": "DELETE FROM orders AS o WHERE (SELECT total < o.total FROM orders WHERE customer_id = o.customer_id)",
+            "reads-itself-in-cte": "WITH low AS (SELECT min(total) AS n, status FROM orders GROUP BY status) DELETE FROM orders WHERE total IN (SELECT n FROM low WHERE low.status = orders.status)",
+        },
+    ),
+    *writes(
+        "delete",
+        "categories",
+        {
+            "reads-itself-row-value": "DELETE FROM categories WHERE (id, label) < ((SELECT CAST(avg(id) AS INTEGER) FROM (SELECT name FROM customers UNION SELECT item_note FROM items) JOIN categories), 1)"
+        },
+    ),
+    *writes(
+        "delete",
+        "prices",
+        {
+            "reads-itself-without-rowid": "DELETE FROM prices WHERE amount > (SELECT min(amount) FROM prices p)"
+        },
+    ),
+    *writes(
+        "delete",
         "tags",
         {"flag-text-key": "DELETE FROM tags WHERE tag IN ('open', 'paid')"},
     ),
@@ -82,6 +105,7 @@ LIMITED = [
         "orders",
         {
             "limit": "DELETE FROM orders ORDER BY id LIMIT 3",
+            "limit-reading-itself": "DELETE FROM orders WHERE total > (SELECT min(total) FROM orders) ORDER BY id LIMIT 2",
             "limit-returning": "DELETE FROM orders WHERE total > 5 RETURNING id ORDER BY total DESC, id LIMIT 2 OFFSET 1",
         },
     ),
