@@ -1,10 +1,9 @@
 """install and uninstall: a driver's own constructors give wrapped connections."""
 
 import importlib
+from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import wrapt
 
 from kysera_dbapi import sqlite3
 from kysera_dbapi.errors import ConfigurationError
@@ -15,15 +14,38 @@ __all__ = ["install", "uninstall"]
 _installed: dict[str, list[tuple[Any, str, Any]]] = {}
 
 
-class _Class(wrapt.ObjectProxy):  # type: ignore[type-arg]
-    """A driver's connection class whose instances come out wrapped."""
+class _Constructor(ABCMeta):
+    """The class of a connection class whose instances, and a subclass's, are wrapped.
 
-    def __init__(self, raw: Any, made: Callable[..., Any]) -> None:
-        super().__init__(raw)  # pyright: ignore[reportUnknownMemberType]
-        self._self_made = made
+    Otherwise it is taken for the driver's own class. (A metaclass of ABCMeta's, since
+    a program may have an abstract class beside it.)
+    """
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._self_made(*args, **kwargs)
+    _kysera_original: type
+    _kysera_adopt: Callable[[Any], Any]
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._kysera_adopt(super().__call__(*args, **kwargs))
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if "_kysera_original" in vars(cls):
+            return isinstance(instance, cls._kysera_original)
+        return super().__instancecheck__(instance)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        if "_kysera_original" in vars(cls):
+            return issubclass(subclass, cls._kysera_original)
+        return super().__subclasscheck__(subclass)
+
+
+def _constructor(original: type, adopt: Callable[[Any], Any]) -> type:
+    members = {
+        "__module__": original.__module__,
+        "__doc__": original.__doc__,
+        "_kysera_original": original,
+        "_kysera_adopt": staticmethod(adopt),
+    }
+    return _Constructor(original.__name__, (original,), members)
 
 
 def install(
@@ -46,22 +68,25 @@ def install(
         )
     checked = ordered(plugins)
 
-    def through(opener: Callable[..., Any]) -> Callable[..., Any]:
-        def made(database: Any, *args: Any, **kwargs: Any) -> Any:
-            return sqlite3.connect(
-                database, *args, plugins=checked, mode=mode, opener=opener, **kwargs
-            )
+    modules = [importlib.import_module(n) for n in (driver, f"{driver}.dbapi2")]
+    opener, original = modules[0].connect, modules[0].Connection
 
-        return made
-
-    replaced: list[tuple[Any, str, Any]] = []
-    for module in (importlib.import_module(n) for n in (driver, f"{driver}.dbapi2")):
-        connect, connection = module.connect, module.Connection
-        replaced += [(module, "connect", connect), (module, "Connection", connection)]
-        module.connect = through(connect)  # type: ignore[attr-defined]
-        module.Connection = _Class(  # type: ignore[attr-defined]
-            connection, through(connection)
+    def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+        return sqlite3.connect(
+            database, *args, plugins=checked, mode=mode, opener=opener, **kwargs
         )
+
+    def adopt(raw: Any) -> Any:
+        if _installed.get(driver) is not replaced:  # the program kept the class
+            return raw
+        return sqlite3.adopt(raw, plugins=checked, mode=mode)
+
+    connection = _constructor(original, adopt)
+    replaced: list[tuple[Any, str, Any]] = []
+    for module in modules:
+        for name, new in (("connect", connect), ("Connection", connection)):
+            replaced.append((module, name, getattr(module, name)))
+            setattr(module, name, new)
     _installed[driver] = replaced
 
 

@@ -172,9 +172,11 @@ class _Planner:
     def plan(self, shape: Shape) -> Plan:
         source = self._source
         if source.several:
+            if not self._protected:
+                return Plan(source.text, source.kind)  # the driver's own error
             raise ProgrammingError(
-                "the text holds several statements; execute one at a time, or use "
-                "executescript()",
+                # the drivers' own words, which programs look for
+                "You can only execute one statement at a time; use executescript()",
                 code="multiple-statements",
             )
         if source.rule is None or not source.planned:

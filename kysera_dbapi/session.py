@@ -29,6 +29,7 @@ class Session:
         *,
         plugins: Sequence[Plugin],
         mode: Mode,
+        opened: bool = True,
     ) -> None:
         if mode not in _MODES:
             raise ConfigurationError(
@@ -40,15 +41,20 @@ class Session:
         self.dialect = dialect
         self.plugins = tuple(plugins)
         self.mode: Mode = mode
+        #: Whether SQL of ours is running that is no part of the caller's work.
+        self.reading = False
         self.catalogue = Catalogue(known=False)
-        if self.plugins:
-            self.catalogue = dialect.read_catalogue(self.execute)
+        if self.plugins and opened:
+            self.catalogue = self._read_catalogue()
         self._new_pipeline()
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
         self.hooked = bool(self.before or self.after or self.failed)
-        initialise(self.plugins, self)
+        self._started: tuple[Plugin, ...] = ()
+        if opened:
+            initialise(self.plugins, self)
+            self._started = self.plugins
 
     def _new_pipeline(self) -> None:
         self.pipeline = Pipeline(self.dialect, self.plugins, self.catalogue, self.mode)
@@ -56,14 +62,14 @@ class Session:
 
     def close(self) -> None:
         """Let the plugins go."""
-        plugins, self.plugins = self.plugins, ()
-        destroy(plugins, self)
+        started, self._started, self.plugins = self._started, (), ()
+        destroy(started, self)
 
     def execute(
         self, sql: str, parameters: Parameters = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
-        cursor = self.driver.Cursor(self.raw)
+        cursor = self.driver.Connection.cursor(self.raw)
         try:
             cursor.row_factory = None
             return list(cursor.execute(sql, parameters))
@@ -75,12 +81,19 @@ class Session:
         if not self.plugins:
             self._new_pipeline()
             return False
-        catalogue = self.dialect.read_catalogue(self.execute)
+        catalogue = self._read_catalogue()
         changed = catalogue.version != self.catalogue.version
         if changed:
             self.catalogue = catalogue
             self._new_pipeline()
         return changed
+
+    def _read_catalogue(self) -> Catalogue:
+        self.reading = True
+        try:
+            return self.dialect.read_catalogue(self.execute)
+        finally:
+            self.reading = False
 
     def plan(self, text: str, *, format_style: bool = False) -> Plan:
         """The plan for a text, by a fresh catalogue if the known one lacks a name."""

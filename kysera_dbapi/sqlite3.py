@@ -5,9 +5,10 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 """
 
 import sqlite3 as _driver
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from contextlib import AbstractContextManager, closing, nullcontext
+from functools import cache, wraps
 from typing import Any, ClassVar
 
 from kysera_dbapi import errors
@@ -27,6 +28,7 @@ __all__ = [
     "CONNECTION_MEMBERS",
     "CURSOR_MEMBERS",
     "Connection",
+    "adopt",
     "connect",
     "cursor_class",
     "wrap",
@@ -37,8 +39,8 @@ DataError DatabaseError Error IntegrityError InterfaceError InternalError
 NotSupportedError OperationalError ProgrammingError Warning autocommit commit
 create_aggregate create_collation create_function create_window_function
 enable_load_extension getconfig getlimit in_transaction interrupt isolation_level
-load_extension rollback row_factory set_authorizer set_progress_handler
-set_trace_callback setconfig setlimit text_factory total_changes
+load_extension rollback row_factory set_progress_handler setconfig setlimit
+text_factory total_changes
 """
 #: What becomes of each public member of ``sqlite3.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
@@ -48,6 +50,8 @@ CONNECTION_MEMBERS: dict[str, str] = {
     "serialize": "refused",
     "deserialize": "refused",
     "close": "passed",
+    "set_authorizer": "passed",
+    "set_trace_callback": "passed",
     "cursor": "twin",
     "execute": "planned",
     "executemany": "planned",
@@ -192,9 +196,11 @@ class _Planned:
         """Commit, then plan and execute the script's statements one by one."""
         session = self._session
         try:
-            if not session.plugins:
+            if not session.plugins or not isinstance(script, str) or "\0" in script:
+                # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
-            _check_text(script)
+            _check_size(script, session.raw)
+            _driver.Cursor.executescript(self, "")  # the driver's checks and its commit
             self._proxy._run_script(script)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
             twin = self._failed(error, None)
@@ -223,6 +229,11 @@ def _check_text(sql: Any) -> None:
         sql.encode()
 
 
+def _check_size(script: str, raw: _driver.Connection) -> None:
+    if len(script.encode()) > raw.getlimit(_driver.SQLITE_LIMIT_SQL_LENGTH):
+        raise _driver.DataError("query string is too large")
+
+
 @cache
 def cursor_class(raw: Any) -> type[_driver.Cursor]:
     """The planned twin of a cursor class; a caller's own class stays beneath it."""
@@ -239,14 +250,62 @@ def cursor_class(raw: Any) -> type[_driver.Cursor]:
     )
 
 
+def _maker(factory: Any, raw: _driver.Connection) -> tuple[Any, ...]:
+    """What the driver's ``cursor()`` is given, if anything.
+
+    It calls a callable and checks the result, and a connection's own class may have
+    its own ``cursor()``: their cursors become twins afterwards.
+    """
+    if factory is _ABSENT:
+        theirs = type(raw).cursor is not _driver.Connection.cursor
+        return () if theirs else (cursor_class(_driver.Cursor),)
+    if isinstance(factory, type) and issubclass(factory, _driver.Cursor):
+        return (cursor_class(factory),)
+    return (factory,)
+
+
+def _twin_of(made: Any) -> Any:
+    """A cursor that a callable or a connection's own class made, but planned."""
+    if isinstance(made, _Planned):
+        return made
+    twin = cursor_class(type(made))
+    if type(made) is _driver.Cursor:  # it has nothing that a new one has not
+        return _driver.Connection.cursor(made.connection, twin)
+    try:
+        made.__class__ = twin
+    except TypeError as error:
+        raise ConfigurationError(
+            f"cannot plan the statements of {type(made).__name__}: {error}; pass the "
+            "class itself as the cursor factory",
+            code="configuration",
+        ) from error
+    return made
+
+
+class _Session(Session):
+    """Reads its own rows as text, whatever the caller's connection makes of text."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
+        """Run SQL of our own on the raw connection; no plugin edits it."""
+        theirs, self.raw.text_factory = self.raw.text_factory, _decode
+        try:
+            return super().execute(sql, parameters)
+        finally:
+            self.raw.text_factory = theirs
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="surrogateescape")
+
+
 class Connection(_Connection):
     """A wrapped ``sqlite3.Connection``."""
 
     members = CONNECTION_MEMBERS
 
-    def __call__(self, sql: str, /) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Any:
         """Compile a statement, as the driver does; it cannot be executed."""
-        return self._self_session.raw(sql)
+        return self._self_session.raw(*args, **options)
 
     def __enter__(self) -> "Connection":
         self._self_session.raw.__enter__()
@@ -255,11 +314,14 @@ class Connection(_Connection):
     def __exit__(self, *exception: Any) -> Any:
         return self._self_session.raw.__exit__(*exception)
 
-    def cursor(self, factory: Any = _driver.Cursor) -> Any:
-        """A cursor whose statements are planned; ``factory`` is a cursor class."""
+    def cursor(self, factory: Any = _ABSENT) -> Any:
+        """A cursor whose statements are planned; ``factory`` makes the driver's.
+
+        Raises ``ConfigurationError`` if the cursor that was made cannot be planned.
+        """
         session = self._self_session
         try:
-            made = session.raw.cursor(cursor_class(factory))
+            made = _twin_of(session.raw.cursor(*_maker(factory, session.raw)))
         except (_driver.Error, errors.Error) as error:
             reraise(error, _driver)
         made._proxy, made._session = self, session
@@ -276,6 +338,30 @@ class Connection(_Connection):
     def executescript(self, script: str, /) -> Any:
         """A new cursor, having executed the script."""
         return self.cursor().executescript(script)
+
+    def set_authorizer(self, *args: Any, **options: Any) -> None:
+        """Let a callable decide on what a statement does; not on what we read."""
+        self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+
+    def set_trace_callback(self, *args: Any, **options: Any) -> None:
+        """Show a callable each statement that is run, but not what we read."""
+        self._set_callback("set_trace_callback", args, options, None)
+
+    def _set_callback(
+        self, member: str, args: Any, options: Any, meanwhile: int | None
+    ) -> None:
+        session = self._self_session
+
+        def quiet(callback: Any) -> Any:
+            @wraps(callback)
+            def called(*values: Any) -> Any:
+                return meanwhile if session.reading else callback(*values)
+
+            return called if callable(callback) else callback
+
+        getattr(session.raw, member)(
+            *map(quiet, args), **{k: quiet(v) for k, v in options.items()}
+        )
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
@@ -337,19 +423,24 @@ class Connection(_Connection):
     def _run_script(self, script: str) -> None:
         session = self._self_session
         raw = session.raw
-        if raw.in_transaction:
-            raw.commit()
         level, raw.isolation_level = raw.isolation_level, None
         try:
             for statement in _split(script, session):
-                cursor = self.cursor()
-                try:
-                    cursor.execute(statement)
-                finally:
-                    cursor.close()
+                with closing(self.cursor()) as cursor:
+                    _step_through(cursor.execute(statement), raw)
         finally:
             if level is not None:
                 _restore(raw, level)
+
+
+def _step_through(cursor: _driver.Cursor, raw: _driver.Connection) -> None:
+    """Run to the end, as ``executescript`` does; nobody sees the rows."""
+    cursor.row_factory = None
+    theirs, raw.text_factory = raw.text_factory, _decode
+    try:
+        deque(cursor, maxlen=0)
+    finally:
+        raw.text_factory = theirs
 
 
 def _restore(raw: _driver.Connection, level: str) -> None:
@@ -380,10 +471,27 @@ def wrap(
             "the connection is wrapped already; wrap the raw one",
             code="already-wrapped",
         )
-    session = Session(
-        raw, _driver, get_dialect("sqlite"), plugins=ordered(plugins), mode=mode
+    session = _Session(
+        raw,
+        _driver,
+        get_dialect("sqlite"),
+        plugins=ordered(plugins),
+        mode=mode,
+        opened=_is_opened(raw),
     )
     return Connection(raw, session)
+
+
+def _is_opened(raw: _driver.Connection) -> bool:
+    """Whether the driver's ``__init__`` ran: a factory's may leave it out.
+
+    Such a connection can do nothing; its plugins do not start, and protect by name.
+    """
+    try:
+        raw.in_transaction  # noqa: B018
+    except _driver.ProgrammingError as error:
+        return "not called" not in str(error)
+    return True
 
 
 def connect(
@@ -396,9 +504,21 @@ def connect(
 ) -> Connection:
     """``sqlite3.connect`` with plugins; other arguments are the driver's own."""
     checked = ordered(plugins)
-    raw = opener(database, *args, **kwargs)
+    return adopt(opener(database, *args, **kwargs), plugins=checked, mode=mode)
+
+
+def adopt(raw: Any, *, plugins: Sequence[Plugin], mode: Mode) -> Connection:
+    """Wrap a connection that was just made; it is closed if that fails.
+
+    What is wrapped already, with the same plugins, comes back: a connection factory
+    may call an installed constructor.
+    """
+    if isinstance(raw, Connection):
+        session = raw._self_session
+        if (session.plugins, session.mode) == (tuple(plugins), mode):
+            return raw
     try:
-        return wrap(raw, plugins=checked, mode=mode)
+        return wrap(raw, plugins=plugins, mode=mode)
     except BaseException:
         raw.close()
         raise

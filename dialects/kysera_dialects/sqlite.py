@@ -386,7 +386,9 @@ class _SchemaReader:
         self.rows = [
             tuple(map(str, row))
             for row in execute(
-                f"SELECT type, name, tbl_name, coalesce(sql, '') FROM {master}"
+                # expressions have no declared type, so no converter is called
+                "SELECT type || '', name || '', tbl_name || '', coalesce(sql, '') "
+                f"FROM {master}"
             )
         ]
 
@@ -523,5 +525,6 @@ def _is_trigger(words: Sequence[str]) -> bool:
 
 def _functions(execute: Execute) -> frozenset[str]:
     """The functions built into this SQLite, for strict mode."""
-    rows = execute("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")
-    return frozenset(str(row[0]).lower() for row in rows)
+    # not pragma_function_list: once read, SQLite 3.40 crashes after a deserialize()
+    rows = execute("PRAGMA function_list")
+    return frozenset(str(name).lower() for name, builtin, *_ in rows if builtin)

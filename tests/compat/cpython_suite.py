@@ -21,8 +21,15 @@ def raw() -> None:
     """The driver alone."""
 
 
+def bare() -> None:
+    """The shim without a plugin."""
+    from kysera_dbapi import install
+
+    install("sqlite3")
+
+
 def noop() -> None:
-    """The shim, with a plugin that takes part in everything and does nothing."""
+    """The shim, with a plugin that does nothing."""
     from kysera_dbapi import install
     from kysera_dbapi.plugin import Plugin
 
@@ -32,12 +39,39 @@ def noop() -> None:
     install("sqlite3", plugins=[Noop()])
 
 
-def soft_delete() -> None:
-    """The shim, protecting a table that no test uses."""
+def hooked() -> None:
+    """The shim, with a plugin that sees everything and does nothing."""
     from kysera_dbapi import install
-    from kysera_dbapi.plugins import SoftDelete
+    from kysera_dbapi.plugin import Event, Plugin
 
-    install("sqlite3", plugins=[SoftDelete(tables=["kysera_protected"])])
+    class Hooked(Plugin):
+        name = "hooked"
+
+        def before_execute(self, event: Event) -> None:
+            """See it."""
+
+        def after_execute(self, event: Event) -> None:
+            """See it."""
+
+        def on_error(self, event: Event, error: BaseException) -> None:
+            """See it."""
+
+    install("sqlite3", plugins=[Hooked()])
+
+
+def protected() -> None:
+    """The shim, protecting a table that no test has: all that is refused is refused."""
+    from kysera_dbapi import install
+    from kysera_dbapi.plugin import Plugin
+
+    class Protecting(Plugin):
+        name = "protecting"
+
+        def protected(self, catalogue: object) -> tuple[str, ...]:
+            """A table of no database."""
+            return ("main.kysera_protected",)
+
+    install("sqlite3", plugins=[Protecting()])
 
 
 def broken() -> None:
@@ -58,7 +92,8 @@ def broken() -> None:
 
 
 VARIANTS: dict[str, Callable[[], None]] = {
-    variant.__name__: variant for variant in (raw, noop, soft_delete, broken)
+    variant.__name__: variant
+    for variant in (raw, bare, noop, hooked, protected, broken)
 }
 
 

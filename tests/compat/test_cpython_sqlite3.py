@@ -32,6 +32,19 @@ OUT_OF_REACH = {
     ),
 }
 
+#: What the shim refuses while a table is protected, by the start of the tests' names.
+REFUSED = {
+    "test_backup.BackupTests.": "a backup would show hidden rows",
+    "test_dbapi.BlobTests.": "blobopen reads and writes past any filter",
+    "test_dbapi.SerializeTests.": "the bytes of a database hold hidden rows",
+    "test_dbapi.ExtensionTests.test_script_syntax_error": (
+        "what is no statement is refused, not sent"
+    ),
+    "test_transactions.SpecialCommandTests.test_pragma": (
+        "PRAGMA psow is not known to be harmless"
+    ),
+}
+
 
 @pytest.fixture(scope="module")
 def raw(
@@ -67,7 +80,7 @@ def test_the_driver_alone_passes(raw: Run) -> None:
     assert {f"{SUITE}.{name}" for name in OUT_OF_REACH} <= raw.outcomes.keys()
 
 
-@pytest.mark.parametrize("variant", ["noop", "soft_delete"])
+@pytest.mark.parametrize("variant", ["bare", "noop", "hooked"])
 def test_the_suite_comes_to_the_same_through_the_shim(
     raw: Run, variant: str, tmp_path: Path
 ) -> None:
@@ -75,6 +88,20 @@ def test_the_suite_comes_to_the_same_through_the_shim(
     unexpected = [text for name, text in found.items() if name not in OUT_OF_REACH]
     assert not unexpected, "\n".join(found)
     assert found.keys() == OUT_OF_REACH.keys()
+
+
+def test_beside_a_protected_table_the_suite_differs_in_what_is_refused(
+    raw: Run, tmp_path: Path
+) -> None:
+    found = short(differences(raw, outcomes("protected", tmp_path)))
+    refused = {name: text for name, text in found.items() if name not in OUT_OF_REACH}
+    assert {start_of(name) for name in refused} == REFUSED.keys()
+    assert all("UnsupportedStatement" in text for text in refused.values()), refused
+
+
+def start_of(name: str) -> str:
+    """The start of a test's name that REFUSED holds, or else the whole name."""
+    return next((start for start in REFUSED if name.startswith(start)), name)
 
 
 def test_a_wrong_wrapper_would_be_seen(raw: Run, tmp_path: Path) -> None:
