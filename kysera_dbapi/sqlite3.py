@@ -15,6 +15,7 @@ from kysera_dbapi import errors
 from kysera_dbapi._context import scope
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.errors import (
     ConfigurationError,
     UnsupportedStatement,
@@ -375,7 +376,12 @@ class Connection(_Connection):
         """The SQL of what the caller may see: it runs on the proxy."""
         from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
 
-        return _iterdump(self, **options)  # type: ignore[no-any-return]
+        session = self._self_session
+        if not session.plugins:
+            return session.raw.iterdump(**options)  # type: ignore[no-any-return]
+        check = violations(session.catalogue, session.dialect)
+        reader = Reader(self.cursor(), check)
+        return _iterdump(reader, **options)  # type: ignore[no-any-return]
 
     def backup(self, target: Any, **options: Any) -> None:
         """Copy the database; refused while a plugin protects tables."""
@@ -414,7 +420,7 @@ class Connection(_Connection):
         from kysera_dbapi.transaction import atomic
 
         raw = self._self_session.raw
-        level = raw.isolation_level
+        level = _implicit_level(raw)
         begin = None if level is None else f"BEGIN {level or 'IMMEDIATE'}"
         if level in {"DEFERRED", ""}:
             begin = "BEGIN IMMEDIATE"
@@ -423,14 +429,25 @@ class Connection(_Connection):
     def _run_script(self, script: str) -> None:
         session = self._self_session
         raw = session.raw
-        level, raw.isolation_level = raw.isolation_level, None
+        level = _implicit_level(raw)
         try:
+            if level is not None:
+                _set_level(raw, None)
             for statement in _split(script, session):
                 with closing(self.cursor()) as cursor:
                     _step_through(cursor.execute(statement), raw)
         finally:
             if level is not None:
-                _restore(raw, level)
+                _set_level(raw, level)
+
+
+def _implicit_level(raw: _driver.Connection) -> str | None:
+    """How the driver begins a transaction before DML; None if it leaves that alone.
+
+    With the ``autocommit`` of Python 3.12 set, ``isolation_level`` has no effect.
+    """
+    legacy = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL
+    return raw.isolation_level if getattr(raw, "autocommit", legacy) == legacy else None
 
 
 def _step_through(cursor: _driver.Cursor, raw: _driver.Connection) -> None:
@@ -443,7 +460,7 @@ def _step_through(cursor: _driver.Cursor, raw: _driver.Connection) -> None:
         raw.text_factory = theirs
 
 
-def _restore(raw: _driver.Connection, level: str) -> None:
+def _set_level(raw: _driver.Connection, level: str | None) -> None:
     raw.isolation_level = level  # type: ignore[assignment]
 
 
