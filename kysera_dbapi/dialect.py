@@ -125,6 +125,14 @@ class Dialect:
         """Which of the ``words`` of a script are semicolons that end a statement."""
         return [i for i, word in enumerate(words) if word == ";"]
 
+    def schema_stamp(self, execute: Execute) -> object:
+        """What changes when the schema does, cheaply asked; None if nothing tells."""
+        return None
+
+    def schema_differs(self, error: BaseException) -> bool:
+        """Whether a statement failed because the schema is not as it was."""
+        return False
+
     def read_catalogue(self, execute: Execute) -> "Catalogue":
         """Read the catalogue over a raw connection."""
         raise NotImplementedError

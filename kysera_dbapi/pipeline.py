@@ -45,25 +45,33 @@ class Pipeline:
         )
         self._reads: dict[str, frozenset[str]] = {}
 
+    def known(
+        self, text: str, scope: frozenset[str], *, format_style: bool = False
+    ) -> Plan | None:
+        """The plan for a text with literals, if its shape has been planned."""
+        if not self._active(scope):
+            return None
+        shape = self.lexers[format_style].shape(text)
+        literals = tuple(x for x in shape.literals if x)
+        key = (shape.key, scope, format_style)
+        known = self.shapes.items.get(key) if literals else None
+        if known is not None:
+            known = self._pinned(known, key, literals)
+        return known.of(text, literals) if known is not None else None
+
     def plan(
         self, text: str, scope: frozenset[str], *, format_style: bool = False
     ) -> Plan:
-        """The plan for a text that ``plans`` does not hold.
+        """The plan for a text of a new shape, kept for the next one.
 
         Raises ``UnsupportedStatement`` for what is refused.
         """
         lexer = self.lexers[format_style]
-        active = [p for p in self.plugins if f"bypass:{p.name}" not in scope]
+        active = self._active(scope)
         if not active:
             return self._unchanged(text, scope, lexer)
         shape = lexer.shape(text)
         literals = tuple(x for x in shape.literals if x)
-        if literals:
-            known = self.shapes.items.get((shape.key, scope, format_style))
-            if known is not None:
-                known = self._pinned(known, (shape.key, scope, format_style), literals)
-            if known is not None:
-                return known.of(text, literals)
         plan = self._made(text, active, lexer, shape)
         spelled = plan.of(text, literals)
         if not plan.keep:
@@ -73,6 +81,9 @@ class Pipeline:
         else:
             self._keep_shape(plan, (shape.key, scope, format_style), literals)
         return spelled
+
+    def _active(self, scope: frozenset[str]) -> list[Plugin]:
+        return [p for p in self.plugins if f"bypass:{p.name}" not in scope]
 
     def _pinned(
         self, plan: Plan, key: tuple[object, ...], literals: Sequence[str]
@@ -326,6 +337,7 @@ class _Planner:
             frozenset(r.table.key for r in draft.references),
             draft.target.table.key if draft.target else "",
             draft.reads_columns,
+            returns=draft.tree.args.get("returning") is not None,
             pinned=pinned if foldable else tuple(range(len(spans))),
             keep=not draft.unknown,
         )

@@ -52,6 +52,8 @@ class Plan:
     relations: frozenset[str] = frozenset()
     target: str = ""
     reads_columns: bool = False
+    #: Whether a write gives rows back.
+    returns: bool = False
     refused: str = ""
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()

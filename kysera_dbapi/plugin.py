@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
+    from kysera_dbapi.plan import Plan
     from kysera_dbapi.protocols import Parameters
 
 __all__ = [
@@ -127,6 +128,12 @@ class Plugin:
     def on_error(self, event: Event, error: BaseException) -> None:
         """See a statement that failed; the error is raised afterwards."""
 
+    def explain_error(
+        self, error: BaseException, plan: "Plan", host: Host
+    ) -> BaseException:
+        """What to raise for an error of a statement: the error, or a clearer one."""
+        return error
+
 
 # The arguments of each hook, self apart: checked when plugins are put in order.
 _HOOKS = {
@@ -137,6 +144,7 @@ _HOOKS = {
     "before_execute": 1,
     "after_execute": 1,
     "on_error": 2,
+    "explain_error": 3,
 }
 
 

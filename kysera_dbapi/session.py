@@ -1,20 +1,23 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.errors import ConfigurationError, translate
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, translate
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Event, Mode, Plugin, destroy, hooks, initialise
 from kysera_dbapi.protocols import Parameters
+from kysera_dbapi.transaction import Transactions
 
 __all__ = ["Session", "steps"]
 
+_Result = TypeVar("_Result")
 _MODES = ("normal", "strict", "report")
 
 
@@ -43,6 +46,7 @@ class Session:
         self.mode: Mode = mode
         #: Whether SQL of ours is running that is no part of the caller's work.
         self.reading = False
+        self._stamped: object = None
         self.catalogue = Catalogue(known=False)
         if self.plugins and opened:
             self.catalogue = self._read_catalogue()
@@ -51,6 +55,7 @@ class Session:
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
         self.hooked = bool(self.before or self.after or self.failed)
+        self.transactions = Transactions(raw)
         self._started: tuple[Plugin, ...] = ()
         if opened:
             initialise(self.plugins, self)
@@ -88,19 +93,90 @@ class Session:
             self._new_pipeline()
         return changed
 
+    def reread(self) -> bool:
+        """As ``refresh``, where another connection may have changed the schema."""
+        if not (self.plugins and self.catalogue.known):
+            return False
+        try:
+            current = self._quietly(self._stamp)
+        except self.driver.Error:  # locked: the statement will say so itself
+            return False
+        return current != self._stamped and self.refresh()
+
     def _read_catalogue(self) -> Catalogue:
+        def read() -> Catalogue:
+            self._stamped = self._stamp()
+            return self.dialect.read_catalogue(self.execute)
+
+        return self._quietly(read)
+
+    def _stamp(self) -> object:
+        return self.dialect.schema_stamp(self.execute)
+
+    def _quietly(self, work: Callable[[], _Result]) -> _Result:
         self.reading = True
         try:
-            return self.dialect.read_catalogue(self.execute)
+            return work()
         finally:
             self.reading = False
 
     def plan(self, text: str, *, format_style: bool = False) -> Plan:
-        """The plan for a text, by a fresh catalogue if the known one lacks a name."""
-        plan = self.pipeline.plan(text, scope(), format_style=format_style)
-        if (not plan.keep or plan.reads_columns) and self.refresh():
-            plan = self.pipeline.plan(text, scope(), format_style=format_style)
+        """The plan for a text that ``plans`` does not hold.
+
+        A new shape is planned by the schema as it is now; a name that is not known
+        makes the catalogue be read once more in any case.
+        """
+        style, now = format_style, scope()
+        known = self.pipeline.known(text, now, format_style=style)
+        if known is not None:
+            return known
+        self.reread()
+        plan = self.pipeline.plan(text, now, format_style=style)
+        if not plan.keep and self.refresh():
+            plan = self.pipeline.plan(text, now, format_style=style)
         return plan
+
+    def protected(self) -> set[str]:
+        """The keys of the tables that the plugins in force protect."""
+        flags = scope()
+        active = [p for p in self.plugins if f"bypass:{p.name}" not in flags]
+        return {key for p in active for key in p.protected(self.catalogue)}
+
+    def follow(self, plan: Plan) -> None:
+        """Take note of a statement that ran and had an effect besides its own."""
+        if plan.effect == "catalogue":
+            self.transactions.schema_changed()
+            self.refresh()
+        elif plan.effect == "transaction" and self.transactions.follow(plan.words):
+            self.refresh()
+
+    def rolled_back(self) -> None:
+        """Take note of what may have rolled the transaction back."""
+        try:
+            undone = self.transactions.ended(undone=True)
+        except self.driver.Error:  # closed
+            return
+        if undone:
+            self.refresh()
+
+    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
+
+        ``returns`` says that its last statement has rows still to be read. Raises
+        ``UnsupportedStatement`` if they could not be, outside of a transaction.
+        """
+        begin = self._begin()
+        if returns and begin is None and not self.raw.in_transaction:
+            raise UnsupportedStatement(
+                "RETURNING of a statement with companions needs a transaction; begin "
+                "one first",
+                code="unsupported-construct",
+            )
+        return self.transactions.atomic(self.execute, begin=begin, returns=returns)
+
+    def _begin(self) -> str | None:
+        """What the driver would begin a transaction with, if it would."""
+        return None
 
     def error(self, error: BaseException) -> BaseException:
         """The error as both our class and the driver's."""

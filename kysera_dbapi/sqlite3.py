@@ -7,23 +7,21 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 import sqlite3 as _driver
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from functools import cache, wraps
-from typing import Any, ClassVar
+from typing import Any, NoReturn
 
-from kysera_dbapi import errors
-from kysera_dbapi._context import scope
+from kysera_dbapi.catalogue import Table
 from kysera_dbapi.connection import Connection as _Connection
+from kysera_dbapi.cursor import ABSENT, Planned
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.errors import (
     ConfigurationError,
     UnsupportedStatement,
-    reraise,
 )
-from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import Session, steps
+from kysera_dbapi.session import Session
 
 __all__ = [
     "CONNECTION_MEMBERS",
@@ -37,20 +35,22 @@ __all__ = [
 
 _PASSED = """
 DataError DatabaseError Error IntegrityError InterfaceError InternalError
-NotSupportedError OperationalError ProgrammingError Warning autocommit commit
+NotSupportedError OperationalError ProgrammingError Warning autocommit
 create_aggregate create_collation create_function create_window_function
 enable_load_extension getconfig getlimit in_transaction interrupt isolation_level
-load_extension rollback row_factory set_progress_handler setconfig setlimit
+load_extension row_factory set_progress_handler setconfig setlimit
 text_factory total_changes
 """
 #: What becomes of each public member of ``sqlite3.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
     **dict.fromkeys(_PASSED.split(), "passed"),
     "backup": "refused",
-    "blobopen": "refused",
     "serialize": "refused",
     "deserialize": "refused",
+    "blobopen": "planned",
     "close": "passed",
+    "commit": "passed",
+    "rollback": "passed",
     "set_authorizer": "passed",
     "set_trace_callback": "passed",
     "cursor": "twin",
@@ -74,124 +74,9 @@ CURSOR_MEMBERS: dict[str, str] = {
     "fetchmany": "passed",
 }
 
-_ABSENT: Any = object()
 
-
-class _Planned:
-    """What a cursor class adds to the driver's: plans before it executes."""
-
-    _raw_class: ClassVar[Any]
-    rowcount: int
-    arraysize: int
-    _translates: ClassVar[bool]
-    _proxy: "Connection"
-    _session: Session
-
-    @property
-    def connection(self) -> "Connection":
-        """The connection, as it was asked for the cursor."""
-        return self._proxy
-
-    def execute(self, sql: str, parameters: Any = _ABSENT, /) -> Any:
-        """Plan the statement and execute it; returns the cursor."""
-        session = self._session
-        style = self._translates and parameters not in (_ABSENT, None)
-        plan = session.plans.get((sql, scope(), style))
-        try:
-            if plan is None:
-                plan = self._planned(sql, style)
-            if plan.direct and not session.hooked:
-                if parameters is _ABSENT:
-                    return self._raw_class.execute(self, plan.sql)
-                return self._raw_class.execute(self, plan.sql, parameters)
-            self._run(sql, plan, parameters)
-        except (_driver.Error, _driver.Warning, errors.Error) as error:
-            twin = self._failed(error, plan)
-            raise twin from twin.__cause__
-        return self
-
-    def _planned(self, sql: str, style: bool) -> Plan:
-        _check_text(sql)
-        return self._session.plan(sql, format_style=style)
-
-    def _failed(self, error: BaseException, plan: Plan | None) -> BaseException:
-        session = self._session
-        twin = session.error(error)
-        for plugin in session.plugins:
-            explain = getattr(plugin, "explain_error", None)
-            if explain is not None and plan is not None:
-                twin = explain(twin, plan, session)
-        if str(error).startswith("no such "):
-            session.refresh()
-        return twin
-
-    def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
-        session = self._session
-
-        def run() -> int:
-            with self._atomic(plan):
-                self._send(plan, parameters)
-            return int(self.rowcount)
-
-        if session.hooked:
-            session.watched(session.event(sql, plan, parameters), run)
-        else:
-            run()
-        if plan.effect == "catalogue":
-            session.refresh()
-
-    def _send(self, plan: Plan, parameters: Any) -> None:
-        execute: Any = self._raw_class.execute
-        if plan.program is None and not plan.companions:
-            given = () if parameters is _ABSENT else (parameters,)
-            execute(self, plan.sql, *given)
-            return
-        given = () if parameters in (_ABSENT, None) else parameters
-        todo = steps(plan, given)
-        rows: Any = None
-        try:
-            while True:
-                rows = self._session.execute(*todo.send(rows))
-        except StopIteration as done:
-            execute(self, *done.value)
-
-    def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
-        if not plan.companions:
-            return nullcontext()
-        return self._proxy._atomic()
-
-    def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
-        """Plan the statement once and execute it for each of ``rows``."""
-        session = self._session
-        plan = None
-        try:
-            plan = session.plans.get((sql, scope(), self._translates))
-            if plan is None:
-                plan = self._planned(sql, self._translates)
-            if session.hooked:
-                event = session.event(sql, plan, rows)
-                session.watched(event, lambda: self._send_many(plan, rows))
-            else:
-                self._send_many(plan, rows)
-            if plan.effect == "catalogue":
-                session.refresh()
-        except (_driver.Error, _driver.Warning, errors.Error) as error:
-            twin = self._failed(error, plan)
-            raise twin from twin.__cause__
-        return self
-
-    def _send_many(self, plan: Plan, rows: Iterable[Any]) -> int:
-        if plan.companions:
-            raise UnsupportedStatement(
-                "executemany of a DELETE with declared children is not supported; "
-                "execute it row by row",
-                code="unsupported-construct",
-            )
-        if plan.program is not None:
-            values = tuple(bind.source() for bind in plan.binds)
-            rows = plan.program.binding.bind_many(rows, values)
-        self._raw_class.executemany(self, plan.sql, rows)
-        return int(self.rowcount)
+class _Cursor(Planned):
+    """The planned half of a SQLite cursor."""
 
     def executescript(self, script: str, /) -> Any:
         """Commit, then plan and execute the script's statements one by one."""
@@ -201,33 +86,12 @@ class _Planned:
                 # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
             _check_size(script, session.raw)
-            _driver.Cursor.executescript(self, "")  # the driver's checks and its commit
-            self._proxy._run_script(script)
-        except (_driver.Error, _driver.Warning, errors.Error) as error:
-            twin = self._failed(error, None)
-            raise twin from twin.__cause__
+            driver: Any = _driver.Cursor
+            driver.executescript(self, "")  # the driver's checks and its commit
+            _run_script(self._proxy, session, script)
+        except Exception as error:
+            self._raise(error, None)
         return self
-
-    def fetchall(self) -> list[Any]:
-        """All rows that are left."""
-        try:
-            return list(self._raw_class.fetchall(self))
-        except (_driver.Error, _driver.Warning) as error:
-            reraise(error, _driver)
-
-    def fetchmany(self, size: int | None = None) -> list[Any]:
-        """The next ``size`` rows, by default ``arraysize``."""
-        count = self.arraysize if size is None else size
-        try:
-            return list(self._raw_class.fetchmany(self, count))
-        except (_driver.Error, _driver.Warning) as error:
-            reraise(error, _driver)
-
-
-def _check_text(sql: Any) -> None:
-    """What has no UTF-8 raises ``UnicodeEncodeError``, as with the driver."""
-    if isinstance(sql, str):
-        sql.encode()
 
 
 def _check_size(script: str, raw: _driver.Connection) -> None:
@@ -246,7 +110,7 @@ def cursor_class(raw: Any) -> type[_driver.Cursor]:
     translates = raw.execute is not _driver.Cursor.execute
     return type(
         raw.__name__,
-        (_Planned, raw),
+        (_Cursor, raw),
         {"_raw_class": raw, "_translates": translates, "__module__": raw.__module__},
     )
 
@@ -257,7 +121,7 @@ def _maker(factory: Any, raw: _driver.Connection) -> tuple[Any, ...]:
     It calls a callable and checks the result, and a connection's own class may have
     its own ``cursor()``: their cursors become twins afterwards.
     """
-    if factory is _ABSENT:
+    if factory is ABSENT:
         theirs = type(raw).cursor is not _driver.Connection.cursor
         return () if theirs else (cursor_class(_driver.Cursor),)
     if isinstance(factory, type) and issubclass(factory, _driver.Cursor):
@@ -267,7 +131,7 @@ def _maker(factory: Any, raw: _driver.Connection) -> tuple[Any, ...]:
 
 def _twin_of(made: Any) -> Any:
     """A cursor that a callable or a connection's own class made, but planned."""
-    if isinstance(made, _Planned):
+    if isinstance(made, Planned):
         return made
     twin = cursor_class(type(made))
     if type(made) is _driver.Cursor:  # it has nothing that a new one has not
@@ -294,6 +158,15 @@ class _Session(Session):
         finally:
             self.raw.text_factory = theirs
 
+    def _begin(self) -> str | None:
+        level = _implicit_level(self.raw)
+        # an image must be read under the lock of the write that follows it
+        return (
+            "BEGIN IMMEDIATE"
+            if level in {"", "DEFERRED"}
+            else level and f"BEGIN {level}"
+        )
+
 
 def _decode(text: bytes) -> str:
     return text.decode(errors="surrogateescape")
@@ -309,22 +182,25 @@ class Connection(_Connection):
         return self._self_session.raw(*args, **options)
 
     def __enter__(self) -> "Connection":
-        self._self_session.raw.__enter__()
+        with self._translated():
+            self._self_session.raw.__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> Any:
-        return self._self_session.raw.__exit__(*exception)
+        try:
+            with self._translated():
+                return self._self_session.raw.__exit__(*exception)
+        finally:
+            self._self_session.rolled_back()
 
-    def cursor(self, factory: Any = _ABSENT) -> Any:
+    def cursor(self, factory: Any = ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
 
         Raises ``ConfigurationError`` if the cursor that was made cannot be planned.
         """
         session = self._self_session
-        try:
+        with self._translated():
             made = _twin_of(session.raw.cursor(*_maker(factory, session.raw)))
-        except (_driver.Error, errors.Error) as error:
-            reraise(error, _driver)
         made._proxy, made._session = self, session
         return made
 
@@ -384,61 +260,92 @@ class Connection(_Connection):
         return _iterdump(reader, **options)  # type: ignore[no-any-return]
 
     def backup(self, target: Any, **options: Any) -> None:
-        """Copy the database; refused while a plugin protects tables."""
+        """Copy the database; refused while a plugin protects tables of either."""
         self._refuse_whole("backup")
-        raw = target.unwrap() if isinstance(target, Connection) else target
-        self._self_session.raw.backup(raw, **options)
+        if not isinstance(target, Connection):
+            self._self_session.raw.backup(target, **options)
+            return
+        target._refuse_whole("backup")
+        with self._translated():
+            self._self_session.raw.backup(target.unwrap(), **options)
+        target.refresh()
 
     def serialize(self, **options: Any) -> bytes:
         """The database as bytes; refused while a plugin protects tables."""
         self._refuse_whole("serialize")
-        return bytes(self._self_session.raw.serialize(**options))
+        with self._translated():
+            return bytes(self._self_session.raw.serialize(**options))
 
     def deserialize(self, data: Any, /, **options: Any) -> None:
         """Replace the database; refused while a plugin protects tables."""
         self._refuse_whole("deserialize")
-        self._self_session.raw.deserialize(data, **options)
-        self._self_session.refresh()
+        with self._translated():
+            self._self_session.raw.deserialize(data, **options)
+        self.refresh()
 
-    def blobopen(self, *args: Any, **options: Any) -> Any:
-        """Open a value; refused while a plugin protects tables."""
-        self._refuse_whole("blobopen")
-        return self._self_session.raw.blobopen(*args, **options)
+    def blobopen(
+        self,
+        table: str,
+        column: str,
+        row: int,
+        /,
+        *,
+        readonly: bool = False,
+        name: str = "main",
+    ) -> Any:
+        """Open a value of a row that the caller sees; of a protected one to read only.
 
-    def _refuse_whole(self, member: str) -> None:
+        A hidden row is one that is not there: the driver's ``OperationalError``.
+        """
         session = self._self_session
-        active = [p for p in session.plugins if f"bypass:{p.name}" not in scope()]
-        if any(p.protected(session.catalogue) for p in active):
-            raise session.error(
-                UnsupportedStatement(
-                    f"{member} shows hidden rows; run it under bypass()",
-                    code="unsupported-member",
-                )
+        found = session.catalogue.resolve([_folded(name), _folded(table)])
+        if found is not None and found.key in session.protected():
+            if not readonly:
+                self._refuse("blobopen", "pass readonly=True, or use UPDATE")
+            quoted = ".".join(map(session.dialect.quote, (found.schema, found.name)))
+            sql = f"SELECT 1 FROM {quoted} WHERE {_rowid(found)} = ?"
+            if not self.execute(sql, (row,)).fetchone():
+                raise session.error(_driver.OperationalError(f"no such rowid: {row}"))
+        with self._translated():
+            return session.raw.blobopen(
+                table, column, row, readonly=readonly, name=name
             )
 
-    def _atomic(self) -> AbstractContextManager[None]:
-        from kysera_dbapi.transaction import atomic
+    def _refuse_whole(self, member: str) -> None:
+        if self._self_session.protected():
+            self._refuse(member, "run it under bypass()")
 
-        raw = self._self_session.raw
-        level = _implicit_level(raw)
-        begin = None if level is None else f"BEGIN {level or 'IMMEDIATE'}"
-        if level in {"DEFERRED", ""}:
-            begin = "BEGIN IMMEDIATE"
-        return atomic(raw, self._self_session.execute, begin=begin)
+    def _refuse(self, member: str, cure: str) -> NoReturn:
+        raise self._self_session.error(
+            UnsupportedStatement(
+                f"{member} could show or change hidden rows; {cure}",
+                code="unsupported-member",
+            )
+        )
 
-    def _run_script(self, script: str) -> None:
-        session = self._self_session
-        raw = session.raw
-        level = _implicit_level(raw)
-        try:
-            if level is not None:
-                _set_level(raw, None)
-            for statement in _split(script, session):
-                with closing(self.cursor()) as cursor:
-                    _step_through(cursor.execute(statement), raw)
-        finally:
-            if level is not None:
-                _set_level(raw, level)
+
+def _folded(name: str) -> str:
+    return get_dialect("sqlite").fold(name, quoted=True)
+
+
+def _rowid(table: Table) -> str:
+    """A name of the rowid that no column has; without one SQLite opens no value."""
+    names = ("rowid", "_rowid_", "oid")
+    return next((name for name in names if table.column(name) is None), "NULL")
+
+
+def _run_script(connection: Connection, session: Session, script: str) -> None:
+    raw = session.raw
+    level = _implicit_level(raw)
+    try:
+        if level is not None:
+            _set_level(raw, None)
+        for statement in _split(script, session):
+            with closing(connection.cursor()) as cursor:
+                _step_through(cursor.execute(statement), raw)
+    finally:
+        if level is not None:
+            _set_level(raw, level)
 
 
 def _implicit_level(raw: _driver.Connection) -> str | None:

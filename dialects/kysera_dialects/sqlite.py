@@ -340,6 +340,18 @@ class SQLiteDialect(Dialect):
             start = i + 1
         return ends
 
+    def schema_stamp(self, execute: Execute) -> object:
+        """The schema cookies: https://www.sqlite.org/pragma.html#pragma_schema_version"""
+        names = [str(row[1]) for row in execute("PRAGMA database_list")]
+        return [
+            (name, execute(f"PRAGMA {self.quote(name)}.schema_version")[0][0])
+            for name in names
+        ]
+
+    def schema_differs(self, error: BaseException) -> bool:
+        """SQLite knows errors of names by their texts alone."""
+        return bool(_NO_SUCH.match(str(error)))
+
     def read_catalogue(self, execute: Execute) -> Catalogue:
         """Read the schema table of every database and the pragmas of its tables."""
         databases = [
@@ -494,6 +506,9 @@ class _SchemaReader:
 
 
 _LEXER = Lexer(SQLiteDialect.lexical)
+_NO_SUCH = re.compile(
+    r"no such (table|column)|table .* has no column named|table .* has \d+ columns but"
+)
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL", re.IGNORECASE)
 
 

@@ -1,0 +1,170 @@
+"""What a planned cursor adds to its driver's: plans, and what they want done besides.
+
+The cursor's class is a subclass of the driver's own, so that fetching costs nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from kysera_dbapi._context import scope
+from kysera_dbapi.plan import Plan
+from kysera_dbapi.session import Session, steps
+
+if TYPE_CHECKING:
+    from kysera_dbapi.connection import Connection
+
+__all__ = ["ABSENT", "Planned"]
+
+ABSENT: Any = object()
+
+
+class Planned:
+    """The planned half of a cursor class; the other half is the driver's class."""
+
+    #: The class beneath, the driver's or a caller's subclass of it.
+    _raw_class: ClassVar[Any]
+    #: Whether that class translates ``%s`` before the driver sees the text.
+    _translates: ClassVar[bool]
+    _proxy: "Connection"
+    _session: Session
+    rowcount: int
+    arraysize: int
+
+    @property
+    def connection(self) -> Any:
+        """The connection, as it was asked for the cursor."""
+        return self._proxy
+
+    def execute(self, sql: str, parameters: Any = ABSENT, /) -> Any:
+        """Plan the statement and execute it; returns the cursor."""
+        session = self._session
+        style = self._translates and parameters is not ABSENT and parameters is not None
+        plan = session.plans.get((sql, scope(), style))
+        try:
+            if plan is None:
+                plan = self._planned(sql, style=style)
+            if plan.direct and not session.hooked:
+                if parameters is ABSENT:
+                    return self._raw_class.execute(self, plan.sql)
+                return self._raw_class.execute(self, plan.sql, parameters)
+            self._run(sql, plan, parameters)
+        except Exception as error:
+            again = self._outdated(error, sql, style=style)
+            if again is None:
+                self._raise(error, plan)
+        else:
+            return self
+        try:
+            self._run(sql, again, parameters)
+        except Exception as error:
+            self._raise(error, again)
+        return self
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
+        """Plan the statement once and execute it for each of ``rows``."""
+        session = self._session
+        plan = None
+        try:
+            plan = session.plans.get((sql, scope(), self._translates))
+            if plan is None:
+                plan = self._planned(sql, style=self._translates)
+            self._watched(sql, plan, rows, many=True)
+        except Exception as error:
+            self._raise(error, plan)
+        return self
+
+    def fetchall(self) -> list[Any]:
+        """All rows that are left."""
+        try:
+            return list(self._raw_class.fetchall(self))
+        except Exception as error:
+            self._raise(error, None)
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next ``size`` rows, by default ``arraysize``."""
+        count = self.arraysize if size is None else size
+        try:
+            return list(self._raw_class.fetchmany(self, count))
+        except Exception as error:
+            self._raise(error, None)
+
+    # -- planning -----------------------------------------------------------------
+
+    def _planned(self, sql: Any, *, style: bool) -> Plan:
+        if isinstance(sql, str):
+            sql.encode()  # what has no UTF-8 raises UnicodeEncodeError, as drivers do
+        return self._session.plan(sql, format_style=style)
+
+    def _outdated(self, error: Exception, sql: str, *, style: bool) -> Plan | None:
+        """The plan by a fresh catalogue, if the error came of an old one."""
+        session = self._session
+        if not session.dialect.schema_differs(error) or not session.refresh():
+            return None
+        return self._planned(sql, style=style)
+
+    def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
+        """Raise the error as ours and the driver's; to be called as it is handled."""
+        session = self._session
+        session.rolled_back()
+        twin = session.error(error)
+        if plan is not None:
+            for plugin in session.plugins:
+                twin = plugin.explain_error(twin, plan, session)
+        if twin is error:
+            raise error
+        raise twin from twin.__cause__
+
+    # -- execution ----------------------------------------------------------------
+
+    def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
+        if plan.reads_columns and self._session.reread():
+            plan = self._planned(sql, style=self._translates)
+        self._watched(sql, plan, parameters, many=False)
+
+    def _watched(self, sql: str, plan: Plan, parameters: Any, *, many: bool) -> None:
+        session = self._session
+
+        def run() -> int:
+            with self._atomic(plan):
+                send = self._send_many if many else self._send
+                send(plan, parameters)
+            return int(self.rowcount)
+
+        if session.hooked:
+            session.watched(session.event(sql, plan, parameters), run)
+        else:
+            run()
+        session.follow(plan)
+
+    def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
+        if not plan.companions:
+            return nullcontext()
+        return self._session.atomic(returns=plan.returns)
+
+    def _send(self, plan: Plan, parameters: Any) -> None:
+        given = () if parameters is ABSENT else (parameters,)
+        if plan.program is None and not plan.companions:
+            self._raw_class.execute(self, plan.sql, *given)
+            return
+        values = () if parameters is ABSENT or parameters is None else parameters
+        self._raw_class.execute(self, plan.sql, self._prepared(plan, values))
+
+    def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
+        if plan.companions:
+            # the driver takes a row when it is to be executed: its companions run then
+            rows = (self._prepared(plan, row) for row in rows)
+        elif plan.program is not None:
+            values = tuple(bind.source() for bind in plan.binds)
+            rows = plan.program.binding.bind_many(rows, values)
+        self._raw_class.executemany(self, plan.sql, rows)
+
+    def _prepared(self, plan: Plan, parameters: Any) -> Any:
+        """Run the companions of one execution; returns the statement's values."""
+        todo: Iterator[Any] = steps(plan, parameters)
+        rows: Any = None
+        try:
+            while True:
+                rows = self._session.execute(*todo.send(rows))  # type: ignore[attr-defined]
+        except StopIteration as done:
+            return done.value[1]
