@@ -187,7 +187,7 @@ class _Planned:
                 "execute it row by row",
                 code="unsupported-construct",
             )
-        if plan.program is not None:
+        if plan.program is not None and plan.program.binding.adds:
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
         self._raw_class.executemany(self, plan.sql, rows)

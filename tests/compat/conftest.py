@@ -37,8 +37,8 @@ def shim_installed() -> Driver:
 
 
 # Differences to the raw driver are still open in these: they are not run yet.
-collect_ignore = ["test_django.py", "test_sqlalchemy.py"]
-OPEN = ("sees_the_filtered_shop[sqlite_utils_commands]",)
+collect_ignore: list[str] = []
+OPEN: tuple[str, ...] = ("nothing",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
