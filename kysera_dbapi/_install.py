@@ -49,13 +49,21 @@ def _constructor(original: type, adopt: Callable[[Any], Any]) -> type:
 
 
 def install(
-    driver: str, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
+    driver: str,
+    *,
+    plugins: Sequence[Plugin] = (),
+    mode: Mode = "normal",
+    only: Callable[[str], bool] | None = None,
 ) -> None:
     """Let every constructor of a driver's module give wrapped connections.
 
     Only ``"sqlite3"`` so far: ``connect`` and ``Connection`` of ``sqlite3`` and
-    ``sqlite3.dbapi2``. What a program took from the module before stays raw. Raises
-    ``ConfigurationError``: already-installed, missing-driver, or a plugin's.
+    ``sqlite3.dbapi2``. What a program took from the module before stays raw.
+
+    ``only`` is for programs that open other databases beside: it is given the file's
+    absolute path ("" for a database in memory), and a connection for which it is false
+    stays raw. Raises ``ConfigurationError``: already-installed, missing-driver, or a
+    plugin's.
     """
     if driver in _installed:
         raise ConfigurationError(
@@ -67,19 +75,16 @@ def install(
             f"cannot install into {driver!r}; known is sqlite3", code="missing-driver"
         )
     checked = ordered(plugins)
-
     modules = [importlib.import_module(n) for n in (driver, f"{driver}.dbapi2")]
     opener, original = modules[0].connect, modules[0].Connection
-
-    def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
-        return sqlite3.connect(
-            database, *args, plugins=checked, mode=mode, opener=opener, **kwargs
-        )
 
     def adopt(raw: Any) -> Any:
         if _installed.get(driver) is not replaced:  # the program kept the class
             return raw
-        return sqlite3.adopt(raw, plugins=checked, mode=mode)
+        return sqlite3.adopt(raw, plugins=checked, mode=mode, only=only)
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        return adopt(opener(*args, **kwargs))
 
     connection = _constructor(original, adopt)
     replaced: list[tuple[Any, str, Any]] = []

@@ -154,7 +154,7 @@ class Planned:
         if plan.companions:
             # the driver takes a row when it is to be executed: its companions run then
             rows = (self._prepared(plan, row) for row in rows)
-        elif plan.program is not None:
+        elif plan.program is not None and plan.program.binding.adds:
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
         self._raw_class.executemany(self, plan.sql, rows)

@@ -77,6 +77,8 @@ class Binding:
         self, rows: Iterable[Parameters], values: tuple[object, ...]
     ) -> Iterator[Parameters]:
         """As ``bind`` for each of ``rows``, lazily; in C where the rows are tuples."""
+        if self.style in (":a", "%(a)s"):
+            return (self.bind(row, values) for row in rows)
         own = sum(1 for i in self.sources if i < 0)
         if self.sources[: self.expected] == tuple(range(self.expected)):
             extra = tuple(values[-1 - i] for i in self.sources[self.expected :])
@@ -87,8 +89,10 @@ class Binding:
         return (self.bind(row, values) for row in rows)
 
     def _row(self, row: Parameters) -> tuple[object, ...]:
-        if len(row) != self.expected or _is_mapping(row):
-            self.bind(row, ())
+        if not self.expected and _is_mapping(row):
+            return ()
+        if _is_mapping(row) or len(row) != self.expected:
+            self.bind(row, ())  # raises
         return tuple(row)
 
     def _overlay(

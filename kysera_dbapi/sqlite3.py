@@ -115,7 +115,7 @@ def cursor_class(raw: Any) -> type[_driver.Cursor]:
     )
 
 
-def _maker(factory: Any, raw: _driver.Connection) -> tuple[Any, ...]:
+def _maker(factory: Any, raw: Any) -> tuple[Any, ...]:
     """What the driver's ``cursor()`` is given, if anything.
 
     It calls a callable and checks the result, and a connection's own class may have
@@ -133,7 +133,8 @@ def _twin_of(made: Any) -> Any:
     """A cursor that a callable or a connection's own class made, but planned."""
     if isinstance(made, Planned):
         return made
-    twin = cursor_class(type(made))
+    theirs: Any = type(made)
+    twin = cursor_class(theirs)
     if type(made) is _driver.Cursor:  # it has nothing that a new one has not
         return _driver.Connection.cursor(made.connection, twin)
     try:
@@ -334,14 +335,15 @@ def _rowid(table: Table) -> str:
     return next((name for name in names if table.column(name) is None), "NULL")
 
 
-def _run_script(connection: Connection, session: Session, script: str) -> None:
+def _run_script(connection: _Connection, session: Session, script: str) -> None:
     raw = session.raw
     level = _implicit_level(raw)
     try:
         if level is not None:
             _set_level(raw, None)
         for statement in _split(script, session):
-            with closing(connection.cursor()) as cursor:
+            cursor: Any = connection.cursor()
+            with closing(cursor):
                 _step_through(cursor.execute(statement), raw)
     finally:
         if level is not None:
@@ -418,34 +420,57 @@ def _is_opened(raw: _driver.Connection) -> bool:
     return True
 
 
+_connect = _driver.connect  # install() puts another in its place
+
+
 def connect(
     database: Any,
     *args: Any,
     plugins: Sequence[Plugin] = (),
     mode: Mode = "normal",
-    opener: Callable[..., _driver.Connection] = _driver.connect,
     **kwargs: Any,
 ) -> Connection:
     """``sqlite3.connect`` with plugins; other arguments are the driver's own."""
     checked = ordered(plugins)
-    return adopt(opener(database, *args, **kwargs), plugins=checked, mode=mode)
+    raw = _connect(database, *args, **kwargs)
+    adopted: Connection = adopt(raw, plugins=checked, mode=mode)
+    return adopted
 
 
-def adopt(raw: Any, *, plugins: Sequence[Plugin], mode: Mode) -> Connection:
+def adopt(
+    raw: Any,
+    *,
+    plugins: Sequence[Plugin],
+    mode: Mode,
+    only: Callable[[str], bool] | None = None,
+) -> Any:
     """Wrap a connection that was just made; it is closed if that fails.
 
-    What is wrapped already, with the same plugins, comes back: a connection factory
-    may call an installed constructor.
+    It stays raw if ``only`` is false for its file. What is wrapped already, with the
+    same plugins, comes back: a connection factory may call an installed constructor.
     """
     if isinstance(raw, Connection):
         session = raw._self_session
         if (session.plugins, session.mode) == (tuple(plugins), mode):
             return raw
     try:
+        if only is not None and _is_opened(raw) and not only(_file(raw)):
+            return raw
         return wrap(raw, plugins=plugins, mode=mode)
     except BaseException:
         raw.close()
         raise
+
+
+def _file(raw: _driver.Connection) -> str:
+    """The path as SQLite has it: absolute, empty for a database in memory."""
+    cursor = _driver.Connection.cursor(raw)
+    cursor.row_factory = None
+    theirs, raw.text_factory = raw.text_factory, _decode
+    try:
+        return cursor.execute("PRAGMA database_list").fetchall()[0][2] or ""
+    finally:
+        raw.text_factory = theirs
 
 
 #: The rest of the driver's module: its exceptions, types and constants.

@@ -14,8 +14,12 @@ from tests.compat.shop import PROTECTED, Driver
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """Within the block the standard ``sqlite3`` is the shim."""
-    kysera_dbapi.install("sqlite3", plugins=[SoftDelete(tables=PROTECTED)])
+    """Within the block the standard ``sqlite3`` is the shim, but for memory.
+
+    sqlite-utils has databases of its own in memory.
+    """
+    plugins = [SoftDelete(tables=PROTECTED)]
+    kysera_dbapi.install("sqlite3", plugins=plugins, only=bool)
     try:
         yield
     finally:
@@ -34,13 +38,3 @@ def shim(request: pytest.FixtureRequest) -> Driver:
 def shim_installed() -> Driver:
     """Soft delete on the shop's tables, for programs that connect by themselves."""
     return Driver(sqlite3, installed=installed)
-
-
-# Differences to the raw driver are still open in these: they are not run yet.
-collect_ignore = ["test_django.py", "test_sqlalchemy.py"]
-OPEN = ("sees_the_filtered_shop[sqlite_utils_commands]",)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the programs that still see a difference."""
-    items[:] = [item for item in items if not item.name.endswith(OPEN)]

@@ -26,6 +26,7 @@ def set_up(database: str) -> Any:
         DATABASES={
             "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}
         },
+        INSTALLED_APPS=["tests.compat.django_program"],  # reverse names need one
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         USE_TZ=True,
     )
@@ -44,7 +45,7 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
         city = models.TextField(null=True)
 
         class Meta:
-            app_label, db_table, managed = "shop", "customers", False
+            app_label, db_table, managed = "django_program", "customers", False
 
     class Order(models.Model):  # type: ignore[misc,name-defined]
         """A row of orders."""
@@ -56,7 +57,7 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
         )
 
         class Meta:
-            app_label, db_table, managed = "shop", "orders", False
+            app_label, db_table, managed = "django_program", "orders", False
 
     class Review(models.Model):  # type: ignore[misc,name-defined]
         """A row of reviews."""
@@ -65,7 +66,7 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
         order = models.ForeignKey(Order, models.SET_NULL, null=True)
 
         class Meta:
-            app_label = "shop"
+            app_label = "django_program"
 
     return Customer, Order, Review
 
@@ -75,6 +76,7 @@ def reads(db: Any, customer: Any, order: Any) -> list[Any]:
     models = db.models
     count = customer.objects.annotate(n=models.Count("orders")).order_by("id")
     chosen = order.objects.filter(customer__city="Paris")
+    rest = order.objects.exclude(customer__name="Ada")
     latest = order.objects.filter(customer=models.OuterRef("pk")).order_by("-id")
     newest = models.Subquery(latest.values("id")[:1])
     window = models.Window(models.functions.RowNumber(), order_by="total")
@@ -91,7 +93,7 @@ def reads(db: Any, customer: Any, order: Any) -> list[Any]:
         order.objects.aggregate(models.Sum("total"), models.Max("id")),
         list(customer.objects.annotate(last=newest).values_list("name", "last")),
         list(order.objects.annotate(row=window).values_list("id", "row")),
-        list(order.objects.exclude(customer__name="Ada").values_list("pk", flat=True)),
+        list(rest.values_list("pk", flat=True).order_by("pk")),
         [o.pk for o in order.objects.order_by("id").iterator(chunk_size=2)],
         [o.pk for o in order.objects.raw("SELECT * FROM orders WHERE id > %s", [3])],
         order.objects.filter(id=1).union(order.objects.filter(id=2)).count(),

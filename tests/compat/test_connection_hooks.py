@@ -247,6 +247,41 @@ def test_subclasses_of_an_installed_connection_are_wrapped(
         assert len(raw.execute(IDS).fetchall()) == 9
 
 
+def test_install_can_leave_other_databases_alone(tmp_path: Path) -> None:
+    path = shop(tmp_path)
+    asked: list[str] = []
+
+    def is_shop(file: str) -> bool:
+        asked.append(file)
+        return file == str(path.resolve())
+
+    with closing(sqlite3.connect(path)) as before:
+        plugins = [SoftDelete(tables=PROTECTED)]
+        kysera_dbapi.install("sqlite3", plugins=plugins, only=is_shop)
+        try:
+            opened = [sqlite3.connect(n) for n in (path, ":memory:", tmp_path / "new")]
+            opened += [sqlite3.Connection(f"file:{path}?mode=ro", uri=True)]
+        finally:
+            kysera_dbapi.uninstall("sqlite3")
+        assert asked == [str(path), "", str(tmp_path / "new"), str(path)]
+        wrapped = [isinstance(c, kysera_dbapi.sqlite3.Connection) for c in opened]
+        assert wrapped == [True, False, False, True]
+        assert opened[3].execute(IDS).fetchall() == LIVE
+        assert len(before.execute(IDS).fetchall()) == 9
+    for connection in opened:
+        connection.close()
+
+
+def test_a_database_without_the_tables_is_refused_unless_left_out(
+    shim_installed: Driver, tmp_path: Path
+) -> None:
+    with (
+        shim_installed.installed(),
+        pytest.raises(errors.ConfigurationError, match="there is no table"),
+    ):
+        sqlite3.connect(tmp_path / "new.db")
+
+
 def change_the_schema(connection: Any) -> None:
     """Have the catalogue read once more."""
     connection.execute("CREATE TABLE more (id)")
