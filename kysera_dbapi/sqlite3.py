@@ -78,7 +78,7 @@ CURSOR_MEMBERS: dict[str, str] = {
 class _Cursor(Planned):
     """The planned half of a SQLite cursor."""
 
-    def executescript(self, script: str, /) -> Any:
+    def executescript(self, script: Any, /) -> Any:
         """Commit, then plan and execute the script's statements one by one."""
         session = self._session
         try:
@@ -115,7 +115,7 @@ def cursor_class(raw: Any) -> type[_driver.Cursor]:
     )
 
 
-def _maker(factory: Any, raw: Any) -> tuple[Any, ...]:
+def _maker(factory: Any, raw: _driver.Connection) -> tuple[object, ...]:
     """What the driver's ``cursor()`` is given, if anything.
 
     It calls a callable and checks the result, and a connection's own class may have
@@ -124,17 +124,15 @@ def _maker(factory: Any, raw: Any) -> tuple[Any, ...]:
     if factory is ABSENT:
         theirs = type(raw).cursor is not _driver.Connection.cursor
         return () if theirs else (cursor_class(_driver.Cursor),)
-    if isinstance(factory, type) and issubclass(factory, _driver.Cursor):
-        return (cursor_class(factory),)
-    return (factory,)
+    is_class = isinstance(factory, type) and issubclass(factory, _driver.Cursor)
+    return (cursor_class(factory) if is_class else factory,)
 
 
 def _twin_of(made: Any) -> Any:
     """A cursor that a callable or a connection's own class made, but planned."""
     if isinstance(made, Planned):
         return made
-    theirs: Any = type(made)
-    twin = cursor_class(theirs)
+    twin = cursor_class(made.__class__)
     if type(made) is _driver.Cursor:  # it has nothing that a new one has not
         return _driver.Connection.cursor(made.connection, twin)
     try:
@@ -449,10 +447,11 @@ def adopt(
     It stays raw if ``only`` is false for its file. What is wrapped already, with the
     same plugins, comes back: a connection factory may call an installed constructor.
     """
-    if isinstance(raw, Connection):
-        session = raw._self_session
+    wrapped: object = raw
+    if isinstance(wrapped, Connection):
+        session = wrapped._self_session
         if (session.plugins, session.mode) == (tuple(plugins), mode):
-            return raw
+            return wrapped
     try:
         if only is not None and _is_opened(raw) and not only(_file(raw)):
             return raw

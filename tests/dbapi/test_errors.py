@@ -456,7 +456,8 @@ def test_pymysql(mysql_url: str) -> None:
     assert isinstance(made, errors.IntegrityError)
     assert isinstance(made, pymysql.err.IntegrityError)
     assert made.args == error.args
-    assert (made.args[0], made.sqlstate) == (1062, "23000")
+    assert made.args[0] == 1062
+    assert vars(error).items() <= vars(made).items()  # PyMySQL 1.2 adds sqlstate
     assert (str(made), made.__cause__) == (str(error), error)
     for copied in COPIES:
         assert same(copied(made), made)
