@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache, wraps
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from kysera_dbapi.catalogue import Table
 from kysera_dbapi.connection import Connection as _Connection
@@ -102,7 +102,7 @@ def _check_size(script: str, raw: _driver.Connection) -> None:
 @cache
 def cursor_class(raw: Any) -> type[_driver.Cursor]:
     """The planned twin of a cursor class; a caller's own class stays beneath it."""
-    if not (isinstance(raw, type) and issubclass(raw, _driver.Cursor)):
+    if not _is_cursor_class(raw):
         raise ConfigurationError(
             f"the cursor factory must be a subclass of sqlite3.Cursor, got {raw!r}",
             code="configuration",
@@ -124,8 +124,11 @@ def _maker(factory: Any, raw: _driver.Connection) -> tuple[object, ...]:
     if factory is ABSENT:
         theirs = type(raw).cursor is not _driver.Connection.cursor
         return () if theirs else (cursor_class(_driver.Cursor),)
-    is_class = isinstance(factory, type) and issubclass(factory, _driver.Cursor)
-    return (cursor_class(factory) if is_class else factory,)
+    return (cursor_class(factory) if _is_cursor_class(factory) else factory,)
+
+
+def _is_cursor_class(value: object) -> TypeGuard[type[_driver.Cursor]]:
+    return isinstance(value, type) and issubclass(value, _driver.Cursor)
 
 
 def _twin_of(made: Any) -> Any:
