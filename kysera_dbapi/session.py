@@ -10,7 +10,15 @@ from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import ConfigurationError, translate
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
-from kysera_dbapi.plugin import Event, Mode, Plugin, destroy, hooks, initialise
+from kysera_dbapi.plugin import (
+    Event,
+    Mode,
+    Plugin,
+    destroy,
+    hooks,
+    initialise,
+    recheck,
+)
 from kysera_dbapi.protocols import Parameters
 
 __all__ = ["Session", "steps"]
@@ -50,6 +58,7 @@ class Session:
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
+        self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
         self.hooked = bool(self.before or self.after or self.failed)
         self._started: tuple[Plugin, ...] = ()
         if opened:
@@ -77,16 +86,27 @@ class Session:
             cursor.close()
 
     def refresh(self) -> bool:
-        """Read the catalogue once more; returns whether it had changed."""
+        """Read the catalogue once more; returns whether it had changed.
+
+        Raises what a plugin finds wrong with it; the old one stays in force then.
+        """
         if not self.plugins:
             self._new_pipeline()
             return False
-        catalogue = self._read_catalogue()
-        changed = catalogue.version != self.catalogue.version
-        if changed:
-            self.catalogue = catalogue
-            self._new_pipeline()
-        return changed
+        before, catalogue = self.catalogue, self._read_catalogue()
+        if catalogue.version == before.version:
+            return False
+        self._adopt(catalogue)
+        try:
+            recheck([p for p in self._started if not _bypassed(p)], self)
+        except BaseException:
+            self._adopt(before)
+            raise
+        return True
+
+    def _adopt(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._new_pipeline()
 
     def _read_catalogue(self) -> Catalogue:
         self.reading = True
@@ -126,6 +146,10 @@ class Session:
         event.elapsed = perf_counter() - start
         for hook in self.after:
             hook(event)
+
+
+def _bypassed(plugin: Plugin) -> bool:
+    return f"bypass:{plugin.name}" in scope()
 
 
 def steps(

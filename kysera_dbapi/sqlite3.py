@@ -24,6 +24,7 @@ from kysera_dbapi.errors import (
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.session import Session, steps
+from kysera_dbapi.transaction import atomic
 
 __all__ = [
     "CONNECTION_MEMBERS",
@@ -122,7 +123,10 @@ class _Planned:
             if explain is not None and plan is not None:
                 twin = explain(twin, plan, session)
         if str(error).startswith("no such "):
-            session.refresh()
+            try:
+                session.refresh()
+            except errors.Error as second:
+                twin = session.error(second)
         return twin
 
     def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
@@ -131,14 +135,14 @@ class _Planned:
         def run() -> int:
             with self._atomic(plan):
                 self._send(plan, parameters)
+                if plan.effect == "catalogue":
+                    session.refresh()
             return int(self.rowcount)
 
         if session.hooked:
             session.watched(session.event(sql, plan, parameters), run)
         else:
             run()
-        if plan.effect == "catalogue":
-            session.refresh()
 
     def _send(self, plan: Plan, parameters: Any) -> None:
         execute: Any = self._raw_class.execute
@@ -156,9 +160,12 @@ class _Planned:
             execute(self, *done.value)
 
     def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
-        if not plan.companions:
-            return nullcontext()
-        return self._proxy._atomic()
+        if plan.companions:
+            return self._proxy._atomic()
+        session = self._session
+        if plan.effect == "catalogue" and session.rechecks and plan.kind != "attach":
+            return atomic(session.raw, session.execute, begin=None)
+        return nullcontext()
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
         """Plan the statement once and execute it for each of ``rows``."""
@@ -417,8 +424,6 @@ class Connection(_Connection):
             )
 
     def _atomic(self) -> AbstractContextManager[None]:
-        from kysera_dbapi.transaction import atomic
-
         raw = self._self_session.raw
         level = _implicit_level(raw)
         begin = None if level is None else f"BEGIN {level or 'IMMEDIATE'}"
