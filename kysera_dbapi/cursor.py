@@ -99,9 +99,12 @@ class Planned:
     def _outdated(self, error: Exception, sql: str, *, style: bool) -> Plan | None:
         """The plan by a fresh catalogue, if the error came of an old one."""
         session = self._session
-        if not session.dialect.schema_differs(error) or not session.refresh():
-            return None
-        return self._planned(sql, style=style)
+        try:
+            if session.dialect.schema_differs(error) and session.refresh():
+                return self._planned(sql, style=style)
+        except Exception as second:
+            self._raise(second, None)
+        return None
 
     def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
         """Raise the error as ours and the driver's; to be called as it is handled."""
@@ -129,18 +132,21 @@ class Planned:
             with self._atomic(plan):
                 send = self._send_many if many else self._send
                 send(plan, parameters)
+                session.follow(plan)
             return int(self.rowcount)
 
         if session.hooked:
             session.watched(session.event(sql, plan, parameters), run)
         else:
             run()
-        session.follow(plan)
 
     def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
-        if not plan.companions:
-            return nullcontext()
-        return self._session.atomic(returns=plan.returns)
+        session = self._session
+        if plan.companions:
+            return session.atomic(returns=plan.returns)
+        if plan.undoable and session.rechecks:
+            return session.transactions.atomic(session.execute)
+        return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:
         given = () if parameters is ABSENT else (parameters,)

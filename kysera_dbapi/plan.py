@@ -61,6 +61,11 @@ class Plan:
     #: Whether ``sql`` and the caller's own values are all there is to send.
     direct: bool = field(init=False, default=False)
 
+    @property
+    def undoable(self) -> bool:
+        """Whether it changes the schema, and can do so within a transaction."""
+        return self.effect == "catalogue" and self.kind != "attach"
+
     def __post_init__(self) -> None:
         same_values = self.program is None or not self.program.binding.adds
         direct = same_values and not self.companions and not self.effect

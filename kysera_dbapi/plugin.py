@@ -31,10 +31,11 @@ __all__ = [
     "initialise",
     "intercept",
     "ordered",
+    "recheck",
 ]
 
 Mode = Literal["normal", "strict", "report"]
-Hook = Literal["before_execute", "after_execute", "on_error"]
+Hook = Literal["before_execute", "after_execute", "on_error", "on_catalogue"]
 
 
 class Host(Protocol):
@@ -104,6 +105,13 @@ class Plugin:
     def on_destroy(self, host: Host) -> None:
         """Let go of what ``on_init`` took; the connection is about to close."""
 
+    def on_catalogue(self, host: Host) -> None:
+        """Check the configuration against a catalogue that has changed.
+
+        An error undoes the statement that changed it, if it was this connection's, and
+        leaves the old catalogue in force. It is not asked while it is bypassed.
+        """
+
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables whose statements this plugin must see, as "main.orders".
 
@@ -139,6 +147,7 @@ class Plugin:
 _HOOKS = {
     "on_init": 1,
     "on_destroy": 1,
+    "on_catalogue": 1,
     "protected": 1,
     "intercept": 1,
     "before_execute": 1,
@@ -187,6 +196,16 @@ def initialise(plugins: Sequence[Plugin], host: Host) -> None:
                 f"plugin {plugin.name!r} could not be initialised: {error}",
                 code="plugin-init",
             ) from error
+
+
+def recheck(plugins: Sequence[Plugin], host: Host) -> None:
+    """Call every ``on_catalogue`` in order; an error keeps its class, gets a note."""
+    for plugin in plugins:
+        try:
+            plugin.on_catalogue(host)
+        except BaseException as error:
+            _blame(error, plugin, "on_catalogue")
+            raise
 
 
 def destroy(plugins: Sequence[Plugin], host: Host) -> None:

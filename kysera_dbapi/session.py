@@ -11,7 +11,15 @@ from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, translate
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
-from kysera_dbapi.plugin import Event, Mode, Plugin, destroy, hooks, initialise
+from kysera_dbapi.plugin import (
+    Event,
+    Mode,
+    Plugin,
+    destroy,
+    hooks,
+    initialise,
+    recheck,
+)
 from kysera_dbapi.protocols import Parameters
 from kysera_dbapi.transaction import Transactions
 
@@ -54,6 +62,7 @@ class Session:
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
+        self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
         self.hooked = bool(self.before or self.after or self.failed)
         self.transactions = Transactions(raw)
         self._started: tuple[Plugin, ...] = ()
@@ -82,16 +91,29 @@ class Session:
             cursor.close()
 
     def refresh(self) -> bool:
-        """Read the catalogue once more; returns whether it had changed."""
+        """Read the catalogue once more; returns whether it had changed.
+
+        Raises what a plugin finds wrong with it; the old one stays in force then.
+        """
         if not self.plugins:
             self._new_pipeline()
             return False
+        before, stamped = self.catalogue, self._stamped
         catalogue = self._read_catalogue()
-        changed = catalogue.version != self.catalogue.version
-        if changed:
-            self.catalogue = catalogue
-            self._new_pipeline()
-        return changed
+        if catalogue.version == before.version:
+            return False
+        self._adopt(catalogue)
+        try:
+            recheck([p for p in self._started if not _bypassed(p)], self)
+        except BaseException:
+            self._adopt(before)
+            self._stamped = stamped
+            raise
+        return True
+
+    def _adopt(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._new_pipeline()
 
     def reread(self) -> bool:
         """As ``refresh``, where another connection may have changed the schema."""
@@ -172,7 +194,10 @@ class Session:
                 "one first",
                 code="unsupported-construct",
             )
-        return self.transactions.atomic(self.execute, begin=begin, returns=returns)
+        # the rows that companions read must not change before the write
+        return self.transactions.atomic(
+            self.execute, begin=begin, alone="BEGIN IMMEDIATE", returns=returns
+        )
 
     def _begin(self) -> str | None:
         """What the driver would begin a transaction with, if it would."""
@@ -202,6 +227,10 @@ class Session:
         event.elapsed = perf_counter() - start
         for hook in self.after:
             hook(event)
+
+
+def _bypassed(plugin: Plugin) -> bool:
+    return f"bypass:{plugin.name}" in scope()
 
 
 def steps(

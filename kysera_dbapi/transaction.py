@@ -102,19 +102,25 @@ class Transactions:
 
     @contextmanager
     def atomic(
-        self, run: Callable[[str], Any], *, begin: str | None, returns: bool = False
+        self,
+        run: Callable[[str], Any],
+        *,
+        begin: str | None = None,
+        alone: str = "BEGIN",
+        returns: bool = False,
     ) -> Iterator[None]:
         """Let the statements of the block happen together or not at all.
 
         ``begin`` opens the transaction that the driver would have opened by itself and
-        left open; with None the block is a transaction of its own, if none is open.
+        left open; with None the block is a transaction of its own, if none is open,
+        that ``alone`` begins.
         With ``returns`` rows are still to be read at its end: the savepoint ends with
         the transaction, since SQLite releases none meanwhile.
         """
         opened = not self._connection.in_transaction
         own = opened and begin is None
         if opened:
-            run(begin or "BEGIN IMMEDIATE")
+            run(begin or alone)
         if not own:
             run(f"SAVEPOINT {RESERVED}")
         try:

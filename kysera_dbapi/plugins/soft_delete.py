@@ -105,6 +105,10 @@ class SoftDelete(Plugin):
 
     def on_init(self, host: Host) -> None:
         """Check tables, columns, foreign keys and triggers against the catalogue."""
+        self.on_catalogue(host)
+
+    def on_catalogue(self, host: Host) -> None:
+        """The same: a statement may not make what a connection would refuse."""
         for name, mark in self._marks.items():
             table = self._resolved(host.catalogue, name)
             if table is None:

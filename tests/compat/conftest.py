@@ -8,8 +8,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import sqlite3 as shim_module
-from kysera_dbapi.plugins import SoftDelete
-from tests.compat.shop import PROTECTED, Driver
+from tests.compat.shop import Driver, soft_delete
 
 
 @contextmanager
@@ -18,7 +17,7 @@ def installed() -> Iterator[None]:
 
     sqlite-utils has databases of its own in memory.
     """
-    plugins = [SoftDelete(tables=PROTECTED)]
+    plugins = [soft_delete()]
     kysera_dbapi.install("sqlite3", plugins=plugins, only=bool)
     try:
         yield
@@ -30,7 +29,7 @@ def installed() -> Iterator[None]:
 def shim(request: pytest.FixtureRequest) -> Driver:
     """Soft delete on the shop's tables, by the drop-in module and by ``install``."""
     if request.param == "module":
-        return Driver(shim_module, {"plugins": [SoftDelete(tables=PROTECTED)]})
+        return Driver(shim_module, {"plugins": [soft_delete()]})
     return Driver(sqlite3, installed=installed)
 
 

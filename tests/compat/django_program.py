@@ -14,10 +14,9 @@ from typing import Any
 def install_shim() -> None:
     """Soft delete on the shop's tables, whoever connects."""
     from kysera_dbapi import install
-    from kysera_dbapi.plugins import SoftDelete
-    from tests.compat.shop import PROTECTED
+    from tests.compat.shop import soft_delete
 
-    install("sqlite3", plugins=[SoftDelete(tables=PROTECTED)])
+    install("sqlite3", plugins=[soft_delete()])
 
 
 def set_up(database: str) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from kysera_dbapi.plugins import SoftDelete
+
 __all__ = [
     "PROTECTED",
     "RAW",
@@ -15,6 +17,7 @@ __all__ = [
     "check",
     "create",
     "hidden",
+    "soft_delete",
     "visible",
 ]
 
@@ -39,6 +42,12 @@ INSERT INTO orders VALUES
     (8, 5, 80, NULL), (9, 5, 90, NULL);
 INSERT INTO notes VALUES (1, 1, 'gift'), (2, 2, 'lost'), (3, 4, 'late'), (4, 9, NULL);
 """
+
+
+def soft_delete() -> SoftDelete:
+    """Soft delete on the shop's tables, which tables of the programs refer to."""
+    keys = ("reviews.order_id", "django_program_review.order_id")
+    return SoftDelete(tables=PROTECTED, foreign_keys=dict.fromkeys(keys, "ignore"))
 
 
 @dataclass(frozen=True)
@@ -82,10 +91,17 @@ def check(program: Program, shim: Driver, folder: Path) -> None:
     )
     with shim.installed():
         got = program(shim, full)
-    assert got == expected
+    assert got == expected, _first_difference(got, expected)
     assert visible(full) == visible(filtered)
     assert unseen.items() <= hidden(full).items()
     assert len(hidden(full)) > len(unseen), "no DELETE became an UPDATE"
+
+
+def _first_difference(got: list[Any], expected: list[Any]) -> str:
+    pairs = zip(got, expected, strict=False)
+    found = ((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+    number, (ours, theirs) = next(found, (len(expected), ("", "")))
+    return f"answer {number}: {ours!r} instead of {theirs!r}"
 
 
 def visible(path: Path) -> dict[str, list[Any]]:

@@ -187,7 +187,13 @@ def test_a_trace_shows_the_statements_alone(tmp_path: Path) -> None:
         connection.execute("DELETE FROM notes")
         connection.set_trace_callback(None)
         connection.rollback()
-    assert traced == ["CREATE TABLE more (id)", "BEGIN ", "DELETE FROM notes"]
+    assert traced == [
+        "BEGIN",
+        "CREATE TABLE more (id)",
+        "COMMIT",
+        "BEGIN ",
+        "DELETE FROM notes",
+    ]
 
 
 def test_a_script_runs_each_statement_to_its_end(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def _core_savepoints(connection: sa.Connection, orders: sa.Table) -> list[Any]:
         savepoint.rollback()
     with connection.begin_nested():
         connection.execute(orders.delete().where(orders.c.id == 4))
-    return _rows(connection, sa.select(orders.c.id))
+    return _rows(connection, sa.select(orders.c.id).order_by(orders.c.id))
 
 
 def _reflection(engine: sa.Engine) -> list[Any]:
