@@ -22,6 +22,7 @@ from typing import Any, Final, Self, TypeVar, cast
 from kysera_dbapi.errors import ConfigurationError
 
 __all__ = [
+    "NOTHING",
     "Block",
     "bypass",
     "bypass_reasons",
@@ -58,7 +59,7 @@ class Block(ContextDecorator):
             if blocks[index] is self:
                 del blocks[index]
                 break
-        _scope.set(_Scope(tuple(blocks)))
+        _scope.set(_Scope(tuple(blocks)) if blocks else NOTHING)
 
     def __call__(self, func: _Callable) -> _Callable:
         """``func`` run within this block; plain and ``async def`` functions only.
@@ -106,8 +107,9 @@ class _Scope(frozenset[str]):
         return self
 
 
-_NOTHING: Final = _Scope()
-_scope: ContextVar[_Scope] = ContextVar("kysera_dbapi.scope", default=_NOTHING)
+#: The scope outside of every block.
+NOTHING: Final = _Scope()
+_scope: ContextVar[_Scope] = ContextVar("kysera_dbapi.scope", default=NOTHING)
 
 #: The flags in force: "soft_delete.include" or "soft_delete.only", "bypass:<plugin>".
 scope: Callable[[], frozenset[str]] = _scope.get

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from kysera_dbapi._context import scope
+from kysera_dbapi._context import NOTHING, scope
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session, steps
 
 if TYPE_CHECKING:
     from kysera_dbapi.connection import Connection
 
-__all__ = ["ABSENT", "Planned"]
+__all__ = ["ABSENT", "Planned", "Translating"]
 
 ABSENT: Any = object()
 
@@ -22,10 +22,12 @@ ABSENT: Any = object()
 class Planned:
     """The planned half of a cursor class; the other half is the driver's class."""
 
-    #: The class beneath, the driver's or a caller's subclass of it.
+    #: The class beneath, the driver's or a caller's subclass of it, and its methods.
     _raw_class: ClassVar[Any]
+    _raw_execute: ClassVar[Any]
+    _raw_executemany: ClassVar[Any]
     #: Whether that class translates ``%s`` before the driver sees the text.
-    _translates: ClassVar[bool]
+    _translates: ClassVar[bool] = False
     _proxy: "Connection"
     _session: Session
     rowcount: int
@@ -36,39 +38,26 @@ class Planned:
         """The connection, as it was asked for the cursor."""
         return self._proxy
 
-    def execute(self, sql: str, parameters: Any = ABSENT, /) -> Any:
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
         """Plan the statement and execute it; returns the cursor."""
-        session = self._session
-        style = self._translates and parameters is not ABSENT and parameters is not None
-        plan = session.plans.get((sql, scope(), style))
+        plan = None
         try:
-            if plan is None:
-                plan = self._planned(sql, style=style)
-            if plan.direct and not session.hooked:
-                if parameters is ABSENT:
-                    return self._raw_class.execute(self, plan.sql)
-                return self._raw_class.execute(self, plan.sql, parameters)
+            session = self._session
+            if scope() is NOTHING:
+                sent = session.direct.get(sql)
+                if sent is not None:
+                    return self._raw_execute(sent, parameters)
+            plan = self._plan(sql, style=False)
             self._run(sql, plan, parameters)
         except Exception as error:
-            again = self._outdated(error, sql, style=style)
-            if again is None:
-                self._raise(error, plan)
-        else:
-            return self
-        try:
-            self._run(sql, again, parameters)
-        except Exception as error:
-            self._raise(error, again)
+            self._again(error, sql, plan, parameters)
         return self
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
         """Plan the statement once and execute it for each of ``rows``."""
-        session = self._session
         plan = None
         try:
-            plan = session.plans.get((sql, scope(), self._translates))
-            if plan is None:
-                plan = self._planned(sql, style=self._translates)
+            plan = self._plan(sql, style=self._translates)
             self._watched(sql, plan, rows, many=True)
         except Exception as error:
             self._raise(error, plan)
@@ -91,20 +80,27 @@ class Planned:
 
     # -- planning -----------------------------------------------------------------
 
-    def _planned(self, sql: Any, *, style: bool) -> Plan:
+    def _plan(self, sql: Any, *, style: bool) -> Plan:
+        found = self._session.plans.get((sql, scope(), style))
+        if found is not None:
+            return found
         if isinstance(sql, str):
             sql.encode()  # what has no UTF-8 raises UnicodeEncodeError, as drivers do
         return self._session.plan(sql, format_style=style)
 
-    def _outdated(self, error: Exception, sql: str, *, style: bool) -> Plan | None:
-        """The plan by a fresh catalogue, if the error came of an old one."""
+    def _again(
+        self, error: Exception, sql: str, plan: Plan | None, parameters: Any
+    ) -> None:
+        """Execute once more by a fresh catalogue, if the error came of an old one."""
         session = self._session
+        style = self._translates and parameters is not ABSENT and parameters is not None
         try:
-            if session.dialect.schema_differs(error) and session.refresh():
-                return self._planned(sql, style=style)
+            if not (session.dialect.schema_differs(error) and session.refresh()):
+                self._raise(error, plan)
+            plan = self._plan(sql, style=style)
+            self._run(sql, plan, parameters)
         except Exception as second:
-            self._raise(second, None)
-        return None
+            self._raise(second, plan)
 
     def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
         """Raise the error as ours and the driver's; to be called as it is handled."""
@@ -122,7 +118,7 @@ class Planned:
 
     def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
         if plan.reads_columns and self._session.reread():
-            plan = self._planned(sql, style=self._translates)
+            plan = self._plan(sql, style=self._translates)
         self._watched(sql, plan, parameters, many=False)
 
     def _watched(self, sql: str, plan: Plan, parameters: Any, *, many: bool) -> None:
@@ -149,21 +145,22 @@ class Planned:
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:
-        given = () if parameters is ABSENT else (parameters,)
-        if plan.program is None and not plan.companions:
-            self._raw_class.execute(self, plan.sql, *given)
+        if parameters is None or plan.sends_as_given:
+            given = () if parameters is ABSENT else (parameters,)
+            self._raw_execute(plan.sql, *given)
             return
-        values = () if parameters is ABSENT or parameters is None else parameters
-        self._raw_class.execute(self, plan.sql, self._prepared(plan, values))
+        values = () if parameters is ABSENT else parameters
+        self._raw_execute(plan.sql, self._prepared(plan, values))
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
         if plan.companions:
             # the driver takes a row when it is to be executed: its companions run then
             rows = (self._prepared(plan, row) for row in rows)
-        elif plan.program is not None and plan.program.binding.adds:
+        elif not plan.sends_as_given:
+            assert plan.program is not None
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
-        self._raw_class.executemany(self, plan.sql, rows)
+        self._raw_executemany(plan.sql, rows)
 
     def _prepared(self, plan: Plan, parameters: Any) -> Any:
         """Run the companions of one execution; returns the statement's values."""
@@ -174,3 +171,23 @@ class Planned:
                 rows = self._session.execute(*todo.send(rows))  # type: ignore[attr-defined]
         except StopIteration as done:
             return done.value[1]
+
+
+class Translating(Planned):
+    """Over a class that gives the driver another text: Django's turns ``%s`` to ``?``.
+
+    It does so only for values that it is given.
+    """
+
+    _translates = True
+
+    def execute(self, sql: str, parameters: Any = ABSENT, /) -> Any:
+        """Plan the statement and execute it; returns the cursor."""
+        plan = None
+        try:
+            style = parameters is not ABSENT and parameters is not None
+            plan = self._plan(sql, style=style)
+            self._run(sql, plan, parameters)
+        except Exception as error:
+            self._again(error, sql, plan, parameters)
+        return self

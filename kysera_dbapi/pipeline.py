@@ -12,7 +12,7 @@ from kysera_dbapi.edits import Draft, Splice
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 from kysera_dbapi.params import Bind, Slot, arrange
 from kysera_dbapi.plan import Bounded, Piece, Plan, Program
-from kysera_dbapi.plugin import Mode, Plugin, intercept
+from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks, intercept
 from kysera_dbapi.shape import Lexer, Shape
 from kysera_dbapi.statement import Source
 
@@ -20,6 +20,7 @@ __all__ = ["Pipeline"]
 
 _LOG = logging.getLogger("kysera_dbapi")
 _SHALLOW = 12
+_WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error")
 
 
 class Pipeline:
@@ -38,11 +39,16 @@ class Pipeline:
         self.mode: Mode = mode
         #: Plans by (text, scope, format style); read on the hot path.
         self.plans: Bounded[tuple[object, ...], Plan] = Bounded(4096)
+        #: Texts to send by texts without literals, where nothing else is to be done.
+        self.direct: Bounded[str, str] = Bounded(4096)
         self.shapes: Bounded[tuple[object, ...], Plan] = Bounded(2048)
+        #: Plans of texts with literals: apart, since new ones may come without end.
+        self.spelled: Bounded[tuple[object, ...], Plan] = Bounded(1024)
         self.lexers = (
             Lexer(dialect.lexical),
             Lexer(dialect.lexical, format_style=True),
         )
+        self._watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
         self._reads: dict[str, frozenset[str]] = {}
 
     def known(
@@ -51,13 +57,22 @@ class Pipeline:
         """The plan for a text with literals, if its shape has been planned."""
         if not self._active(scope):
             return None
+        whole = (text, scope, format_style)
+        again = self.spelled.items.get(whole)
+        if again is not None:
+            self._directly(again, text, scope, format_style=format_style)
+            return again
         shape = self.lexers[format_style].shape(text)
         literals = tuple(x for x in shape.literals if x)
         key = (shape.key, scope, format_style)
         known = self.shapes.items.get(key) if literals else None
         if known is not None:
             known = self._pinned(known, key, literals)
-        return known.of(text, literals) if known is not None else None
+        if known is None:
+            return None
+        plan = known.of(text, literals)
+        self.spelled.put(whole, plan)
+        return plan
 
     def plan(
         self, text: str, scope: frozenset[str], *, format_style: bool = False
@@ -77,7 +92,7 @@ class Pipeline:
         if not plan.keep:
             return spelled
         if not literals:
-            self.plans.put((text, scope, format_style), spelled)
+            self._keep(text, scope, spelled, format_style=format_style)
         else:
             self._keep_shape(plan, (shape.key, scope, format_style), literals)
         return spelled
@@ -104,8 +119,20 @@ class Pipeline:
         source = statement.read(text, self.dialect, lexer)
         effect = source.rule.effect if source.rule else ""
         plan = Plan(text, source.kind, effect, source.words[:6])
-        self.plans.put((text, scope, lexer.format_style), plan)
+        self._keep(text, scope, plan, format_style=lexer.format_style)
         return plan
+
+    def _keep(
+        self, text: str, scope: frozenset[str], plan: Plan, *, format_style: bool
+    ) -> None:
+        self.plans.put((text, scope, format_style), plan)
+        self._directly(plan, text, scope, format_style=format_style)
+
+    def _directly(
+        self, plan: Plan, text: str, scope: frozenset[str], *, format_style: bool
+    ) -> None:
+        if plan.direct and not (scope or format_style or self._watched):
+            self.direct.put(text, plan.sql)
 
     def _made(
         self, text: str, active: Sequence[Plugin], lexer: Lexer, shape: Shape

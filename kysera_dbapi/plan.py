@@ -58,8 +58,8 @@ class Plan:
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
     keep: bool = True
-    #: Whether ``sql`` and the caller's own values are all there is to send.
-    direct: bool = field(init=False, default=False)
+    #: Whether the caller's own values are all there is to send, and nothing before.
+    sends_as_given: bool = field(init=False, default=False)
 
     @property
     def undoable(self) -> bool:
@@ -68,8 +68,12 @@ class Plan:
 
     def __post_init__(self) -> None:
         same_values = self.program is None or not self.program.binding.adds
-        direct = same_values and not self.companions and not self.effect
-        object.__setattr__(self, "direct", direct)
+        object.__setattr__(self, "sends_as_given", same_values and not self.companions)
+
+    @property
+    def direct(self) -> bool:
+        """Whether ``sql`` and the caller's values are all, and nothing comes after."""
+        return self.sends_as_given and not (self.effect or self.reads_columns)
 
     def of(self, text: str, literals: Sequence[str]) -> "Plan":
         """The plan for another text of the same shape."""

@@ -73,6 +73,8 @@ class Session:
     def _new_pipeline(self) -> None:
         self.pipeline = Pipeline(self.dialect, self.plugins, self.catalogue, self.mode)
         self.plans = self.pipeline.plans.items
+        #: The texts to send by those given, where that is all: outside of every block.
+        self.direct = self.pipeline.direct.items
 
     def close(self) -> None:
         """Let the plugins go."""

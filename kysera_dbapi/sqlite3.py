@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeGuard
 
 from kysera_dbapi.catalogue import Table
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.cursor import ABSENT, Planned
+from kysera_dbapi.cursor import ABSENT, Planned, Translating
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.errors import (
@@ -75,8 +75,8 @@ CURSOR_MEMBERS: dict[str, str] = {
 }
 
 
-class _Cursor(Planned):
-    """The planned half of a SQLite cursor."""
+class _Scripting(Planned):
+    """What SQLite's cursors have besides."""
 
     def executescript(self, script: Any, /) -> Any:
         """Commit, then plan and execute the script's statements one by one."""
@@ -107,12 +107,15 @@ def cursor_class(raw: Any) -> type[_driver.Cursor]:
             f"the cursor factory must be a subclass of sqlite3.Cursor, got {raw!r}",
             code="configuration",
         )
-    translates = raw.execute is not _driver.Cursor.execute
-    return type(
-        raw.__name__,
-        (_Cursor, raw),
-        {"_raw_class": raw, "_translates": translates, "__module__": raw.__module__},
-    )
+    own = raw.execute is not _driver.Cursor.execute
+    bases = (_Scripting, Translating, raw) if own else (_Scripting, raw)
+    members = {
+        "_raw_class": raw,
+        "_raw_execute": raw.execute,
+        "_raw_executemany": raw.executemany,
+        "__module__": raw.__module__,
+    }
+    return type(raw.__name__, bases, members)
 
 
 def _maker(factory: Any, raw: _driver.Connection) -> tuple[object, ...]:
