@@ -60,6 +60,11 @@ class Unfinished(sqlite3.Connection):
         pass
 
 
+def backwards(text: bytes) -> str:
+    """A text factory and a converter that are easily noticed."""
+    return text.decode()[::-1]
+
+
 def shop(folder: Path) -> Path:
     """A shop with deleted rows."""
     folder.mkdir(exist_ok=True)
@@ -87,7 +92,11 @@ def test_cursors_of_a_callable_are_planned(
     factory: type[sqlite3.Cursor], tmp_path: Path
 ) -> None:
     with closing(connected(tmp_path)) as connection:
-        cursor = connection.cursor(lambda raw: factory(raw))
+
+        def make(raw: sqlite3.Connection) -> sqlite3.Cursor:
+            return factory(raw)
+
+        cursor = connection.cursor(make)
         assert isinstance(cursor, factory)
         assert cursor.execute(IDS).fetchall() == LIVE
         assert cursor.connection is connection
@@ -104,21 +113,29 @@ def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
     ):
         connection.execute(IDS)
     with closing(connected(tmp_path / "rigid")) as connection:
+
+        def make(raw: sqlite3.Connection) -> Rigid:
+            return Rigid(raw)
+
         with pytest.raises(errors.ConfigurationError, match="pass the class itself"):
-            connection.cursor(lambda raw: Rigid(raw))
+            connection.cursor(make)
         assert connection.cursor(Rigid).execute(IDS).fetchall() == LIVE
 
 
 def test_row_factories_see_the_rows_alone(tmp_path: Path) -> None:
     seen: list[Any] = []
+
+    def make(_: sqlite3.Cursor, row: tuple[Any, ...]) -> None:
+        seen.append(row)
+
     with closing(connected(tmp_path)) as connection:
-        connection.row_factory = lambda _, row: seen.append(row)
+        connection.row_factory = make
         change_the_schema(connection)
         connection.execute(IDS).fetchall()
     assert seen == LIVE
 
 
-@pytest.mark.parametrize("factory", [bytes, lambda text: text.decode()[::-1]])
+@pytest.mark.parametrize("factory", [bytes, backwards])
 def test_a_text_factory_does_not_change_what_is_read_of_the_schema(
     factory: Callable[[bytes], Any], tmp_path: Path
 ) -> None:
@@ -140,7 +157,8 @@ def test_a_text_factory_does_not_change_the_keys_of_a_cascade(tmp_path: Path) ->
             "INSERT INTO a VALUES ('x', NULL); INSERT INTO b VALUES (1, 'x', NULL);"
         )
     plugin = SoftDelete(tables=["a", "b"], foreign_keys={"b.a": "cascade"})
-    with closing(shim_module.connect(path, plugins=[plugin])) as connection:
+    opened: Any = shim_module.connect(path, plugins=[plugin])
+    with closing(opened) as connection:
         connection.text_factory = bytes
         connection.execute("DELETE FROM a")
         assert connection.execute("SELECT * FROM b").fetchall() == []
@@ -148,7 +166,7 @@ def test_a_text_factory_does_not_change_the_keys_of_a_cascade(tmp_path: Path) ->
 
 
 def test_converters_do_not_change_what_is_read_of_the_schema(tmp_path: Path) -> None:
-    sqlite3.register_converter("TEXT", lambda text: text.decode()[::-1])
+    sqlite3.register_converter("TEXT", backwards)
     try:
         types = sqlite3.PARSE_DECLTYPES | sqlite3.PARSE_COLNAMES
         with closing(connected(tmp_path, detect_types=types)) as connection:
@@ -234,19 +252,23 @@ def test_subclasses_of_an_installed_connection_are_wrapped(
             def __init__(self, database: str = path, **options: Any) -> None:
                 sqlite3.Connection.__init__(self, database, **options)
 
+        def opened(database: str, **options: Any) -> Any:
+            return Shop(database, **options)
+
+        factory: Any = opened
         makers: list[Callable[[], Any]] = [
             Shop,
             lambda: sqlite3.Connection(path),
             lambda: sqlite3.connect(path),
             lambda: sqlite3.connect(path, factory=Shop),
             lambda: sqlite3.connect(path, factory=sqlite3.Connection),
-            lambda: sqlite3.connect(path, factory=lambda p, **o: Shop(p, **o)),
+            lambda: sqlite3.connect(path, factory=factory),
         ]
         for made in makers:
             with closing(made()) as connection:
                 assert connection.execute(IDS).fetchall() == LIVE
                 assert isinstance(connection, sqlite3.Connection)
-                assert isinstance(connection, kysera_dbapi.sqlite3.Connection)
+                assert isinstance(connection, shim_module.Connection)
         assert issubclass(Shop, sqlite3.Connection)
         assert not isinstance(3, sqlite3.Connection)
     with closing(Shop()) as raw:
@@ -270,7 +292,7 @@ def test_install_can_leave_other_databases_alone(tmp_path: Path) -> None:
         finally:
             kysera_dbapi.uninstall("sqlite3")
         assert asked == [str(path), "", str(tmp_path / "new"), str(path)]
-        wrapped = [isinstance(c, kysera_dbapi.sqlite3.Connection) for c in opened]
+        wrapped = [isinstance(c, shim_module.Connection) for c in opened]
         assert wrapped == [True, False, False, True]
         assert opened[3].execute(IDS).fetchall() == LIVE
         assert len(before.execute(IDS).fetchall()) == 9

@@ -10,6 +10,7 @@ import pytest
 from kysera_dbapi import sqlite3 as shim
 from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.plugins.soft_delete import OnDelete
 
 SCHEMA = """
 CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER UNIQUE, deleted_at TEXT);
@@ -19,7 +20,7 @@ INSERT INTO a VALUES (1, 10, NULL), (2, 20, '2024-01-01');
 INSERT INTO b VALUES {rows};
 INSERT INTO c VALUES (1, {reference}, NULL), (2, NULL, NULL);
 """
-KEYS = {"b.a": "ignore", "c.x": "ignore"}
+KEYS: dict[str, OnDelete] = {"b.a": "ignore", "c.x": "ignore"}
 
 
 def made(folder: Path, schema: str, *, filtered: bool) -> Path:

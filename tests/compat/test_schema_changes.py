@@ -102,3 +102,13 @@ def test_a_change_from_elsewhere_is_noticed(connection: Any, path: Path) -> None
         connection.execute("SELECT * FROM reviews")
     with pytest.raises(errors.ConfigurationError, match=r"reviews\.order_id"):
         connection.refresh()
+
+
+def test_a_temporary_table_is_made_while_another_connection_writes(
+    connection: Any, path: Path
+) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("CREATE TEMP TABLE mine (x)")
+        assert not connection.in_transaction
