@@ -80,8 +80,10 @@ class Placement:
 
     def _to_on(self, reference: Reference) -> bool:
         fragments = self._qualified(reference)
+        if fragments is None:
+            return False
         item = self._null_supplied(reference)
-        if fragments is None or item is None or item.join is None:
+        if item is None or item.join is None:
             return False
         if item.join.on is None or item.join.side == "FULL" or not item.join.side:
             return False
@@ -244,7 +246,7 @@ class Placement:
 
     def _check_derivable(self, reference: Reference) -> None:
         draft = self._draft
-        if reference.role == "target" or reference.block is None:
+        if reference.role == "target" or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
         self._check_row_identifiers(reference)
         self._unqualify(reference)

@@ -23,6 +23,7 @@ def respelled(layout: Layout) -> Sequence[Token]:
             _respell_join(tokens, join)
         if block.verb in (_T.UPDATE, _T.DELETE):
             _respell_offset(tokens, layout, block)
+    _respell_values(tokens, layout)
     return tokens
 
 
@@ -55,3 +56,35 @@ def _respell_offset(tokens: list[Token], layout: Layout, block: Block) -> None:
         if limited and kind is _T.OFFSET:
             tokens[i] = retyped(tokens[i], _T.PLUS, "+")
         i = layout.close.get(i, i) + 1
+
+
+def _respell_values(tokens: list[Token], layout: Layout) -> None:
+    """``WITH c AS (..) VALUES (..)`` is ``.. SELECT * FROM (VALUES (..))``."""
+    opening = {end: start for start, end in layout.close.items()}
+    for i in range(len(layout.tokens) - 1, 0, -1):
+        before = opening.get(i - 1, 0) - 1
+        if tokens[i].token_type is not _T.VALUES or before < 0:
+            continue
+        if layout.tokens[before].text.upper() not in ("AS", "MATERIALIZED"):
+            continue
+        end = _past_rows(layout, i + 1)
+        at = tokens[i]
+        tokens.insert(end, retyped(at, _T.R_PAREN, ")"))
+        tokens[i:i] = [retyped(at, kind, text) for kind, text in _SELECT_FROM]
+
+
+def _past_rows(layout: Layout, i: int) -> int:
+    """The token after the rows, each in parentheses, that begin at token ``i``."""
+    while i in layout.close:
+        i = layout.close[i] + 1
+        if i + 1 in layout.close and layout.tokens[i].token_type is _T.COMMA:
+            i += 1
+    return i
+
+
+_SELECT_FROM = (
+    (_T.SELECT, "SELECT"),
+    (_T.STAR, "*"),
+    (_T.FROM, "FROM"),
+    (_T.L_PAREN, "("),
+)
