@@ -10,9 +10,12 @@ import sys
 import unittest
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.compat.outcomes import run
+
+if TYPE_CHECKING:
+    from kysera_dbapi.plugin import Mode
 
 __all__ = ["VARIANTS", "main"]
 
@@ -59,7 +62,7 @@ def hooked() -> None:
     install("sqlite3", plugins=[Hooked()])
 
 
-def protected() -> None:
+def protected(mode: "Mode" = "normal") -> None:
     """The shim, protecting a table that no test has: all that is refused is refused."""
     from kysera_dbapi import install
     from kysera_dbapi.plugin import Plugin
@@ -71,7 +74,12 @@ def protected() -> None:
             """A table of no database."""
             return ("main.kysera_protected",)
 
-    install("sqlite3", plugins=[Protecting()])
+    install("sqlite3", plugins=[Protecting()], mode=mode)
+
+
+def reported() -> None:
+    """The same, but what would be refused is logged."""
+    protected("report")
 
 
 def broken() -> None:
@@ -93,7 +101,7 @@ def broken() -> None:
 
 VARIANTS: dict[str, Callable[[], None]] = {
     variant.__name__: variant
-    for variant in (raw, bare, noop, hooked, protected, broken)
+    for variant in (raw, bare, noop, hooked, protected, reported, broken)
 }
 
 

@@ -1,10 +1,11 @@
 """A Django program on the shop; a process of its own, since settings are global.
 
 ``python django_program.py VARIANT DATABASE FILE`` writes what it saw into FILE, as
-JSON. VARIANT is ``raw`` or ``shim``.
+JSON. VARIANT is ``raw``, ``install`` or ``factory``.
 """
 
 import json
+import sqlite3
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -19,12 +20,23 @@ def install_shim() -> None:
     install("sqlite3", plugins=[soft_delete()])
 
 
-def set_up(database: str) -> Any:
+def wrapped(*args: Any, **kwargs: Any) -> Any:
+    """A connection factory: what Django's OPTIONS can say of one database."""
+    from kysera_dbapi import wrap
+    from tests.compat.shop import soft_delete
+
+    return wrap(sqlite3.Connection(*args, **kwargs), plugins=[soft_delete()])
+
+
+def set_up(database: str, options: dict[str, Any]) -> Any:
     """Configured Django; its ``models`` and ``transaction`` modules' package."""
+    settings = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": database,
+        "OPTIONS": options,
+    }
     import_module("django.conf").settings.configure(
-        DATABASES={
-            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": database}
-        },
+        DATABASES={"default": settings},
         INSTALLED_APPS=["tests.compat.django_program"],  # reverse names need one
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         USE_TZ=True,
@@ -164,10 +176,10 @@ def atomic(db: Any, order: Any) -> list[Any]:
 
 
 def main(variant: str, database: str, file: str) -> None:
-    """Run the program; raw, or with the shim installed before Django is imported."""
-    if variant == "shim":
+    """Run the program; raw, installed before Django is imported, or by its settings."""
+    if variant == "install":
         install_shim()
-    db = set_up(database)
+    db = set_up(database, {"factory": wrapped} if variant == "factory" else {})
     models = models_of(db)
     try:
         seen = reads(db, *models[:2]) + writes(db, models)

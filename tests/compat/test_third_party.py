@@ -5,6 +5,7 @@ from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -112,9 +113,13 @@ def pandas_frames(driver: Driver, path: Path) -> list[Any]:
         return [*seen, _frame(pandas.read_sql("SELECT * FROM orders", connection))]
 
 
-def peewee_models(_: Driver, path: Path) -> list[Any]:
+def peewee_models(driver: Driver, path: Path) -> list[Any]:
     """Models, joins, prefetch, deletion and nested transactions."""
-    database = peewee.SqliteDatabase(str(path))
+    with patch.object(peewee, "sqlite3", driver.module):
+        return _peewee_session(peewee.SqliteDatabase(str(path), **driver.options))
+
+
+def _peewee_session(database: Any) -> list[Any]:
     customer, order = _peewee_models(database)
     with database.connection_context():
         joined = (
@@ -147,16 +152,16 @@ def peewee_models(_: Driver, path: Path) -> list[Any]:
     return seen
 
 
-@pytest.mark.parametrize("program", [sqlite_utils_reads_and_writes, pandas_frames])
+@pytest.mark.parametrize(
+    "program", [sqlite_utils_reads_and_writes, pandas_frames, peewee_models]
+)
 def test_a_program_sees_the_filtered_shop(
     program: Any, shim: Driver, tmp_path: Path
 ) -> None:
     check(program, shim, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "program", [sqlite_utils_commands, sqlite_utils_dumps, peewee_models]
-)
+@pytest.mark.parametrize("program", [sqlite_utils_commands, sqlite_utils_dumps])
 def test_a_program_that_connects_by_itself_sees_the_filtered_shop(
     program: Any, shim_installed: Driver, tmp_path: Path
 ) -> None:
