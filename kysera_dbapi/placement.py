@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Placement"]
 
 
+_PRESERVING = ("RIGHT", "FULL")
+
+
 class Placement:
     """Places the filters of a statement (WHERE, ON, or a derived table)."""
 
@@ -37,7 +40,11 @@ class Placement:
         derived = [
             reference
             for reference in self._filters
-            if not (self._to_where(reference) or self._to_on(reference))
+            if not (
+                self._to_where(reference)
+                or self._to_on(reference)
+                or self._to_full_join(reference)
+            )
         ]
         for reference in derived:
             self._check_derivable(reference)
@@ -68,6 +75,11 @@ class Placement:
             return False
         if reference.role == "source" and self._null_supplied(reference) is not None:
             return False
+        return self._add_to_where(reference, fragments)
+
+    def _add_to_where(
+        self, reference: Reference, fragments: Sequence[Fragment]
+    ) -> bool:
         block, node = reference.block, _owner(reference.node)
         assert block is not None
         assert node is not None
@@ -90,9 +102,66 @@ class Placement:
         join = self._join_node(reference, item)
         if join is None or not isinstance(join.args.get("on"), exp.Expression):
             return False
+        self._add_to_on(item, join, fragments)
+        return True
+
+    def _add_to_on(
+        self, item: Item, join: exp.Join, fragments: Sequence[Fragment]
+    ) -> None:
+        assert item.join is not None
+        assert item.join.on is not None
         self._joins[item.join.on] = join
         self._on.setdefault(item.join.on, []).extend(fragments)
+
+    def _to_full_join(self, reference: Reference) -> bool:
+        """Filter one side of a FULL JOIN where it stands.
+
+        No hidden row may match in its ON, nor in that of a later RIGHT or FULL join;
+        and where it is left over, with nulls for the other side, the WHERE drops it. A
+        derived table would do, but SQLite has no index for it there.
+        """
+        fragments = self._qualified(reference)
+        key = self._never_null(reference)
+        if fragments is None or key is None:
+            return False
+        item = self._null_supplied(reference)
+        items = self._level(reference)
+        if item is None or not any(item is one for one in items):
+            return False
+        at = next(i for i, one in enumerate(items) if one is item)
+        later = [i for i in items[at + 1 :] if i.join and i.join.side in _PRESERVING]
+        joins = [self._join_node(reference, i) for i in (item, *later)]
+        for one, join in zip((item, *later), joins, strict=True):
+            if join is None or one.join is None or one.join.on is None:
+                return False
+        absent = [("(", *f, f" OR {key} IS NULL)") for f in fragments]
+        if not self._add_to_where(reference, absent):
+            return False
+        for one, join in zip((item, *later), joins, strict=True):
+            assert join is not None
+            self._add_to_on(one, join, fragments if one is item else absent)
         return True
+
+    def _never_null(self, reference: Reference) -> str | None:
+        """A column that is null only where an outer join supplies no row."""
+        table = reference.table
+        if table.kind != "table":
+            return None
+        names = [n for n in self._draft.dialect.row_identifiers if not table.column(n)]
+        keys = table.primary_key if table.without_rowid else tuple(sorted(names)[-1:])
+        if not keys:
+            return None
+        quoted = self._draft.quoted
+        return f"{quoted(reference.exposed)}.{quoted(keys[0])}"
+
+    def _level(self, reference: Reference) -> Sequence[Item]:
+        """The items of a FROM without parentheses that the reference is one of."""
+        if reference.block is None:
+            return ()
+        way = self._draft.layout.joined(reference.block, reference.token) or []
+        looser = self._draft.dialect.comma_binds_looser
+        mixed = looser and any(i.join and i.join.comma for i in reference.block.items)
+        return () if mixed or len(way) != 1 else reference.block.items
 
     def _null_supplied(self, reference: Reference) -> Item | None:
         """The item whose join is the first, outwards, to null-supply the reference.
@@ -338,16 +407,19 @@ def _owner(node: exp.Expression) -> exp.Expression | None:
 
 
 def _beside_outer_join(block: exp.Expression) -> bool:
-    """Whether the block is a branch of a set operation that has such a join."""
+    """Whether another branch of the set operation that it is in has such a join."""
     top = block
-    while isinstance(top.parent, exp.SetOperation) or (
-        top is not block and isinstance(top.parent, exp.Paren)
-    ):
+    while isinstance(top.parent, exp.SetOperation):
         top = top.parent
-    if top is block:
-        return False
-    joins = top.find_all(exp.Join)
-    return any(join.side in ("RIGHT", "FULL") for join in joins)
+    joins = () if top is block else top.find_all(exp.Join)
+    return any(join.side in _PRESERVING and not _within(join, block) for join in joins)
+
+
+def _within(node: exp.Expression, block: exp.Expression) -> bool:
+    parent = node.parent
+    while parent is not None and parent is not block:
+        parent = parent.parent
+    return parent is not None
 
 
 def _conjunction(

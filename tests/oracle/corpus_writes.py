@@ -254,7 +254,7 @@ REFUSED = [
         "the rowid is not a column of a derived table",
         "rowid",
         {
-            "full-join": "SELECT o.rowid FROM customers c FULL JOIN orders o ON o.customer_id = c.id",
+            "full-join": "SELECT o.rowid FROM customers c FULL JOIN orders o USING (deleted_at)",
             "using": 'SELECT items._rowid_ FROM "Order Details" LEFT JOIN items USING (order_id)',
         },
     ),
