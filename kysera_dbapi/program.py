@@ -117,8 +117,10 @@ def _image_splices(draft: Draft) -> list[Splice]:
     block = target.block
     assert block is not None
     assert block.source is not None
+    # the sign takes the declared type off, by which sqlite3 would convert the values
     columns = ", ".join(
-        f"{draft.quoted(target.exposed)}.{draft.quoted(c)}" for c in draft.image_columns
+        f"+{draft.quoted(target.exposed)}.{draft.quoted(c)}"
+        for c in draft.image_columns
     )
     start, end = draft.start_of(block.start), draft.end_of(block.source)
     set_at = draft.end_of(block.items[0].end - 1)

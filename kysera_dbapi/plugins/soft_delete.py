@@ -381,7 +381,8 @@ class _Cascade:
         quote = self.dialect.quote
         for key in self.catalogue.children.get(table.key, ()):
             columns = key.parent_columns or table.primary_key
-            listed = ", ".join(map(quote, columns))
+            # the sign takes the declared type off, by which sqlite3 would convert
+            listed = ", ".join(f"+{quote(c)}" for c in columns)
             name = f"{quote(table.schema)}.{quote(table.name)}"
             rows = yield f"SELECT {listed} FROM {name} WHERE {where}", values
             if key.child == table.key and self.plugin._action(key) == "cascade":

@@ -29,7 +29,7 @@ unique_constraint_reflection update_from update_returning views window_functions
 #: Those of a second schema: SQLAlchemy attaches a file for them.
 _CLOSED = "array_type cross_schema_fk_reflection schema_reflection schemas"
 
-_ARGUMENTS = (
+_ARGUMENTS: str = (
     "-q -p no:cacheprovider -p no:randomly -p no:logging --tb=no -W ignore "
     "-p sqlalchemy.testing.plugin.pytestplugin --dburi sqlite:///:memory: test_suite.py"
 )
@@ -76,7 +76,7 @@ def requirements() -> type:
     def answer(kind: Callable[[], Any]) -> property:
         return property(lambda _: kind())
 
-    members = dict.fromkeys(_OPEN.split(), answer(exclusions.open))
+    members: dict[str, Any] = dict.fromkeys(_OPEN.split(), answer(exclusions.open))
     members |= dict.fromkeys(_CLOSED.split(), answer(exclusions.closed))
     return type("Requirements", (testing.SuiteRequirements,), members)
 
@@ -89,7 +89,7 @@ def main(variant: str, file: str) -> None:
     sys.path.insert(0, ".")
     outcomes, refusals = Outcomes(), Refusals()
     logging.getLogger("kysera_dbapi").addHandler(refusals)
-    pytest.main(_ARGUMENTS.split(), plugins=[outcomes])
+    pytest.main([*map(str, _ARGUMENTS.split())], plugins=[outcomes])
     Path(file).write_text(json.dumps([outcomes.seen, sorted(refusals.seen)]))
 
 

@@ -13,6 +13,7 @@ import kysera_dbapi
 from kysera_dbapi import errors
 from kysera_dbapi import sqlite3 as shim_module
 from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.plugins.soft_delete import OnDelete
 from tests.compat.shop import PROTECTED, Driver, create
 
 IDS = "SELECT id FROM orders ORDER BY id"
@@ -175,6 +176,33 @@ def test_converters_do_not_change_what_is_read_of_the_schema(tmp_path: Path) -> 
             assert names.fetchall() == [("adA",)]
     finally:
         sqlite3.converters.pop("TEXT")
+
+
+def test_converters_do_not_change_the_keys_of_a_cascade(tmp_path: Path) -> None:
+    path = tmp_path / "cascade.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.executescript(
+            "CREATE TABLE a (id CODE PRIMARY KEY, deleted_at TEXT);"
+            "CREATE TABLE b (id CODE PRIMARY KEY, a CODE REFERENCES a, deleted_at);"
+            "CREATE TABLE c (id INTEGER PRIMARY KEY, b CODE REFERENCES b, deleted_at);"
+            "INSERT INTO a VALUES ('xy', NULL);"
+            "INSERT INTO b VALUES ('uv', 'xy', NULL);"
+            "INSERT INTO c VALUES (1, 'uv', NULL);"
+        )
+    keys: dict[str, OnDelete] = {"b.a": "cascade", "c.b": "cascade"}
+    plugin = SoftDelete(tables=["a", "b", "c"], foreign_keys=keys)
+    sqlite3.register_converter("CODE", backwards)
+    types = sqlite3.PARSE_DECLTYPES
+    try:
+        opened: Any = shim_module.connect(path, plugins=[plugin], detect_types=types)
+        with closing(opened) as connection:
+            assert connection.execute("SELECT id FROM a").fetchall() == [("yx",)]
+            connection.execute("DELETE FROM a")
+            for table in "abc":
+                rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+                assert rows == []
+    finally:
+        sqlite3.converters.pop("CODE")
 
 
 @pytest.mark.parametrize("answer", [sqlite3.SQLITE_DENY, sqlite3.SQLITE_IGNORE])
