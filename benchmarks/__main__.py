@@ -1,82 +1,151 @@
-"""Ratios of the shim to the raw driver running the very text that the shim sends."""
+"""``make bench``: the shim against the raw driver; a table, and results.md."""
 
+import argparse
+import platform
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
-import kysera_dbapi
-from kysera_dbapi.plugins import SoftDelete
+from benchmarks.beside import beside
+from benchmarks.importing import import_seconds, imports_sqlglot
+from benchmarks.pairs import Ratio, ratio
+from benchmarks.planning import new_literal, new_shape
+from benchmarks.rows import Row, rows
+from benchmarks.shop import Shop, shop
 
-PAIRS, REPEATS = 41, 2_000
-Row = tuple[str, str, Callable[[], object], Callable[[], object]]
-
-
-def connection() -> sqlite3.Connection:
-    """A database in memory with 1,000 live and deleted orders."""
-    raw = sqlite3.connect(":memory:", isolation_level=None)
-    raw.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at)")
-    raw.executemany(
-        "INSERT INTO orders VALUES (?, ?, ?)",
-        [(i, i * 10, None if i % 3 else "x") for i in range(1_000)],
-    )
-    raw.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, text)")
-    raw.execute("INSERT INTO log VALUES (1, 'a')")
-    return raw
+RESULTS = Path(__file__).with_name("results.md")
+HEAD = ("work", "target", "measured", "quartiles", "unfiltered text, raw")
 
 
-def rows() -> list[Row]:
-    """What is measured: name, target, the shim's work, the raw driver's."""
-    raw = connection()
-    plugins = [SoftDelete(tables=["orders"])]
-    wrapped = kysera_dbapi.wrap(connection(), plugins=plugins)
-    mine, theirs = wrapped.cursor(), raw.cursor()
-    found: list[Row] = []
-    for name, target, sql in (
-        ("point SELECT, untouched", "1.15", "SELECT text FROM log WHERE id = ?"),
-        ("point SELECT, soft_delete", "1.25", "SELECT total FROM orders WHERE id = ?"),
-    ):
-        sent = wrapped.explain(sql).sql
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table; ``met`` is None where there is no target."""
 
-        def ours(sql: str = sql) -> object:
-            return mine.execute(sql, (1,)).fetchone()
-
-        def driver(sql: str = sent) -> object:
-            return theirs.execute(sql, (1,)).fetchone()
-
-        found.append((name, target, ours, driver))
-    return found
+    cells: tuple[str, str, str, str, str]
+    met: bool | None
 
 
-def ratio(ours: Callable[[], object], driver: Callable[[], object]) -> float:
-    """The median of interleaved pairs."""
-    return median(timed(ours) / timed(driver) for _ in range(PAIRS))
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often things are measured."""
+
+    pairs: int
+    times: int
+    divisor: int = 1
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds for many calls."""
-    start = perf_counter()
-    for _ in range(REPEATS):
-        work()
-    return perf_counter() - start
+FULL, QUICK = Effort(41, 200), Effort(3, 5, divisor=20)
+
+
+def compiled() -> bool:
+    """Whether the parser is the compiled one."""
+    spec = find_spec("sqlglot.parser")
+    return spec is not None and not str(spec.origin).endswith(".py")
+
+
+def lines(effort: Effort, only: str) -> Iterator[Line]:
+    """Measure, line by line."""
+    made = shop()
+    for row in rows(made):
+        if only in row.name:
+            yield _measured(row, effort)
+    for name, ours, theirs in beside():
+        if only in name:
+            found = ratio(ours, theirs, pairs=effort.pairs, calls=100 // effort.divisor)
+            yield Line((name, "", f"{found.value:.2f}", _spread(found), ""), None)
+    for name, target, unit, measure in _planning(made, effort):
+        if only in name:
+            yield _absolute(name, target, measure(), unit)
+
+
+Absolute = tuple[str, float, str, Callable[[], float]]
+
+
+def _planning(made: Shop, effort: Effort) -> Iterator[Absolute]:
+    build, literal, shape = ("compiled", 40, 1.5) if compiled() else ("pure", 60, 5)
+
+    def literals() -> float:
+        return new_literal(made, times=effort.times * 10) * 1e6
+
+    def shapes() -> float:
+        return new_shape(made, times=effort.times) * 1e3
+
+    def importing() -> float:
+        return import_seconds(times=max(1, effort.times // 10)) * 1e3
+
+    yield f"a new literal in a known shape, sqlglot {build}", literal, "us", literals
+    yield f"a new shape of three blocks, sqlglot {build}", shape, "ms", shapes
+    yield "import kysera_dbapi", 60, "ms", importing
+
+
+def _measured(row: Row, effort: Effort) -> Line:
+    calls = max(1, row.calls // effort.divisor)
+    found = ratio(row.ours, row.theirs, pairs=effort.pairs, calls=calls)
+    beside_ = ""
+    if row.unfiltered is not None:
+        other = ratio(row.unfiltered, row.theirs, pairs=effort.pairs, calls=calls)
+        beside_ = f"{other.value:.2f}"
+    target = f"<= {row.target}" if row.target else ""
+    met = round(found.value, 2) <= row.target if row.target else None
+    return Line((row.name, target, f"{found.value:.2f}", _spread(found), beside_), met)
+
+
+def _absolute(name: str, target: float, value: float, unit: str) -> Line:
+    cells = (name, f"<= {target} {unit}", f"{value:.1f} {unit}", "", "")
+    return Line(cells, value <= target)
+
+
+def _spread(found: Ratio) -> str:
+    return f"{found.low:.2f} to {found.high:.2f}"
+
+
+def shown(found: list[Line]) -> Table:
+    """The table for the terminal: green where a target is met, red where not."""
+    table = Table(*HEAD)
+    for line in found:
+        colour = {True: "green", False: "red", None: ""}[line.met]
+        work, target, value, *rest = line.cells
+        table.add_row(work, target, f"[{colour}]{value}[/]" if colour else value, *rest)
+    return table
+
+
+def written(found: list[Line]) -> str:
+    """The text of results.md."""
+    build = "compiled" if compiled() else "pure"
+    notes = [
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"sqlglot {version('sqlglot')} ({build}), {platform.machine()}.",
+        "Ratios to the raw driver running the text that the shim sends, in memory: the",
+        "median of interleaved pairs. Last column: the caller's own text, raw.",
+        f"`import kysera_dbapi` loads sqlglot: {'yes' if imports_sqlglot() else 'no'}.",
+    ]
+    table = [HEAD, ("---",) * len(HEAD), *(line.cells for line in found)]
+    rows_ = [f"| {' | '.join(cells)} |".replace("  |", " |") for cells in table]
+    return "\n".join(["# Results", "", *notes, "", *rows_, ""])
 
 
 def main() -> None:
     """Measure, print a table, write the results."""
-    table = Table("work", "target", "ratio")
-    lines = ["# Results", "", "| work | target | ratio |", "| --- | --- | --- |"]
-    for name, target, ours, driver in track(rows(), description="measuring"):
-        value = f"{ratio(ours, driver):.2f}"
-        table.add_row(name, f"<= {target}", value)
-        lines.append(f"| SQLite in memory: {name} | <= {target} | {value} |")
-    Console().print(table)
-    text = "\n".join(lines) + "\n"
-    Path(__file__).with_name("results.md").write_text(text, encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few repetitions, no file")
+    parser.add_argument("--only", default="", help="rows whose name holds this text")
+    options = parser.parse_args()
+    found: list[Line] = []
+    with Progress() as progress:
+        task = progress.add_task("measuring", total=None)
+        for line in lines(QUICK if options.quick else FULL, options.only):
+            found.append(line)
+            progress.update(task, description=f"{line.cells[0]}: {line.cells[2]}")
+    Console().print(shown(found))
+    if not (options.quick or options.only):
+        RESULTS.write_text(written(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,9 @@ class Planned:
     # -- execution ----------------------------------------------------------------
 
     def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
+        if plan.alone and not self._session.hooked:
+            self._send(plan, parameters)
+            return
         if plan.reads_columns and self._session.reread():
             plan = self._plan(sql, style=self._translates)
         self._watched(sql, plan, parameters, many=False)
@@ -146,11 +149,17 @@ class Planned:
 
     def _send(self, plan: Plan, parameters: Any) -> None:
         if parameters is None or plan.sends_as_given:
-            given = () if parameters is ABSENT else (parameters,)
-            self._raw_execute(plan.sql, *given)
+            self._raw_execute(
+                plan.sql, *(() if parameters is ABSENT else (parameters,))
+            )
             return
-        values = () if parameters is ABSENT else parameters
-        self._raw_execute(plan.sql, self._prepared(plan, values))
+        given = () if parameters is ABSENT else parameters
+        if plan.companions:
+            self._raw_execute(plan.sql, self._prepared(plan, given))
+            return
+        assert plan.program is not None
+        values = tuple([bind.source() for bind in plan.binds])
+        self._raw_execute(plan.sql, plan.program.binding.bind(given, values))
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
         if plan.companions:

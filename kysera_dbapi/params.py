@@ -8,7 +8,7 @@ cursor class that translates it below the proxy.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add
 from typing import Any, Literal, cast
@@ -49,6 +49,16 @@ class Binding:
     expected: int
     sources: tuple[int, ...]
     names: tuple[str, ...]
+    #: Where the plan's values stand, each once and in order, if beside the caller's.
+    ours: Literal["", "before", "after"] = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        theirs = tuple(range(self.expected))
+        added = tuple(-1 - i for i in range(len(self.sources) - self.expected))
+        if self.sources == theirs + added:
+            object.__setattr__(self, "ours", "after")
+        elif self.sources == added + theirs:
+            object.__setattr__(self, "ours", "before")
 
     @property
     def adds(self) -> bool:
@@ -62,6 +72,11 @@ class Binding:
         other than the text asks for, placeholder-style when a mapping comes with
         positional placeholders.
         """
+        if type(parameters) is tuple and len(parameters) == self.expected:
+            if self.ours == "after":
+                return (*parameters, *values)
+            if self.ours == "before":
+                return (*values, *parameters)
         if _is_mapping(parameters):
             return self._overlay(cast(Mapping[str, Any], parameters), values)
         if len(parameters) != self.expected:
@@ -79,13 +94,11 @@ class Binding:
         """As ``bind`` for each of ``rows``, lazily; in C where the rows are tuples."""
         if self.style in (":a", "%(a)s"):
             return (self.bind(row, values) for row in rows)
-        own = sum(1 for i in self.sources if i < 0)
-        if self.sources[: self.expected] == tuple(range(self.expected)):
-            extra = tuple(values[-1 - i] for i in self.sources[self.expected :])
-            return map(add, map(self._row, rows), repeat(extra))
-        if self.sources[own:] == tuple(range(self.expected)):
-            extra = tuple(values[-1 - i] for i in self.sources[:own])
-            return map(add, repeat(extra), map(self._row, rows))
+        given = map(self._row, rows)
+        if self.ours == "after":
+            return map(add, given, repeat(values))
+        if self.ours == "before":
+            return map(add, repeat(values), given)
         return (self.bind(row, values) for row in rows)
 
     def _row(self, row: Parameters) -> tuple[object, ...]:

@@ -58,6 +58,8 @@ class Plan:
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
     keep: bool = True
+    #: Whether a statement is sent and that is all: nothing before it, nothing after.
+    alone: bool = field(init=False, default=False)
     #: Whether the caller's own values are all there is to send, and nothing before.
     sends_as_given: bool = field(init=False, default=False)
 
@@ -68,12 +70,14 @@ class Plan:
 
     def __post_init__(self) -> None:
         same_values = self.program is None or not self.program.binding.adds
+        alone = not (self.companions or self.effect or self.reads_columns)
+        object.__setattr__(self, "alone", alone)
         object.__setattr__(self, "sends_as_given", same_values and not self.companions)
 
     @property
     def direct(self) -> bool:
         """Whether ``sql`` and the caller's values are all, and nothing comes after."""
-        return self.sends_as_given and not (self.effect or self.reads_columns)
+        return self.sends_as_given and self.alone
 
     def of(self, text: str, literals: Sequence[str]) -> "Plan":
         """The plan for another text of the same shape."""
