@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 
@@ -55,6 +55,8 @@ class Binding:
     def __post_init__(self) -> None:
         theirs = tuple(range(self.expected))
         added = tuple(-1 - i for i in range(len(self.sources) - self.expected))
+        if len(added) != len(self.names):
+            return
         if self.sources == theirs + added:
             object.__setattr__(self, "ours", "after")
         elif self.sources == added + theirs:
@@ -72,11 +74,9 @@ class Binding:
         other than the text asks for, placeholder-style when a mapping comes with
         positional placeholders.
         """
-        if type(parameters) is tuple and len(parameters) == self.expected:
-            if self.ours == "after":
-                return (*parameters, *values)
-            if self.ours == "before":
-                return (*values, *parameters)
+        if self.ours and _is_tuple(parameters) and len(parameters) == self.expected:
+            after = self.ours == "after"
+            return parameters + values if after else values + parameters
         if _is_mapping(parameters):
             return self._overlay(cast(Mapping[str, Any], parameters), values)
         if len(parameters) != self.expected:
@@ -131,6 +131,10 @@ class _Overlay(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         return self._given[key]
+
+
+def _is_tuple(parameters: object) -> TypeGuard[tuple[object, ...]]:
+    return type(parameters) is tuple
 
 
 def _is_mapping(parameters: object) -> bool:
