@@ -78,6 +78,8 @@ class Dialect:
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
+    #: Its drivers refuse a text that holds a NUL, with an error of their own.
+    refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.

@@ -51,7 +51,9 @@ class Session:
         initialise(self.plugins, self)
 
     def _new_pipeline(self) -> None:
-        self.pipeline = Pipeline(self.dialect, self.plugins, self.catalogue, self.mode)
+        self.pipeline = Pipeline.shared(
+            self.dialect, self.plugins, self.catalogue, self.mode
+        )
         self.plans = self.pipeline.plans.items
 
     def close(self) -> None:
@@ -84,6 +86,9 @@ class Session:
 
     def plan(self, text: str, *, format_style: bool = False) -> Plan:
         """The plan for a text, by a fresh catalogue if the known one lacks a name."""
+        known = self.pipeline.known(text, scope(), format_style=format_style)
+        if known is not None:
+            return known
         plan = self.pipeline.plan(text, scope(), format_style=format_style)
         if (not plan.keep or plan.reads_columns) and self.refresh():
             plan = self.pipeline.plan(text, scope(), format_style=format_style)

@@ -253,7 +253,7 @@ class SQLiteDialect(Dialect):
     lexical: ClassVar[Lexical] = Lexical(
         blank=r"[ \t\n\f\r]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",
-        string=r"'(?:[^']|'')*+'",
+        string=r"(?:'[^']*+')++(?!')",
         blob=r"[xX]'[^']*+'",
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
         number=r"0[xX][0-9a-fA-F]++|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
@@ -273,6 +273,7 @@ class SQLiteDialect(Dialect):
         ("this", "db", "alias", "indexed", "joins")
     )
     comma_binds_looser: ClassVar[bool] = False
+    refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = RULES
     pragmas: ClassVar[frozenset[str]] = frozenset(_PRAGMAS.split())
