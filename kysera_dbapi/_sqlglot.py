@@ -6,6 +6,7 @@ Everything else sees trees through ``sqlglot.exp`` and positions through here.
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -94,14 +95,16 @@ def on_deep_stack(work: Callable[[], _Result]) -> _Result:
     """Run ``work`` with a stack that suits ``MAX_DEPTH``, whatever the caller's is.
 
     Pure sqlglot recurses through Python frames, the compiled one through C frames:
-    a thread with its own large C stack and a raised frame limit serves both.
+    a thread with its own large C stack and a raised frame limit serves both. It sees
+    the caller's context variables.
     """
+    context = copy_context()
     outcome: list[_Result] = []
     failure: list[BaseException] = []
 
     def run() -> None:
         try:
-            outcome.append(work())
+            outcome.append(context.run(work))
         except BaseException as error:
             failure.append(error)
 

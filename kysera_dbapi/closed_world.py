@@ -3,7 +3,8 @@
 What is not known to be safe is refused; with no protected table nothing is.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from kysera_dbapi import statement
 from kysera_dbapi.catalogue import Catalogue, Table
@@ -29,7 +30,9 @@ class ClosedWorld:
 
     def check_kind(self, source: Source, protected: Collection[str]) -> None:
         """Refuse several statements in one text, and kinds that are not understood."""
-        if source.several and protected:
+        if source.several:
+            if not protected:
+                return  # the driver's own error
             raise ProgrammingError(
                 # the drivers' own words, which programs look for
                 "You can only execute one statement at a time; use executescript()",
@@ -137,27 +140,37 @@ class ClosedWorld:
             for t in self._lexer.lex(definition)
         }
 
-    def _view_reads(self, table: Table) -> frozenset[str]:
+    def _view_reads(self, view: Table) -> frozenset[str]:
         """The keys of the relations that a view reads, views within views too.
 
         Raises ``UnsupportedStatement`` for a view without a parse.
         """
-        known = self._reads.get(table.key)
+        # kept when all is known: another thread may look at any time
+        known = self._reads.get(view.key)
         if known is None:
-            self._reads[table.key] = frozenset()
-            known = self._reads[table.key] = self._read_view(table)
+            found: dict[str, Table] = {}
+            todo = [view]
+            while todo:
+                for table in self._relations(todo.pop()):
+                    if table.key not in found:
+                        found[table.key] = table
+                        todo += [table] if table.kind == "view" else []
+            known = self._reads[view.key] = frozenset(found)
         return known
 
-    def _read_view(self, table: Table) -> frozenset[str]:
-        words = list(self._lexer.lex(table.text))
+    def _relations(self, view: Table) -> Iterator[Table]:
+        """The relations that a view names. Its names mean those of its own schema.
+
+        Those of a temporary view alone are looked up as anywhere: https://www.sqlite.org/lang_createview.html
+        """
+        catalogue = self._catalogue
+        if view.schema != catalogue.path[0]:
+            catalogue = replace(catalogue, path=(view.schema,))
+        words = list(self._lexer.lex(view.text))
         at = next((t.end for t in words if t.text.upper() == "AS"), 0)
-        body = statement.read(table.text[at:], self._dialect, self._lexer)
-        parsed = statement.parse(body, self._dialect, self._catalogue, Draft)
-        found = {r.table.key for r in parsed.references}
-        for reference in parsed.references:
-            if reference.table.kind == "view":
-                found |= self._view_reads(reference.table)
-        return frozenset(found)
+        body = statement.read(view.text[at:], self._dialect, self._lexer)
+        parsed = statement.parse(body, self._dialect, catalogue, Draft)
+        return (reference.table for reference in parsed.references)
 
 
 #: Keywords that may stand before a parenthesis without being functions.

@@ -66,7 +66,8 @@ class Planned:
     def fetchall(self) -> list[Any]:
         """All rows that are left."""
         try:
-            return list(self._raw_class.fetchall(self))
+            rows: list[Any] = self._raw_class.fetchall(self)
+            return rows
         except Exception as error:
             self._raise(error, None)
 
@@ -74,7 +75,8 @@ class Planned:
         """The next ``size`` rows, by default ``arraysize``."""
         count = self.arraysize if size is None else size
         try:
-            return list(self._raw_class.fetchmany(self, count))
+            rows: list[Any] = self._raw_class.fetchmany(self, count)
+            return rows
         except Exception as error:
             self._raise(error, None)
 

@@ -81,6 +81,8 @@ class Dialect:
     #: A RIGHT or FULL join in one branch of a set operation can make the database
     #: forget the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
+    #: Its drivers refuse a text that holds a NUL, with an error of their own.
+    refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.

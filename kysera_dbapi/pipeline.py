@@ -1,7 +1,10 @@
 """(text, dialect, plugins, context) -> Plan. No I/O: the catalogue is given."""
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from kysera_dbapi import _sqlglot, program, statement
 from kysera_dbapi.catalogue import Catalogue
@@ -12,17 +15,22 @@ from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Bounded, Plan
 from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks, intercept
 from kysera_dbapi.shape import Lexer, Shape
-from kysera_dbapi.statement import Source
+from kysera_dbapi.statement import MAX_TOKENS, Source
 
 __all__ = ["Pipeline"]
 
 _LOG = logging.getLogger("kysera_dbapi")
 _SHALLOW = 12
 _WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error")
+_Key = tuple[object, ...]
 
 
 class Pipeline:
-    """Plans the statements of one catalogue, for one set of plugins."""
+    """Plans the statements of one catalogue, for one set of plugins.
+
+    Threads may share it: plans are immutable, and two threads that meet a new shape at
+    once both plan it, alike.
+    """
 
     def __init__(
         self,
@@ -36,12 +44,15 @@ class Pipeline:
         self.catalogue = catalogue
         self.mode: Mode = mode
         #: Plans by (text, scope, format style); read on the hot path.
-        self.plans: Bounded[tuple[object, ...], Plan] = Bounded(4096)
-        #: Texts to send by texts without literals, where nothing else is to be done.
-        self.direct: Bounded[str, str] = Bounded(4096)
-        self.shapes: Bounded[tuple[object, ...], Plan] = Bounded(2048)
-        #: Plans of texts with literals: apart, since new ones may come without end.
-        self.spelled: Bounded[tuple[object, ...], Plan] = Bounded(1024)
+        self.plans: Bounded[_Key, Plan] = Bounded(4096, 1 << 24)
+        #: Texts to send by those given, outside of every block, where that is all.
+        self.direct: Bounded[str, str] = Bounded(4096, 1 << 24)
+        #: Plans by shape, for texts with literals; None if its lists may not fold.
+        self.shapes: Bounded[_Key, Plan | None] = Bounded(2048, 1 << 23)
+        #: The latest texts with literals: apart, as new ones may come without end.
+        self.spelled: Bounded[_Key, Plan] = Bounded(1024, 1 << 22)
+        #: The latest long ones, whose shapes take a while.
+        self.long: Bounded[_Key, Plan] = Bounded(64, 1 << 22)
         self.lexers = (
             Lexer(dialect.lexical),
             Lexer(dialect.lexical, format_style=True),
@@ -49,28 +60,48 @@ class Pipeline:
         self._watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
         self._world = ClosedWorld(dialect, catalogue, mode)
 
+    @classmethod
+    def shared(
+        cls,
+        dialect: Dialect,
+        plugins: Sequence[Plugin],
+        catalogue: Catalogue,
+        mode: Mode = "normal",
+    ) -> "Pipeline":
+        """The pipeline of all connections with these plugins and an equal catalogue.
+
+        It lives as long as one of them holds it; the latest live on, for connections
+        that come and go one by one.
+        """
+        # the pipeline holds what the ids are of: no id is used again while it lives
+        key = (id(dialect), *map(id, plugins), catalogue.version, mode)
+        with _sharing:
+            found = _shared.get(key)
+            if found is None:
+                found = _shared[key] = cls(dialect, plugins, catalogue, mode)
+            if found.plugins and found not in _latest:
+                _latest.append(found)
+        if found.catalogue == catalogue:
+            return found
+        return cls(dialect, plugins, catalogue, mode)
+
     def known(
         self, text: str, scope: frozenset[str], *, format_style: bool = False
     ) -> Plan | None:
         """The plan for a text with literals, if its shape has been planned."""
-        if not self._active(scope):
-            return None
-        whole = (text, scope, format_style)
-        again = self.spelled.items.get(whole)
+        at = (text, scope, format_style)
+        latest = self.long if len(text) > _LONG else self.spelled
+        again = latest.items.get(at)
         if again is not None:
-            self._directly(again, text, scope, format_style=format_style)
+            self._directly(again, at)
             return again
-        shape = self.lexers[format_style].shape(text)
-        literals = tuple(x for x in shape.literals if x)
-        key = (shape.key, scope, format_style)
-        known = self.shapes.items.get(key) if literals else None
-        if known is not None:
-            known = self._pinned(known, key, literals)
-        if known is None:
-            return None
-        plan = known.of(text, literals)
-        self.spelled.put(whole, plan)
-        return plan
+        lexer = self.lexers[format_style]
+        shape = lexer.shape(text)
+        found = self._found(shape, at)
+        if found is None and shape.folded and self._unfolds(shape, at):
+            shape = lexer.shape(text, fold=False)
+            found = self._found(shape, at)
+        return found and self._spelled(found, shape, at)
 
     def plan(
         self, text: str, scope: frozenset[str], *, format_style: bool = False
@@ -79,70 +110,105 @@ class Pipeline:
 
         Raises ``UnsupportedStatement`` for what is refused.
         """
-        lexer = self.lexers[format_style]
-        active = self._active(scope)
-        if not active:
-            return self._unchanged(text, scope, lexer)
+        lexer, at = self.lexers[format_style], (text, scope, format_style)
         shape = lexer.shape(text)
-        literals = tuple(x for x in shape.literals if x)
-        plan = self._made(text, active, lexer, shape)
-        spelled = plan.of(text, literals)
-        if not plan.keep:
-            return spelled
-        if not literals:
-            self._keep(text, scope, spelled, format_style=format_style)
-        else:
-            self._keep_shape(plan, (shape.key, scope, format_style), literals)
-        return spelled
+        plan = self._made(shape, scope, lexer)
+        if plan is None:
+            self.shapes.put((shape.key, *at[1:]), None)
+            shape = lexer.shape(text, fold=False)
+            plan = self._made(shape, scope, lexer)
+            assert plan is not None
+        if plan.keep:
+            self._keep(plan, shape, at)
+        return self._spelled(plan, shape, at)
 
-    def _active(self, scope: frozenset[str]) -> list[Plugin]:
-        return [p for p in self.plugins if f"bypass:{p.name}" not in scope]
+    # -- what is kept -------------------------------------------------------------
 
-    def _pinned(
-        self, plan: Plan, key: tuple[object, ...], literals: Sequence[str]
-    ) -> Plan | None:
-        """The plan itself, or the one for these values of its pinned literals."""
-        if not plan.pinned:
+    def _found(self, shape: Shape, at: _Key) -> Plan | None:
+        """The plan of a shape, for these values of the literals that decided it."""
+        key = (shape.key, *at[1:])
+        plan = self.shapes.items.get(key)
+        if plan is None or not (plan.pinned or plan.counted):
             return plan
-        return self.shapes.items.get((*key, tuple(literals[i] for i in plan.pinned)))
+        return self.shapes.items.get((*key, *_decisive(plan, shape)))
 
-    def _keep_shape(
-        self, plan: Plan, key: tuple[object, ...], literals: Sequence[str]
-    ) -> None:
-        self.shapes.put(key, plan)
-        if plan.pinned:
-            self.shapes.put((*key, tuple(literals[i] for i in plan.pinned)), plan)
+    def _unfolds(self, shape: Shape, at: _Key) -> bool:
+        """Whether the lists of a shape are known not to fold."""
+        return self.shapes.items.get((shape.key, *at[1:]), _NEW) is None
 
-    def _unchanged(self, text: str, scope: frozenset[str], lexer: Lexer) -> Plan:
-        plan = _as_written(statement.read(text, self.dialect, lexer))
-        self._keep(text, scope, plan, format_style=lexer.format_style)
+    def _keep(self, plan: Plan, shape: Shape, at: _Key) -> None:
+        if not shape.given():
+            return
+        key = (shape.key, *at[1:])
+        size = sum(map(len, shape.runs))
+        self.shapes.put(key, plan, size)
+        if plan.pinned or plan.counted:
+            decisive = _decisive(plan, shape)
+            self.shapes.put((*key, *decisive), plan, size + len(str(decisive)))
+
+    def _spelled(self, plan: Plan, shape: Shape, at: _Key) -> Plan:
+        """The plan for one text, kept by its text if that will come again."""
+        literals, text = shape.given(), str(at[0])
+        plan = plan.of(text, literals)
+        if plan.keep and not literals:
+            self.plans.put(at, plan, 2 * len(text))
+            self._directly(plan, at)
+        elif plan.keep:
+            latest = self.long if len(text) > _LONG else self.spelled
+            latest.put(at, plan, 2 * len(text))
         return plan
 
-    def _keep(
-        self, text: str, scope: frozenset[str], plan: Plan, *, format_style: bool
-    ) -> None:
-        self.plans.put((text, scope, format_style), plan)
-        self._directly(plan, text, scope, format_style=format_style)
-
-    def _directly(
-        self, plan: Plan, text: str, scope: frozenset[str], *, format_style: bool
-    ) -> None:
+    def _directly(self, plan: Plan, at: _Key) -> None:
+        """Let the text be looked up by itself, if its plan is another text alone."""
+        text, scope, format_style = at
         if plan.direct and not (scope or format_style or self._watched):
-            self.direct.put(text, plan.sql)
+            self.direct.put(str(text), plan.sql, len(str(text)) + len(plan.sql))
 
-    def _made(
-        self, text: str, active: Sequence[Plugin], lexer: Lexer, shape: Shape
-    ) -> Plan:
-        source = statement.read(text, self.dialect, lexer)
+    # -- what is new --------------------------------------------------------------
+
+    def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
+        """The plan of a shape; None if its lists may not fold."""
+        active = [p for p in self.plugins if f"bypass:{p.name}" not in scope]
         protected = frozenset(
             name for p in active for name in p.protected(self.catalogue)
         )
+        text = shape.text()
+        if "\x00" in text and self.dialect.refuses_nul:
+            return Plan(text, "unknown", keep=False)
+        head = lexer.head(text, MAX_TOKENS)
+        source = statement.read(head, self.dialect, lexer)
+        if shape.folded and not source.planned:
+            return None
+        if not active:
+            return _as_written(source, shape)
+        try:
+            if head != text:
+                raise UnsupportedStatement(
+                    f"the statement has more than {MAX_TOKENS} tokens; bind its values "
+                    "as parameters, or split it",
+                    code="unparsed-statement",
+                )
+            return self._planned(source, active, protected, shape)
+        except UnsupportedStatement as error:
+            if protected and self.mode != "report":
+                raise
+            if protected:
+                _LOG.warning("would be refused: %s", error)
+            return _as_written(source, shape)
+
+    def _planned(
+        self,
+        source: Source,
+        active: Sequence[Plugin],
+        protected: frozenset[str],
+        shape: Shape,
+    ) -> Plan | None:
         depth = _depth(source.words)
 
-        def work() -> Plan:
+        def work() -> Plan | None:
             self._world.check_kind(source, protected)
             if source.several or not source.planned:
-                return _as_written(source)
+                return _as_written(source, shape)
             self._world.check_functions(source)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
             self._world.check_relations(draft, protected)
@@ -150,30 +216,43 @@ class Pipeline:
             draft.finish()
             return program.build(draft, shape)
 
-        try:
-            if depth > _sqlglot.MAX_DEPTH:
-                raise UnsupportedStatement(
-                    f"parentheses nest {depth} deep, at most {_sqlglot.MAX_DEPTH} are "
-                    "understood; use WITH or a temporary table",
-                    code="too-deep",
-                )
-            return work() if depth <= _SHALLOW else _sqlglot.on_deep_stack(work)
-        except RecursionError:
-            return _sqlglot.on_deep_stack(work)
-        except UnsupportedStatement as error:
-            if not protected or self.mode == "report":
-                if protected:
-                    _LOG.warning("would be refused: %s", error)
-                return _as_written(source)
-            raise
+        if depth > _sqlglot.MAX_DEPTH:
+            raise UnsupportedStatement(
+                f"parentheses nest {depth} deep, at most {_sqlglot.MAX_DEPTH} are "
+                "understood; use WITH or a temporary table",
+                code="too-deep",
+            )
+        if depth <= _SHALLOW:
+            try:
+                return work()
+            except RecursionError:
+                pass
+        return _sqlglot.on_deep_stack(work)
 
 
-def _as_written(source: Source) -> Plan:
+#: Texts of fewer characters have their shape in no time.
+_LONG = 2_000
+_NEW: Plan = Plan("", "")
+_shared: WeakValueDictionary[_Key, Pipeline] = WeakValueDictionary()
+_latest: deque[Pipeline] = deque(maxlen=8)
+_sharing = threading.Lock()
+
+
+def _decisive(plan: Plan, shape: Shape) -> _Key:
+    """The values of the literals that decided a plan, and the sizes of its lists."""
+    literals = shape.given()
+    pins = tuple(literals[i] for i in plan.pinned)
+    return (pins, shape.counts if plan.counted else ())
+
+
+def _as_written(source: Source, shape: Shape) -> Plan:
     """The plan that sends the caller's own text."""
     rule = source.rule
     if rule is None:
         return Plan(source.text, "unknown", keep=False)
-    return Plan(source.text, rule.kind, rule.effect, source.words[:6])
+    # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
+    pinned = () if source.planned else tuple(range(len(shape.given())))
+    return Plan(source.text, rule.kind, rule.effect, source.words[:6], pinned=pinned)
 
 
 def _depth(words: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ shape, so that ``id = 17`` and ``id = 18`` are one plan, and cannot push the oth
 
 import threading
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from kysera_dbapi.edits import Companion, Edit
@@ -30,7 +30,7 @@ class Program:
         return "".join(p if isinstance(p, str) else literals[p] for p in self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What is done for a caller's text.
 
@@ -54,9 +54,10 @@ class Plan:
     reads_columns: bool = False
     #: Whether a write gives rows back.
     returns: bool = False
-    refused: str = ""
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
+    #: Whether the placeholders in its lists were counted, as a pinned literal.
+    counted: bool = False
     keep: bool = True
     #: Whether a statement is sent and that is all: nothing before it, nothing after.
     alone: bool = field(init=False, default=False)
@@ -81,14 +82,17 @@ class Plan:
 
     def of(self, text: str, literals: Sequence[str]) -> "Plan":
         """The plan for another text of the same shape."""
-        sql = self.program.spelled(literals) if self.program else text
-        image = self.image.spelled(literals) if self.image else ""
-        return replace(self, sql=sql, image_sql=image)
+        plan = object.__new__(Plan)
+        own = plan.__dict__  # dataclasses.replace() takes ten times as long
+        own.update(self.__dict__)
+        own["sql"] = self.program.spelled(literals) if self.program else text
+        own["image_sql"] = self.image.spelled(literals) if self.image else ""
+        return plan
 
 
 @dataclass(slots=True)
 class Statistics:
-    """What a cache did: look-ups that had to plan, and plans pushed out."""
+    """What a cache did: plans put in, and plans pushed out."""
 
     misses: int = 0
     evictions: int = 0
@@ -100,21 +104,31 @@ _Value = TypeVar("_Value")
 
 @dataclass(slots=True)
 class Bounded(Generic[_Key, _Value]):
-    """A dict that drops its oldest entry when full.
+    """A dict of at most ``limit`` entries and ``room`` characters of text.
 
-    Reads are plain dict reads (``get``); writes are under a lock.
+    The oldest entry goes first; one that would take an eighth of the room is not kept.
+    Reads are plain dict reads of ``items``; writes are under a lock.
     """
 
     limit: int
+    room: int
     items: dict[_Key, _Value] = field(default_factory=dict[_Key, _Value])
     statistics: Statistics = field(default_factory=Statistics)
+    _sizes: dict[_Key, int] = field(default_factory=dict[_Key, int])
+    _used: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, key: _Key, value: _Value) -> None:
-        """Keep ``value`` under ``key``."""
+    def put(self, key: _Key, value: _Value, size: int = 0) -> None:
+        """Keep ``value``, which holds ``size`` characters of text, under ``key``."""
         with self._lock:
             self.statistics.misses += 1
-            while len(self.items) >= self.limit and key not in self.items:
-                self.items.pop(next(iter(self.items)))
+            if size > self.room // 8:
+                return
+            self._used += size - self._sizes.pop(key, 0)
+            added = key not in self.items
+            while len(self.items) + added > self.limit or self._used > self.room:
+                oldest = next(iter(self.items))
+                del self.items[oldest]
+                self._used -= self._sizes.pop(oldest, 0)
                 self.statistics.evictions += 1
-            self.items[key] = value
+            self.items[key], self._sizes[key] = value, size

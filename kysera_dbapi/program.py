@@ -1,6 +1,8 @@
 """From a finished draft to its plan: the final texts in pieces, marks for literals."""
 
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -8,24 +10,30 @@ from kysera_dbapi import _sqlglot
 from kysera_dbapi.edits import Draft, Splice
 from kysera_dbapi.params import Bind, Slot, arrange
 from kysera_dbapi.plan import Piece, Plan, Program
-from kysera_dbapi.shape import Shape
+from kysera_dbapi.shape import FOLDED, Shape
 
 __all__ = ["build"]
 
-_Mark = tuple[str, int]
+_Span = tuple[int, int]
 
 
-def build(draft: Draft, shape: Shape) -> Plan:
-    """The plan of a finished draft, for all texts of its shape."""
+def build(draft: Draft, shape: Shape) -> Plan | None:
+    """The plan of a finished draft, for all texts of its shape.
+
+    None if its lists may not fold: an edit falls into one or copies it, or the
+    placeholders in it are not plain ones.
+    """
     source = draft.source
     spans = shape.spans()
-    foldable, pinned = _foldable(draft, spans)
+    pinned = _pinned(draft, spans, shape)
+    if shape.folded and (pinned is None or not _lists_stand(draft, spans, shape)):
+        return None
     binds: list[Bind] = []
     program = image = None
     if draft.changed:
-        program = _program(draft, draft.splices, spans, binds)
+        program = _program(draft, draft.splices, (spans, shape), binds)
     if draft.companions:
-        image = _program(draft, _image_splices(draft), spans, binds)
+        image = _program(draft, _image_splices(draft), (spans, shape), binds)
     return Plan(
         source.text,
         draft.kind,
@@ -41,7 +49,8 @@ def build(draft: Draft, shape: Shape) -> Plan:
         draft.target.table.key if draft.target else "",
         draft.reads_columns,
         returns=draft.tree.args.get("returning") is not None,
-        pinned=pinned if foldable else tuple(range(len(spans))),
+        pinned=tuple(range(len(spans))) if pinned is None else pinned,
+        counted=any(shape.counts) and bool(program or image),
         keep=not draft.unknown,
     )
 
@@ -49,25 +58,21 @@ def build(draft: Draft, shape: Shape) -> Plan:
 def _program(
     draft: Draft,
     splices: Sequence[Splice],
-    spans: Sequence[tuple[int, int]],
+    literals: tuple[Sequence[_Span], Shape],
     binds: list[Bind],
 ) -> Program:
     """The final text in pieces, its placeholders and literals known."""
-    placeholders = draft.source.placeholders
-    marks: list[tuple[int, int, _Mark]] = [
-        (start, end, ("literal", i)) for i, (start, end) in enumerate(spans)
-    ]
-    marks += [(t.start, t.end, ("slot", i)) for i, t in enumerate(placeholders)]
-    found = _marked(draft.text, splices, sorted(marks))
+    spans, shape = literals
+    tokens, marks = _marks(draft, spans, shape)
+    found = _marked(draft.text, splices, marks)
     slots: list[Slot] = []
     for piece in found:
         if isinstance(piece, Bind):
             if piece not in binds:
                 binds.append(piece)
             slots.append(piece)
-        elif isinstance(piece, tuple) and piece[0] == "slot":
-            slots.append(piece[1])
-    tokens = [t.text for t in placeholders]
+        elif isinstance(piece, _Mark):
+            slots += piece.slots
     format_style = any(t.startswith("%") for t in tokens)
     spelled, binding = arrange(
         tokens, slots, binds, default="%s" if format_style else "?"
@@ -77,27 +82,94 @@ def _program(
     for piece in found:
         if isinstance(piece, str):
             out.append(piece)
-        elif isinstance(piece, tuple) and piece[0] == "literal":
-            out.append(piece[1])
-        else:
+        elif isinstance(piece, Bind):
             out.append(next(texts))
+        else:
+            own = [next(texts) for _ in piece.slots]
+            out.append(own[0] if piece.literal is None else piece.literal)
     return Program(tuple(out), binding)
 
 
-def _foldable(
-    draft: Draft, spans: Sequence[tuple[int, int]]
-) -> tuple[bool, tuple[int, ...]]:
-    """Whether the literals fold, and those that may not: names in string's clothes.
+class _Mark(NamedTuple):
+    """Where the caller's text holds a literal, a list or a placeholder."""
 
-    Both lexers must agree on the literals; a literal whose place is an identifier's,
-    or a SET target's, is part of the statement's shape.
-    """
-    literal = (_sqlglot.TokenType.STRING, _sqlglot.TokenType.NUMBER)
-    seen = [
-        (t.start, t.end + 1) for t in draft.layout.tokens if t.token_type in literal
+    start: int
+    end: int
+    #: The number of the literal or list, None for a placeholder.
+    literal: int | None
+    #: The numbers of the placeholders.
+    slots: range
+
+
+def _marks(
+    draft: Draft, spans: Sequence[_Span], shape: Shape
+) -> tuple[list[str], list[_Mark]]:
+    """All placeholders of the caller, and where they and the literals stand."""
+    found: list[tuple[int, int, int | None, list[str]]] = [
+        (t.start, t.end, None, [t.text]) for t in draft.source.placeholders
     ]
-    if seen != list(spans):
-        return False, ()
+    counts = shape.counts or (0,) * len(spans)
+    for i, ((start, end), count) in enumerate(zip(spans, counts, strict=True)):
+        found.append((start, end, i, [shape.mark] * count))
+    tokens: list[str] = []
+    marks: list[_Mark] = []
+    for start, end, literal, own in sorted(found, key=lambda f: f[0]):
+        slots = range(len(tokens), len(tokens) + len(own))
+        marks.append(_Mark(start, end, literal, slots))
+        tokens += own
+    return tokens, marks
+
+
+def _lists_stand(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
+    """Whether the lists come through as they are, and their placeholders in order."""
+    others = {t.text for t in draft.source.placeholders} - {shape.mark}
+    if others and any(shape.counts):
+        return False
+    lists = [s for s, n in zip(spans, shape.folds, strict=True) if n >= 0]
+    return not any(
+        FOLDED in str(splice.parts)
+        or any(splice.start < end and start < splice.end for start, end in lists)
+        or any(start < splice.start < end for start, end in lists)
+        for splice in draft.splices
+    )
+
+
+def _pinned(
+    draft: Draft, spans: Sequence[_Span], shape: Shape
+) -> tuple[int, ...] | None:
+    """The literals that decide the plan: names in string's clothes, copied ones.
+
+    Both lexers must agree on the literals, else None. A literal whose place is an
+    identifier's, or a SET target's, is part of the statement's shape; so is one that
+    an edit copies, as into the name of a column.
+    """
+    if not _agreed(draft, spans, shape):
+        return None
+    named = _named(draft)
+    quote = draft.dialect.quote
+    copies = "\0".join(p for s in draft.splices for p in s.parts if isinstance(p, str))
+    return tuple(
+        i
+        for i, (start, end) in enumerate(spans)
+        if start in named or quote(draft.text[start:end])[1:-1] in copies
+    )
+
+
+def _agreed(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
+    literal = (_sqlglot.TokenType.STRING, _sqlglot.TokenType.NUMBER)
+    folds = shape.folds or (-1,) * len(spans)
+    lists = [s for s, count in zip(spans, folds, strict=True) if count >= 0]
+    seen = [
+        (t.start, t.end + 1)
+        for t in draft.layout.tokens
+        if t.token_type in literal
+        and not any(start <= t.start < end for start, end in lists)
+    ]
+    return seen == [s for s in spans if s not in lists]
+
+
+def _named(draft: Draft) -> set[int]:
+    """Where names of the tree stand that may be spelled as strings."""
     named: set[int] = set()
     for node in draft.tree.find_all(exp.Identifier):
         if (where := _sqlglot.span(node)) is not None:
@@ -107,7 +179,7 @@ def _foldable(
             for leaf in assignment.this.find_all(exp.Literal):
                 if (where := _sqlglot.span(leaf)) is not None:
                     named.add(where[0])
-    return True, tuple(i for i, (start, _) in enumerate(spans) if start in named)
+    return named
 
 
 def _image_splices(draft: Draft) -> list[Splice]:
@@ -145,23 +217,23 @@ def _image_splices(draft: Draft) -> list[Splice]:
 
 
 def _marked(
-    text: str, splices: Sequence[Splice], marks: Sequence[tuple[int, int, _Mark]]
+    text: str, splices: Sequence[Splice], marks: Sequence[_Mark]
 ) -> list[str | Bind | _Mark]:
     """The spliced text in pieces, its literals and placeholders as marks."""
     out: list[str | Bind | _Mark] = []
     at = 0
-    pending = list(marks)
+    pending = deque(marks)
 
     def copy_to(end: int) -> None:
         nonlocal at
-        while pending and pending[0][0] < end:
-            start, stop, mark = pending.pop(0)
-            if start < at:
+        while pending and pending[0].start < end:
+            mark = pending.popleft()
+            if mark.start < at:
                 continue
-            if start > at:
-                out.append(text[at:start])
+            if mark.start > at:
+                out.append(text[at : mark.start])
             out.append(mark)
-            at = stop
+            at = mark.end
         if end > at:
             out.append(text[at:end])
             at = end

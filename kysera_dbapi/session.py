@@ -71,7 +71,9 @@ class Session:
             self._started = self.plugins
 
     def _new_pipeline(self) -> None:
-        self.pipeline = Pipeline(self.dialect, self.plugins, self.catalogue, self.mode)
+        self.pipeline = Pipeline.shared(
+            self.dialect, self.plugins, self.catalogue, self.mode
+        )
         self.plans = self.pipeline.plans.items
         #: The texts to send by those given, where that is all: outside of every block.
         self.direct = self.pipeline.direct.items

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from kysera_dbapi.dialect import Lexical
 
-__all__ = ["Kind", "Lexeme", "Lexer", "Shape"]
+__all__ = ["FOLDED", "Kind", "Lexeme", "Lexer", "Shape"]
 
 Kind = Literal[
     "blank",
@@ -34,24 +34,73 @@ class Lexeme(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A text with its literals taken out: ``key`` is equal for equal statements."""
+#: What stands in for the elements of a folded list in the text that is planned.
+FOLDED = "'_k'"
+#: Texts of fewer characters are cheap to plan as they are: their lists stay whole.
+_LONG = 2_000
+#: A text with more literals is one of a kind: it has no shape but itself.
+_MANY = 100_000
+
+
+class Shape(NamedTuple):
+    """A text with its literals taken out: ``key`` is equal for equal statements.
+
+    In a long text, a list of literals and plain placeholders alone (after IN, or the
+    rows of VALUES) is taken out as one literal: no name and no sub-select can be in
+    it. ``folds`` then counts the placeholders of each literal, -1 if it is no list.
+    """
 
     key: tuple[object, ...]
     runs: tuple[str, ...]
+    #: What follows each run; empty at the end.
     literals: tuple[str, ...]
+    folds: tuple[int, ...] = ()
+    #: How a placeholder in a list is written.
+    mark: str = "?"
+    #: The strings of the database, to be looked for in lists.
+    strings: re.Pattern[str] = re.compile(r"(?!)")
+
+    @property
+    def folded(self) -> bool:
+        """Whether a list was taken out."""
+        return any(count >= 0 for count in self.folds)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The placeholders in each list, zeros if there are none."""
+        return tuple(max(count, 0) for count in self.folds)
+
+    def given(self) -> tuple[str, ...]:
+        """The literals and lists, in order."""
+        return tuple(filter(None, self.literals))
+
+    def text(self) -> str:
+        """The text to be planned: the whole, but for its lists, which are cut short."""
+        return "".join(self._pieces())
 
     def spans(self) -> list[tuple[int, int]]:
-        """Where the literals stand in the text."""
+        """Where the literals stand in that text."""
         found: list[tuple[int, int]] = []
         at = 0
-        for run, literal in zip(self.runs, self.literals, strict=True):
-            at += len(run)
-            if literal:
-                found.append((at, at + len(literal)))
-            at += len(literal)
+        for i, piece in enumerate(self._pieces()):
+            if i % 2 and piece:
+                found.append((at, at + len(piece)))
+            at += len(piece)
         return found
+
+    def _pieces(self) -> Iterator[str]:
+        counts = iter(self.folds)
+        for run, literal in zip(self.runs, self.literals, strict=True):
+            yield run
+            is_list = bool(literal) and next(counts, -1) >= 0
+            yield self._shortened(literal) if is_list else literal
+
+    def _shortened(self, listed: str) -> str:
+        """A stand-in for the elements of a list, or of the first of its rows."""
+        if listed[0] != "(":
+            return FOLDED
+        row, _, _ = self.strings.sub("", listed).partition(")")
+        return f"({', '.join([FOLDED] * (row.count(',') + 1))})"
 
 
 class Lexer:
@@ -64,6 +113,7 @@ class Lexer:
         if format_style:
             placeholder = f"{_FORMAT}|{placeholder}"
         self._placeholder = placeholder
+        self._mark = "%s" if format_style else "?"
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
@@ -84,19 +134,51 @@ class Lexer:
     @cached_property
     def _literals(self) -> re.Pattern[str]:
         """A run without literals, then a string or a number, or the end."""
+        run = self._run(self._lexical.word)
+        literal = rf"({self._lexical.string})|({self._lexical.number})"
+        return re.compile(rf"({run})(?:{literal}|\Z)")
+
+    @cached_property
+    def _lists(self) -> re.Pattern[str]:
+        """The same with lists: opening and elements of each, or IN or VALUES alone."""
         lexical = self._lexical
-        run = "|".join(
+        blank, opens = r"[ \t\n\r]*+", r"(?i:IN|VALUES)(?=[ \t\n\r]*+\()"
+        run = self._run(rf"(?!{opens}){lexical.word}")
+        plain = r"%s" if self.format_style else r"\?(?![0-9?])"
+        between = r"[0-9., \t\n\r]"
+        # letters belong to numbers and NULL alone: no name is let in
+        elements = "|".join(
             (
-                r"[ \t\n,()=<>*]++",
-                lexical.blob,
-                lexical.comment,
-                lexical.quoted,
-                self._placeholder,
-                lexical.word,
-                rf"(?!{lexical.string}|{lexical.number})(?s:.)",
+                rf"'[^'\\]*+',{between}*+",  # the comma shows that it is complete
+                rf"{plain},{between}*+",
+                rf"{between}++",
+                rf"(?:{lexical.string})(?!{blank}\.)",  # 'table'.'column' is a name
+                r"(?:(?<=[0-9])|(?<=[0-9]\.))[eE][+-]?(?=[0-9])",
+                r"[+-](?=[0-9.])",
+                r"(?i:NULL)(?![\w$])",
+                plain,
             )
         )
-        return re.compile(rf"((?:{run})*+)(?:({lexical.string})|({lexical.number})|\Z)")
+        row = rf"\((?:{elements})++\)"
+        listed = (
+            rf"((?i:IN){blank}\()((?:{elements})++)(?=\))"
+            rf"|((?i:VALUES){blank})({row}(?:{blank},{blank}{row})*+)"
+        )
+        literal = rf"({lexical.string})|({lexical.number})"
+        return re.compile(rf"({run})(?:{listed}|{literal}|({opens})|\Z)")
+
+    def _run(self, word: str) -> str:
+        lexical = self._lexical
+        parts = (
+            r"[ \t\n,()=<>*]++",
+            lexical.blob,
+            lexical.comment,
+            lexical.quoted,
+            self._placeholder,
+            word,
+            rf"(?!{lexical.string}|{lexical.number}|{lexical.word})(?s:.)",
+        )
+        return f"(?:{'|'.join(parts)})*+"
 
     def lex(self, text: str) -> Iterator[Lexeme]:
         """All tokens of ``text``, blanks and comments too; they cover it."""
@@ -104,10 +186,50 @@ class Lexer:
             kind: Kind = match.lastgroup  # type: ignore[assignment]
             yield Lexeme(kind, match.start(), match.end(), match.group())
 
-    def shape(self, text: str) -> Shape:
+    def head(self, text: str, limit: int) -> str:
+        """``text`` up to its token ``limit``; blanks and comments count too."""
+        if len(text) <= limit:
+            return text
+        beyond = next(islice(self.lex(text), limit, None), None)
+        return text if beyond is None else text[: beyond.start]
+
+    def shape(self, text: str, *, fold: bool = True) -> Shape:
         """The shape of ``text``; linear in its length, done in C."""
+        if fold and len(text) > _LONG:
+            return self._folded(text)
         found = self._literals.findall(text)
         runs, strings, numbers = zip(*found, strict=True)
         key = (runs, tuple(map(bool, strings)))
         literals = tuple(map(str.__add__, strings, numbers))
         return Shape(key, runs, literals)
+
+    def _folded(self, text: str) -> Shape:
+        matches = islice(self._lists.finditer(text), _MANY + 1)
+        found = [match.groups("") for match in matches]
+        if len(found) > _MANY:
+            return Shape((text,), (text,), ("",))
+        runs = tuple([f[0] + f[1] + f[3] + f[7] for f in found])
+        literals = tuple([f[2] or f[4] or f[5] or f[6] for f in found])
+        kinds = tuple(["string" if f[5] else f[6] and "number" for f in found])
+        folds = tuple(
+            [
+                self._placeholders(f[2] or f[4]) if f[2] or f[4] else -1
+                for f, literal in zip(found, literals, strict=True)
+                if literal
+            ]
+        )
+        lists = tuple([bool(f[1] or f[3]) for f in found])
+        return Shape(
+            (runs, kinds, lists), runs, literals, folds, self._mark, self._strings
+        )
+
+    def _placeholders(self, elements: str) -> int:
+        """The number of placeholders in a list."""
+        count = elements.count(self._mark)
+        if count and ("'" in elements or '"' in elements):
+            count = self._strings.sub("", elements).count(self._mark)
+        return count
+
+    @cached_property
+    def _strings(self) -> re.Pattern[str]:
+        return re.compile(self._lexical.string)

@@ -255,7 +255,7 @@ class SQLiteDialect(Dialect):
     lexical: ClassVar[Lexical] = Lexical(
         blank=r"[ \t\n\f\r]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",
-        string=r"'(?:[^']|'')*+'",
+        string=r"(?:'[^']*+')++(?!')",
         blob=r"[xX]'[^']*+'",
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
         number=r"0[xX][0-9a-fA-F]++|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
@@ -278,6 +278,7 @@ class SQLiteDialect(Dialect):
     # seen in 3.40.1, mended in 3.54.1: SELECT x FROM (SELECT x FROM a WHERE g = 0
     # UNION ALL SELECT z FROM b RIGHT JOIN c) shows every row of a
     outer_join_spoils_union: ClassVar[bool] = True
+    refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = RULES
     pragmas: ClassVar[frozenset[str]] = frozenset(_PRAGMAS.split())
