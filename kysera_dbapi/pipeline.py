@@ -1,10 +1,11 @@
 """(text, dialect, plugins, context) -> Plan. No I/O: the catalogue is given."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from kysera_dbapi import _sqlglot, program, statement
-from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.catalogue import Catalogue, Trigger
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
@@ -30,6 +31,7 @@ class Pipeline:
         plugins: Sequence[Plugin],
         catalogue: Catalogue,
         mode: Mode = "normal",
+        declared: Collection[str] = (),
     ) -> None:
         self.dialect = dialect
         self.plugins = tuple(plugins)
@@ -46,8 +48,9 @@ class Pipeline:
             Lexer(dialect.lexical),
             Lexer(dialect.lexical, format_style=True),
         )
-        self._watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
-        self._world = ClosedWorld(dialect, catalogue, mode)
+        watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
+        self._watched = watched or mode == "strict"
+        self.world = ClosedWorld(dialect, catalogue, mode, declared)
 
     def known(
         self, text: str, scope: frozenset[str], *, format_style: bool = False
@@ -140,13 +143,21 @@ class Pipeline:
         depth = _depth(source.words)
 
         def work() -> Plan:
-            self._world.check_kind(source, protected)
+            world = self.world
+            world.check_kind(source, protected)
+            self._judge(lambda: world.check_functions(source), protected)
             if source.several or not source.planned:
-                return _as_written(source)
-            self._world.check_functions(source)
+                return _as_written(source, shape)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
-            self._world.check_relations(draft, protected)
+            self._judge(lambda: world.check_relations(draft, protected), protected)
             intercept(active, draft)
+
+            def accepts(trigger: Trigger) -> bool:
+                return any(plugin.accepts_trigger(trigger) for plugin in active)
+
+            self._judge(
+                lambda: world.check_effects(draft, protected, accepts), protected
+            )
             draft.finish()
             return program.build(draft, shape)
 
@@ -161,19 +172,37 @@ class Pipeline:
         except RecursionError:
             return _sqlglot.on_deep_stack(work)
         except UnsupportedStatement as error:
-            if not protected or self.mode == "report":
-                if protected:
-                    _LOG.warning("would be refused: %s", error)
-                return _as_written(source)
-            raise
+            self._report(error, protected)
+            plan = _as_written(source)
+            # what was reported is kept, not to be reported once more
+            return replace(plan, keep=True) if protected else plan
+
+    def _judge(self, check: Callable[[], None], protected: Collection[str]) -> None:
+        """Refuse what a check refuses; if it is only reported, plan on all the same."""
+        try:
+            check()
+        except UnsupportedStatement as error:
+            self._report(error, protected)
+
+    def _report(self, error: UnsupportedStatement, protected: Collection[str]) -> None:
+        if protected and self.mode != "report":
+            raise error
+        if protected:
+            _LOG.warning("would be refused: %s", error)
 
 
-def _as_written(source: Source) -> Plan:
-    """The plan that sends the caller's own text."""
+def _as_written(source: Source, shape: Shape | None = None) -> Plan:
+    """The plan that sends the caller's own text, for its ``shape`` or this text only.
+
+    The strings of a statement that is not parsed may be names: they tell texts apart.
+    """
     rule = source.rule
     if rule is None:
         return Plan(source.text, "unknown", keep=False)
-    return Plan(source.text, rule.kind, rule.effect, source.words[:6])
+    effect = "" if source.explained else rule.effect
+    literals = len(shape.spans()) if shape is not None else 0
+    pinned = tuple(range(literals))
+    return Plan(source.text, rule.kind, effect, source.words[:6], pinned=pinned)
 
 
 def _depth(words: Sequence[str]) -> int:
