@@ -239,12 +239,24 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Check the name and its schema.",
         ),
         "undeclared-view": (
-            "The statement reads a view that reads a protected table.",
-            "Declare the view in the plugin's configuration, or read the table.",
+            "The statement reads a view, a virtual table or a system table that shows "
+            "rows of a protected table.",
+            "Read the table itself, or run the statement within `bypass()`.",
         ),
         "undeclared-trigger": (
             "The statement fires a trigger that uses a protected table.",
-            "Declare the trigger in the plugin's configuration.",
+            "Declare the trigger in the plugin's configuration (`accept_triggers=` of "
+            "`SoftDelete`), or run the statement within `bypass()`.",
+        ),
+        "foreign-key-action": (
+            "A foreign key with ON DELETE CASCADE would remove rows of a protected "
+            "table, hidden ones too.",
+            "Delete those rows first, or run the statement within `bypass()`.",
+        ),
+        "unplanned-relation": (
+            "In strict mode: the database was about to use a relation or a function "
+            "that the plan of the statement does not hold.",
+            "Look what another connection has done to the schema, and try again.",
         ),
         "protected-ddl": (
             "The statement drops, renames or builds on a protected table.",

@@ -3,10 +3,11 @@
 Everything else sees trees through ``sqlglot.exp`` and positions through here.
 """
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -43,6 +44,15 @@ _Token: Any = getattr(_tokens, "Token")  # noqa: B009
 TokenType: Any = getattr(_tokens, "TokenType")  # noqa: B009
 
 
+def _is_theirs(record: logging.LogRecord) -> bool:
+    """Whether a record of sqlglot's is not about a text of ours: it holds the text."""
+    return not _parsing.get()
+
+
+_parsing: ContextVar[bool] = ContextVar("kysera_dbapi.parsing", default=False)
+logging.getLogger("sqlglot").addFilter(_is_theirs)
+
+
 @cache
 def _dialect(name: str) -> _Sqlglot:
     return _Sqlglot.get_or_raise(name)
@@ -63,7 +73,12 @@ def retyped(token: Token, token_type: Any, text: str) -> Token:
 
 def parse(text: str, tokens: Sequence[Token], dialect: str) -> exp.Expression:
     """The tree of the one statement in ``tokens``; raises ``ParseError``."""
-    trees = [t for t in _dialect(dialect).parser().parse(list(tokens), text) if t]
+    token = _parsing.set(True)
+    try:
+        parsed = _dialect(dialect).parser().parse(list(tokens), text)
+    finally:
+        _parsing.reset(token)
+    trees = [t for t in parsed if t]
     if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
         raise ParseError(f"expected one statement, got {len(trees)}")
     return trees[0]

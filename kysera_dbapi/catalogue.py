@@ -43,6 +43,7 @@ class ForeignKey:
     parent: str
     parent_columns: tuple[str, ...]
     on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Catalogue:
     path: tuple[str, ...] = ("main",)
     same_file: Mapping[str, str] = field(default_factory=dict[str, str])
     functions: frozenset[str] = frozenset()
+    enforces_foreign_keys: bool = False
     version: str = ""
     known: bool = True
 

@@ -3,36 +3,47 @@
 What is not known to be safe is refused; with no protected table nothing is.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from itertools import pairwise
 
-from kysera_dbapi import statement
-from kysera_dbapi.catalogue import Catalogue, Table
+from kysera_dbapi.catalogue import Catalogue, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
+from kysera_dbapi.functions import Functions
 from kysera_dbapi.plugin import Mode
+from kysera_dbapi.reach import Event, Reach
 from kysera_dbapi.shape import Lexer
-from kysera_dbapi.statement import Source
+from kysera_dbapi.statement import Source, read
 
-__all__ = ["ClosedWorld"]
+__all__ = ["Accepts", "ClosedWorld"]
+
+#: Whether a plugin lets a trigger use protected tables unfiltered.
+Accepts = Callable[[Trigger], bool]
 
 
 class ClosedWorld:
     """The rules of one catalogue; ``protected`` holds the keys of protected tables."""
 
-    def __init__(self, dialect: Dialect, catalogue: Catalogue, mode: Mode) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        catalogue: Catalogue,
+        mode: Mode,
+        declared: Collection[str] = (),
+    ) -> None:
         self._dialect = dialect
         self._catalogue = catalogue
         self._strict = mode == "strict"
+        self.functions = Functions(dialect, catalogue, declared)
+        self.reach = Reach(dialect, catalogue)
         self._lexer = Lexer(dialect.lexical)
-        self._reads: dict[str, frozenset[str]] = {}
+
+    # -- kinds --------------------------------------------------------------------
 
     def check_kind(self, source: Source, protected: Collection[str]) -> None:
         """Refuse several statements in one text, and kinds that are not understood."""
-        if source.several:
-            if not protected:
-                return  # the driver's own error
+        if source.several and protected:
             raise ProgrammingError(
                 # the drivers' own words, which programs look for
                 "You can only execute one statement at a time; use executescript()",
@@ -41,146 +52,185 @@ class ClosedWorld:
         rule = source.rule
         if rule is None and source.words and "\x00" not in source.text:
             raise UnsupportedStatement(
-                f"{source.words[0]} is no statement that is understood; run it "
+                f"{self._title(source)} is no statement that is understood; run it "
                 "under bypass() if it touches no protected table",
                 code="statement-kind",
             )
         if rule is not None and rule.treatment == "refused":
             raise UnsupportedStatement(
-                f"{' '.join(source.words[:2])} is refused: {rule.reason}",
+                f"{self._title(source)} is refused: {rule.reason}",
                 code="statement-kind",
             )
         if rule is None or not (rule.names_protected or source.planned):
             self._check_unnamed(source, protected)
+        if rule is not None and rule.kind == "drop":
+            self._check_drop(source, protected)
+
+    def _title(self, source: Source) -> str:
+        """The words that tell what a statement is; none of the caller's constants."""
+        lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
+        title: list[str] = []
+        for lexeme, word in zip(lexemes[:4], source.words, strict=False):
+            keyword = word in self._dialect.keywords
+            pragma = title[:1] == ["PRAGMA"] and (lexeme.kind == "word" or word == ".")
+            first = not title and (word.isalpha() or lexeme.kind == "symbol")
+            if title == ["("] or not (keyword or pragma or first):
+                break
+            title.append(word)
+        return " ".join(title).replace(" . ", ".") or "the text"
 
     def _check_unnamed(self, source: Source, protected: Collection[str]) -> None:
-        name = self._named(source, protected)
+        names = _bare(protected)
+        if source.rule is not None and source.rule.keeps_text:
+            names |= self._reading(protected)
+        name = self._named(source, names)
         if name:
             what = source.rule.reason if source.rule else "it has no parse"
             raise UnsupportedStatement(
-                f"{' '.join(source.words[:2])} names the protected table {name}: "
+                f"{self._title(source)} names the protected table {name}: "
                 f"{what}; run it under bypass()",
                 code="protected-ddl",
             )
 
-    def _named(self, source: Source, protected: Collection[str]) -> str:
-        """A protected table that the text names, as a name or as a string."""
-        names = _bare(protected)
+    def _reading(self, protected: Collection[str]) -> set[str]:
+        """The names of the views and virtual tables that read a protected table."""
+        found: set[str] = set()
+        for table in self._catalogue.tables.values():
+            if table.kind in ("view", "virtual", "shadow"):
+                try:
+                    hit = not self.reach.reads(table).isdisjoint(protected)
+                except UnsupportedStatement:
+                    hit = True
+                found |= {table.name} if hit else set()
+        return found
+
+    def _named(self, source: Source, names: Collection[str]) -> str:
+        """The first of ``names`` that the text holds, as a name or in a string."""
         for lexeme in source.lexemes:
             if lexeme.kind in ("word", "quoted", "string"):
                 name = self._dialect.unquote(lexeme.text)
                 folded = self._dialect.fold(name, quoted=name != lexeme.text)
-                if folded in names or (
-                    lexeme.kind == "string" and any(n in folded for n in names)
-                ):
+                if folded in names:
                     return folded
+                if lexeme.kind == "string":
+                    for one in names:
+                        if one in folded:
+                            return one
         return ""
+
+    def _check_drop(self, source: Source, protected: Collection[str]) -> None:
+        """A table that is dropped loses its rows first, and foreign keys act."""
+        dropped = self.reach.named_in(source.text)
+        self._check_effects([(table, "DELETE") for table in dropped], protected, _none)
+
+    # -- functions ----------------------------------------------------------------
 
     def check_functions(self, source: Source) -> None:
         """Refuse functions that are dangerous, and in strict mode unknown ones."""
-        words = source.words
-        lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
-        for i, lexeme in enumerate(lexemes[:-1]):
-            if words[i + 1 : i + 2] != ("(",) or lexeme.kind not in ("word", "quoted"):
-                continue
-            name = self._dialect.unquote(lexeme.text).lower()
-            dangerous = name in self._dialect.dangerous_functions
-            if name.startswith("pragma_"):
-                rule = self._dialect.classify(("PRAGMA", name[7:].upper()))
-                dangerous = rule is None or rule.treatment == "refused"
-            known = name in self._catalogue.functions or not lexeme.text.isalnum()
-            unknown = self._strict and not known and lexeme.text.upper() not in _CALLS
-            if dangerous or (unknown and i and words[i - 1] not in _NAMING):
-                raise UnsupportedStatement(
-                    f"the function {name} is refused: it is not known to be safe",
-                    code="dangerous-function",
-                )
+        self.functions.check(source, strict=self._strict)
+
+    # -- relations ----------------------------------------------------------------
 
     def check_relations(self, draft: Draft, protected: Collection[str]) -> None:
-        """Refuse relations that reach a protected table where nothing filters it."""
+        """Refuse relations that read a protected table where nothing filters it."""
         for name in draft.unknown:
-            if name.rpartition(".")[2] in self._dialect.dangerous_relations:
-                raise _undeclared(name, "it shows stored rows past any filter")
-        names = _bare(protected)
+            self._check_name(name.rpartition(".")[2])
         for reference in draft.references:
             table = reference.table
-            if table.key in protected:
-                continue
-            if table.name in self._dialect.dangerous_relations:
-                raise _undeclared(table.name, "it shows stored rows past any filter")
-            if table.kind == "view" and not self._view_reads(table).isdisjoint(
-                protected
-            ):
-                raise _undeclared(table.name, "it reads a protected table")
-            if table.kind in ("virtual", "shadow") and self._mentions(table, names):
-                raise _undeclared(table.name, "it reads a protected table")
-            if reference.role == "target":
-                self._check_triggers(table, draft.kind, names)
+            if table.key not in protected:
+                if table.kind not in ("table", "view"):
+                    self._check_name(table.name)
+                self._check_beneath(table, protected)
+        for table in self._called(draft.source):
+            self._check_beneath(table, protected)
 
-    def _mentions(self, table: Table, names: Collection[str]) -> bool:
-        """Whether a virtual table's definition, or a shadow's name, tells of one."""
-        if table.kind == "shadow":
-            return any(table.name.startswith(f"{name}_") for name in names)
-        return not self._names_in(table.text).isdisjoint(names)
+    def check_effects(
+        self, draft: Draft, protected: Collection[str], accepts: Accepts
+    ) -> None:
+        """Refuse a write, as plugins have edited it, for what it sets off."""
+        target = draft.target
+        if target is not None:
+            self._check_effects(_events(draft, target.table), protected, accepts)
 
-    def _check_triggers(self, table: Table, kind: str, names: Collection[str]) -> None:
-        for trigger in table.triggers:
-            if trigger.event != kind.upper():
-                continue
-            if not self._names_in(trigger.text).isdisjoint(names):
-                raise UnsupportedStatement(
-                    f"the trigger {trigger.name} of {table.name} touches a protected "
-                    "table where nothing filters it; run the statement under bypass()",
-                    code="undeclared-trigger",
-                )
+    def _called(self, source: Source) -> list[Table]:
+        """The virtual tables that the text calls as functions."""
+        names = set(self.functions.calls(source))
+        virtual = self._catalogue.of_kind("virtual")
+        return [table for table in virtual if table.name in names]
 
-    def _names_in(self, definition: str) -> set[str]:
-        return {
-            self._dialect.fold(self._dialect.unquote(t.text), quoted=True)
-            for t in self._lexer.lex(definition)
-        }
+    def _check_name(self, name: str) -> None:
+        if self._dialect.is_dangerous(name):
+            raise _undeclared(name, "it shows stored rows past any filter")
+        if self._strict and name in self._dialect.statistics:
+            raise _undeclared(name, "it tells of rows that a filter hides")
 
-    def _view_reads(self, view: Table) -> frozenset[str]:
-        """The keys of the relations that a view reads, views within views too.
+    def _check_beneath(self, table: Table, protected: Collection[str]) -> None:
+        if not self.reach.reads(table).isdisjoint(protected):
+            raise _undeclared(table.name, "it reads a protected table")
+        if table.kind == "view":
+            for one in (table, *self._views_beneath(table)):
+                self.functions.check(self.reach.query(one), strict=self._strict)
+                for name in self.reach.view(one).unknown:
+                    self._check_name(name.rpartition(".")[2])
+        if self._strict and table.kind == "virtual":
+            module = self._dialect.module(table.text)
+            if module not in self._dialect.modules:
+                raise _undeclared(table.name, "strict mode does not know its module")
 
-        Raises ``UnsupportedStatement`` for a view without a parse.
-        """
-        # kept when all is known: another thread may look at any time
-        known = self._reads.get(view.key)
-        if known is None:
-            found: dict[str, Table] = {}
-            todo = [view]
-            while todo:
-                for table in self._relations(todo.pop()):
-                    if table.key not in found:
-                        found[table.key] = table
-                        todo += [table] if table.kind == "view" else []
-            known = self._reads[view.key] = frozenset(found)
-        return known
+    def _views_beneath(self, table: Table) -> list[Table]:
+        below = (self._catalogue.tables.get(k) for k in self.reach.reads(table))
+        return [one for one in below if one is not None and one.kind == "view"]
 
-    def _relations(self, view: Table) -> Iterator[Table]:
-        """The relations that a view names. Its names mean those of its own schema.
+    def _check_effects(
+        self, events: list[Event], protected: Collection[str], accepts: Accepts
+    ) -> None:
+        effects = self.reach.effects(events)
+        if not effects.removed.isdisjoint(protected):
+            removed = sorted(effects.removed & set(protected))[0].rpartition(".")[2]
+            raise UnsupportedStatement(
+                f"a foreign key would remove rows of the protected table {removed} for "
+                "good (ON DELETE CASCADE); delete them first, or run the statement "
+                "under bypass()",
+                code="foreign-key-action",
+            )
+        for table, trigger in effects.triggers:
+            self._check_trigger(table, trigger, protected, accepts)
 
-        Those of a temporary view alone are looked up as anywhere: https://www.sqlite.org/lang_createview.html
-        """
-        catalogue = self._catalogue
-        if view.schema != catalogue.path[0]:
-            catalogue = replace(catalogue, path=(view.schema,))
-        words = list(self._lexer.lex(view.text))
-        at = next((t.end for t in words if t.text.upper() == "AS"), 0)
-        body = statement.read(view.text[at:], self._dialect, self._lexer)
-        parsed = statement.parse(body, self._dialect, catalogue, Draft)
-        return (reference.table for reference in parsed.references)
+    def _check_trigger(
+        self,
+        table: Table,
+        trigger: Trigger,
+        protected: Collection[str],
+        accepts: Accepts,
+    ) -> None:
+        touched = self.reach.touches(trigger)
+        if not touched.isdisjoint(protected) and not accepts(trigger):
+            raise UnsupportedStatement(
+                f"the trigger {trigger.name} of {table.name} touches a protected "
+                "table where nothing filters it; declare it, or run the statement "
+                "under bypass()",
+                code="undeclared-trigger",
+            )
+        self.functions.check(
+            read(trigger.text, self._dialect, self._lexer), strict=False
+        )
 
 
-#: Keywords that may stand before a parenthesis without being functions.
-_CALLS = frozenset(
-    "IN VALUES AND OR NOT ON USING AS FROM JOIN WHERE SELECT EXISTS OVER FILTER BY "
-    "WHEN "
-    "THEN ELSE LIMIT OFFSET UNION ALL EXCEPT INTERSECT SET DISTINCT HAVING CASE LIKE "
-    "GLOB BETWEEN IS RETURNING CAST REPLACE MATERIALIZED CONFLICT".split()
-)
-_NAMING = ("INTO", "WITH", ",", "RECURSIVE", "AS", "TABLE")
+def _events(draft: Draft, target: Table) -> list[Event]:
+    """What a statement does to its target's rows."""
+    words = draft.source.words
+    kinds = {draft.kind.upper()}
+    if draft.conflict == "REPLACE":
+        kinds.add("DELETE")
+    if ("DO", "UPDATE") in pairwise(words):
+        kinds.add("UPDATE")
+    if draft.kind == "delete" and not draft.deletes:
+        kinds = {"UPDATE"}
+    return [(target, kind) for kind in sorted(kinds)]
+
+
+def _none(_: Trigger) -> bool:
+    return False
 
 
 def _bare(keys: Collection[str]) -> set[str]:
@@ -189,6 +239,6 @@ def _bare(keys: Collection[str]) -> set[str]:
 
 def _undeclared(name: str, why: str) -> UnsupportedStatement:
     return UnsupportedStatement(
-        f"{name} is refused: {why}; declare it, or run the statement under bypass()",
+        f"{name} is refused: {why}; do without it, or run the statement under bypass()",
         code="undeclared-view",
     )

@@ -4,7 +4,7 @@ A dialect is a subclass that sets flags and overrides methods; nothing else in t
 engine asks which database it is talking to.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -54,6 +54,8 @@ class Rule:
     examples: tuple[str, ...] = ()
     effect: Literal["", "catalogue", "transaction"] = ""
     names_protected: bool = True
+    #: It is kept and run outside the shim: what reads a protected table counts too.
+    keeps_text: bool = False
 
 
 class Dialect:
@@ -71,6 +73,12 @@ class Dialect:
     dangerous_functions: ClassVar[frozenset[str]] = frozenset()
     #: Functions known to read nothing; strict mode refuses all others.
     known_functions: ClassVar[frozenset[str]] = frozenset()
+    #: Operators that call a function of that name.
+    operator_functions: ClassVar[Mapping[str, str]] = {}
+    #: Relations that tell of the number or size of stored rows, refused in strict mode.
+    statistics: ClassVar[frozenset[str]] = frozenset()
+    #: Modules of virtual tables that read nothing but what their definition names.
+    modules: ClassVar[frozenset[str]] = frozenset()
     #: ``x IN name`` reads the table of that name.
     in_reads_table: ClassVar[bool] = False
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
@@ -118,6 +126,18 @@ class Dialect:
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words`` (upper case), None if unknown."""
         raise NotImplementedError
+
+    def is_dangerous(self, name: str) -> bool:
+        """Whether a (folded) function or relation goes round any filter."""
+        return name in self.dangerous_functions or name in self.dangerous_relations
+
+    def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:
+        """The schemas in which a view of ``schema`` finds bare names."""
+        return path
+
+    def module(self, definition: str) -> str:
+        """The module that a virtual table is made by."""
+        return ""
 
     def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
         """The action of ``INSERT OR action``, and its number of words."""

@@ -138,6 +138,11 @@ class Draft(Statement):
     # -- carrying it out ----------------------------------------------------------
 
     @property
+    def deletes(self) -> bool:
+        """Whether a DELETE still deletes: no plugin has made it an UPDATE."""
+        return self._deletes
+
+    @property
     def changed(self) -> bool:
         """Whether the final text differs from the caller's."""
         return bool(self._filters or self._assignments)

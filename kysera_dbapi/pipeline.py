@@ -3,11 +3,12 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from kysera_dbapi import _sqlglot, program, statement
-from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.catalogue import Catalogue, Trigger
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
@@ -38,6 +39,7 @@ class Pipeline:
         plugins: Sequence[Plugin],
         catalogue: Catalogue,
         mode: Mode = "normal",
+        declared: Collection[str] = (),
     ) -> None:
         self.dialect = dialect
         self.plugins = tuple(plugins)
@@ -57,8 +59,9 @@ class Pipeline:
             Lexer(dialect.lexical),
             Lexer(dialect.lexical, format_style=True),
         )
-        self._watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
-        self._world = ClosedWorld(dialect, catalogue, mode)
+        watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
+        self._watched = watched or mode == "strict"
+        self.world = ClosedWorld(dialect, catalogue, mode, declared)
 
     @classmethod
     def shared(
@@ -190,11 +193,10 @@ class Pipeline:
                 )
             return self._planned(source, active, protected, shape)
         except UnsupportedStatement as error:
-            if protected and self.mode != "report":
-                raise
-            if protected:
-                _LOG.warning("would be refused: %s", error)
-            return _as_written(source, shape)
+            self._report(error, protected)
+            plan = _as_written(source, shape)
+            # what was reported is kept, not to be reported once more
+            return replace(plan, keep=True) if protected else plan
 
     def _planned(
         self,
@@ -206,13 +208,21 @@ class Pipeline:
         depth = _depth(source.words)
 
         def work() -> Plan | None:
-            self._world.check_kind(source, protected)
+            world = self.world
+            world.check_kind(source, protected)
+            self._judge(lambda: world.check_functions(source), protected)
             if source.several or not source.planned:
                 return _as_written(source, shape)
-            self._world.check_functions(source)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
-            self._world.check_relations(draft, protected)
+            self._judge(lambda: world.check_relations(draft, protected), protected)
             intercept(active, draft)
+
+            def accepts(trigger: Trigger) -> bool:
+                return any(plugin.accepts_trigger(trigger) for plugin in active)
+
+            self._judge(
+                lambda: world.check_effects(draft, protected, accepts), protected
+            )
             draft.finish()
             return program.build(draft, shape)
 
@@ -228,6 +238,19 @@ class Pipeline:
             except RecursionError:
                 pass
         return _sqlglot.on_deep_stack(work)
+
+    def _judge(self, check: Callable[[], None], protected: Collection[str]) -> None:
+        """Refuse what a check refuses; if it is only reported, plan on all the same."""
+        try:
+            check()
+        except UnsupportedStatement as error:
+            self._report(error, protected)
+
+    def _report(self, error: UnsupportedStatement, protected: Collection[str]) -> None:
+        if protected and self.mode != "report":
+            raise error
+        if protected:
+            _LOG.warning("would be refused: %s", error)
 
 
 #: Texts of fewer characters have their shape in no time.
@@ -252,7 +275,8 @@ def _as_written(source: Source, shape: Shape) -> Plan:
         return Plan(source.text, "unknown", keep=False)
     # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
     pinned = () if source.planned else tuple(range(len(shape.given())))
-    return Plan(source.text, rule.kind, rule.effect, source.words[:6], pinned=pinned)
+    effect = "" if source.explained else rule.effect
+    return Plan(source.text, rule.kind, effect, source.words[:6], pinned=pinned)
 
 
 def _depth(words: Sequence[str]) -> int:

@@ -14,6 +14,9 @@ from kysera_dbapi.params import Bind, Binding
 
 __all__ = ["Bounded", "Piece", "Plan", "Program", "Statistics"]
 
+#: Kinds that change the catalogue and have no effect within a transaction.
+_OUTSIDE = ("attach", "foreign key pragma")
+
 #: A piece of a final text: itself, or the number of a literal of the caller's.
 Piece = str | int
 
@@ -67,7 +70,7 @@ class Plan:
     @property
     def undoable(self) -> bool:
         """Whether it changes the schema, and can do so within a transaction."""
-        return self.effect == "catalogue" and self.kind != "attach"
+        return self.effect == "catalogue" and self.kind not in _OUTSIDE
 
     def __post_init__(self) -> None:
         same_values = self.program is None or not self.program.binding.adds

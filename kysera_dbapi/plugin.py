@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from kysera_dbapi.errors import ConfigurationError, PluginError
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue
+    from kysera_dbapi.catalogue import Catalogue, Trigger
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.plan import Plan
@@ -120,6 +120,10 @@ class Plugin:
         """
         return ()
 
+    def accepts_trigger(self, trigger: "Trigger") -> bool:
+        """Whether a trigger may use protected tables, though nothing filters it."""
+        return False
+
     def intercept(self, statement: "Draft") -> None:
         """Edit or refuse a statement that is being planned.
 
@@ -149,6 +153,7 @@ _HOOKS = {
     "on_destroy": 1,
     "on_catalogue": 1,
     "protected": 1,
+    "accepts_trigger": 1,
     "intercept": 1,
     "before_execute": 1,
     "after_execute": 1,

@@ -207,8 +207,8 @@ def parse(
         tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
         raise UnsupportedStatement(
-            f"the statement does not parse: {_first_line(error)}; mend it, or run it "
-            "under bypass() if it touches no protected table",
+            f"the statement does not parse{_place(error)}; mend it, or run it under "
+            "bypass() if it touches no protected table",
             code="unparsed-statement",
         ) from error
     statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
@@ -221,8 +221,12 @@ def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:
     return _sqlglot.parse(text, respelled(layout), dialect.grammar)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0].rstrip(".")
+def _place(error: _sqlglot.ParseError) -> str:
+    """Where the parser stopped; its words may hold the caller's."""
+    where = error.errors[0] if error.errors else {}
+    if "line" not in where:
+        return ""
+    return f" at line {where['line']}, column {where['col']}"
 
 
 def _stand_in(source: Source, dialect: Dialect) -> tuple[list[str], str]:
@@ -276,7 +280,7 @@ def _check_tokens(
         at_end = token.end + 1
         known = token.start in starts and at_end in ends
         if not known or text[at : token.start].strip(_BLANKS):
-            raise _sqlglot.ParseError(f"unclear text at {token.text!r}")
+            raise _sqlglot.ParseError("unclear text")
         at = at_end
     if text[at:].strip(_BLANKS + ";"):
         raise _sqlglot.ParseError("unclear text at the end")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from kysera_dbapi._context import scope
-from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table
+from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft, Predicate, Value
 from kysera_dbapi.errors import (
@@ -57,7 +57,8 @@ class SoftDelete(Plugin):
     (default the plugin's) and ``flag`` (whether the column is 0 or 1, not a time).
     ``foreign_keys`` says for each "child.column" that refers to a protected table what
     a soft DELETE does: "cascade", "restrict" or "ignore". ``clock`` "database" takes
-    CURRENT_TIMESTAMP. ``accept_triggers`` names DELETE triggers that may stay unfired.
+    CURRENT_TIMESTAMP. ``accept_triggers`` names DELETE triggers that may stay unfired,
+    and triggers that may use protected tables, deleted rows included.
     ``allow_raw_update`` lets an UPDATE set the column. ``comment_hint`` lets a comment
     ``/* kysera:including_deleted */`` include deleted rows.
 
@@ -161,6 +162,10 @@ class SoftDelete(Plugin):
         """The tables of the configuration, in the main schema."""
         found = (self._resolved(catalogue, name) for name in self._marks)
         return [table.key for table in found if table is not None]
+
+    def accepts_trigger(self, trigger: Trigger) -> bool:
+        """Those of ``accept_triggers``."""
+        return trigger.name in self._accepted
 
     # -- at plan time -------------------------------------------------------------
 

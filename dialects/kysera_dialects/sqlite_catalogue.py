@@ -1,0 +1,205 @@
+"""Reads SQLite's schema tables and pragmas into a catalogue."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+from kysera_dbapi.catalogue import (
+    Catalogue,
+    Column,
+    ForeignKey,
+    Table,
+    TableKind,
+    Trigger,
+    UniqueKey,
+)
+from kysera_dbapi.dialect import Dialect, Execute
+from kysera_dbapi.shape import Lexer
+
+__all__ = ["read"]
+
+_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL", re.IGNORECASE)
+
+
+def read(dialect: Dialect, execute: Execute) -> Catalogue:
+    """Read the schema table of every database and the pragmas of its tables."""
+    databases = [(str(r[1]), str(r[2] or "")) for r in execute("PRAGMA database_list")]
+    enforces = bool(execute("PRAGMA foreign_keys")[0][0])
+    digest = hashlib.blake2b(repr((databases, enforces)).encode(), digest_size=16)
+    tables: dict[str, Table] = {}
+    foreign_keys: list[ForeignKey] = []
+    files: dict[str, str] = {}
+    same_file: dict[str, str] = {}
+    temporary = _temporary_triggers(execute)
+    for schema, file in databases:
+        schema = dialect.fold(schema, quoted=True)
+        if file and file in files:
+            same_file[schema] = files[file]
+            continue
+        files[file] = schema
+        reader = _SchemaReader(dialect, schema, execute, temporary)
+        digest.update(repr(reader.rows).encode("utf-8", "surrogatepass"))
+        tables.update((t.key, t) for t in reader.tables())
+        foreign_keys.extend(reader.foreign_keys())
+    names = [dialect.fold(name, quoted=True) for name, _ in databases]
+    others = [n for n in names if n not in ("main", "temp")]
+    return Catalogue(
+        tables=tables,
+        foreign_keys=tuple(foreign_keys),
+        path=("temp", "main", *others),
+        same_file=same_file,
+        functions=_functions(execute),
+        enforces_foreign_keys=enforces,
+        version=digest.hexdigest(),
+    )
+
+
+class _SchemaReader:
+    """Reads one attached database."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        schema: str,
+        execute: Execute,
+        temporary: list[tuple[str, ...]],
+    ) -> None:
+        self._dialect = dialect
+        self._lexer = Lexer(dialect.lexical)
+        self._temporary = [] if schema == "temp" else temporary
+        self._schema = schema
+        self._execute = execute
+        master = f"{dialect.quote(schema)}.sqlite_master"
+        if schema == "temp":
+            master = "sqlite_temp_master"
+        self._master = master
+        self.rows = _schema_rows(execute, master)
+
+    def _fold(self, name: object) -> str:
+        return self._dialect.fold(str(name), quoted=True)
+
+    def tables(self) -> list[Table]:
+        """Its tables and views, with the schema table itself."""
+        virtual = [
+            self._fold(name)
+            for type_, name, _, sql in self.rows
+            if type_ == "table" and _VIRTUAL.match(sql)
+        ]
+        found = [
+            self._table(type_, self._fold(name), sql, virtual)
+            for type_, name, _, sql in self.rows
+            if type_ in ("table", "view")
+        ]
+        names = ["sqlite_master", "sqlite_schema"]
+        if self._schema == "temp":
+            names += ["sqlite_temp_master", "sqlite_temp_schema"]
+        return found + [Table(self._schema, name, "system") for name in names]
+
+    def _table(self, type_: str, name: str, sql: str, virtual: list[str]) -> Table:
+        kind: TableKind = "view" if type_ == "view" else "table"
+        if name in virtual:
+            kind = "virtual"
+        elif any(name.startswith(f"{v}_") for v in virtual):
+            kind = "shadow"
+        elif name.startswith("sqlite_"):
+            kind = "system"
+        tail = sql[sql.rfind(")") + 1 :].upper()
+        return Table(
+            self._schema,
+            name,
+            kind,
+            columns=self._columns(name),
+            unique_keys=self._unique_keys(name) if kind == "table" else (),
+            triggers=self._triggers(name),
+            text=sql,
+            without_rowid=bool(re.search(r"WITHOUT\s+ROWID", tail)),
+        )
+
+    def _pragma(self, name: str, argument: str) -> Sequence[Sequence[object]]:
+        quoted = self._dialect.literal(argument)
+        return self._execute(
+            f"PRAGMA {self._dialect.quote(self._schema)}.{name}({quoted})"
+        )
+
+    def _columns(self, table: str) -> tuple[Column, ...]:
+        try:
+            rows = self._pragma("table_xinfo", table)
+        except Exception:  # a broken view, or a virtual table without its module
+            return ()
+        return tuple(
+            Column(
+                str(row[1]),
+                str(row[2]),
+                primary_key=int(str(row[5])),
+                hidden=row[6] == 1,
+                generated=row[6] in (2, 3),
+            )
+            for row in rows
+        )
+
+    def _unique_keys(self, table: str) -> tuple[UniqueKey, ...]:
+        found: list[UniqueKey] = []
+        for _, name, unique, _, partial, *_ in self._pragma("index_list", table):
+            if unique:
+                columns = [str(r[2]) for r in self._pragma("index_info", str(name))]
+                found.append(UniqueKey(str(name), tuple(columns), bool(partial)))
+        return tuple(found)
+
+    def _triggers(self, table: str) -> tuple[Trigger, ...]:
+        return tuple(
+            Trigger(self._fold(name), _event(sql, self._lexer), sql)
+            # a temporary trigger may be on a table of any database
+            for type_, name, of, sql in (*self.rows, *self._temporary)
+            if type_ == "trigger" and self._fold(of) == table
+        )
+
+    def foreign_keys(self) -> list[ForeignKey]:
+        """The foreign keys that its tables declare, enforced or not."""
+        found: list[ForeignKey] = []
+        for type_, name, _, sql in self.rows:
+            if type_ == "table" and "REFERENCES" in sql.upper():
+                found += self._table_foreign_keys(self._fold(name))
+        return found
+
+    def _table_foreign_keys(self, table: str) -> list[ForeignKey]:
+        grouped: dict[object, list[Sequence[object]]] = {}
+        for row in self._pragma("foreign_key_list", table):
+            grouped.setdefault(row[0], []).append(row)
+        return [
+            ForeignKey(
+                f"{self._schema}.{table}",
+                tuple(str(r[3]) for r in rows),
+                f"{self._schema}.{self._fold(rows[0][2])}",
+                tuple(str(r[4]) for r in rows if r[4] is not None),
+                on_delete=str(rows[0][6]),
+                on_update=str(rows[0][5]),
+            )
+            for rows in grouped.values()
+        ]
+
+
+def _schema_rows(execute: Execute, master: str) -> list[tuple[str, ...]]:
+    # expressions have no declared type, so no converter is called
+    rows = execute(
+        "SELECT type || '', name || '', tbl_name || '', coalesce(sql, '') "
+        f"FROM {master}"
+    )
+    return [tuple(map(str, row)) for row in rows]
+
+
+def _temporary_triggers(execute: Execute) -> list[tuple[str, ...]]:
+    rows = _schema_rows(execute, "sqlite_temp_master")
+    return [row for row in rows if row[0] == "trigger"]
+
+
+def _event(sql: str, lexer: Lexer) -> str:
+    """The event of a trigger: none of the three words can be a bare name."""
+    words = (t.text.upper() for t in lexer.lex(sql) if t.kind == "word")
+    return next((w for w in words if w in ("DELETE", "INSERT", "UPDATE")), "")
+
+
+def _functions(execute: Execute) -> frozenset[str]:
+    """The functions built into this SQLite, for strict mode."""
+    # not pragma_function_list: once read, SQLite 3.40 crashes after a deserialize()
+    rows = execute("PRAGMA function_list")
+    return frozenset(str(name).lower() for name, builtin, *_ in rows if builtin)

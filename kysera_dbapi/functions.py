@@ -1,0 +1,102 @@
+"""The functions that a text calls: which names are calls, and which of them may not be.
+
+A call is told by its tokens, so that texts which are not parsed (definitions of views,
+triggers and tables) are judged as those that are.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.dialect import Dialect
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.statement import Source
+
+__all__ = ["Functions"]
+
+#: Where a name before a parenthesis is a table's.
+_NAMING = ("INTO", "REFERENCES", "TABLE", "EXISTS", "USING")
+
+
+class Functions:
+    """What a database's functions may do; ``declared`` holds the program's own."""
+
+    def __init__(
+        self, dialect: Dialect, catalogue: Catalogue, declared: Collection[str] = ()
+    ) -> None:
+        self._dialect = dialect
+        self._catalogue = catalogue
+        self._declared = declared
+
+    def check(self, source: Source, *, strict: bool) -> None:
+        """Refuse dangerous functions, and in strict mode those that are not known.
+
+        Raises ``UnsupportedStatement`` (dangerous-function).
+        """
+        for name in self.calls(source):
+            if self._dialect.is_dangerous(name):
+                raise _refused(name, "it runs SQL, reads files or shows stored rows")
+            if strict and source.planned and not self.is_known(name):
+                raise _refused(name, "strict mode does not know it")
+        if strict and source.planned:
+            self._check_operators(source.words)
+
+    def is_known(self, name: str) -> bool:
+        """Whether a (folded) name is a function that strict mode lets be called."""
+        table = self._catalogue.resolve([name])
+        return (
+            name in self._catalogue.functions
+            or name in self._dialect.known_functions
+            or name in self._declared
+            or (table is not None and table.kind == "virtual")
+        )
+
+    def _check_operators(self, words: Sequence[str]) -> None:
+        for word in set(words):
+            name = self._dialect.operator_functions.get(word)
+            if name is not None and not self.is_known(name):
+                raise _refused(name, "strict mode does not know it")
+
+    def calls(self, source: Source) -> Iterator[str]:
+        """The (folded) names that stand where a function's name does."""
+        lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
+        words = [t.text.upper() for t in lexemes]
+        keywords = self._dialect.keywords
+        for i, lexeme in enumerate(lexemes[:-1]):
+            if words[i + 1] != "(" or lexeme.kind not in ("word", "quoted"):
+                continue
+            if lexeme.kind == "word" and words[i] in keywords:
+                continue  # syntax; a function called like that is harmless
+            if not _names_table(words, i, source):
+                name = self._dialect.unquote(lexeme.text)
+                yield self._dialect.fold(name, quoted=name != lexeme.text)
+
+
+def _names_table(words: Sequence[str], at: int, source: Source) -> bool:
+    """Whether the name before a parenthesis is followed by a list of columns."""
+    before = at - 2 if words[at - 1 : at] == ["."] else at
+    previous = words[before - 1] if before else ""
+    if previous in _NAMING or (previous == "ON" and source.kind == "create index"):
+        return True
+    return previous in ("WITH", "RECURSIVE", ",") and _is_cte(words, at)
+
+
+def _is_cte(words: Sequence[str], at: int) -> bool:
+    """Whether the list of columns is followed by ``AS (`` or ``AS MATERIALIZED (``."""
+    depth = 0
+    for i in range(at + 1, len(words)):
+        depth += (words[i] == "(") - (words[i] == ")")
+        if not depth:
+            after = [w for w in words[i + 1 : i + 5] if w not in _MATERIALIZED]
+            return after[:2] == ["AS", "("]
+    return False
+
+
+_MATERIALIZED = ("NOT", "MATERIALIZED")
+
+
+def _refused(name: str, why: str) -> UnsupportedStatement:
+    return UnsupportedStatement(
+        f"the function {name} is refused: {why}; do without it, or run the statement "
+        "under bypass()",
+        code="dangerous-function",
+    )
