@@ -4,7 +4,7 @@ A dialect is a subclass that sets flags and overrides methods; nothing else in t
 engine asks which database it is talking to.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -154,6 +154,10 @@ class Dialect:
     def schema_differs(self, error: BaseException) -> bool:
         """Whether a statement failed because the schema is not as it was."""
         return False
+
+    def lists(self) -> Mapping[str, Collection[str]]:
+        """The lists that the rules refer to, by their headings in the documentation."""
+        return {}
 
     def read_catalogue(self, execute: Execute) -> "Catalogue":
         """Read the catalogue over a raw connection."""

@@ -14,7 +14,7 @@ from kysera_dbapi.statement import Source
 __all__ = ["Functions"]
 
 #: Where a name before a parenthesis is a table's.
-_NAMING = ("INTO", "REFERENCES", "TABLE", "EXISTS", "USING")
+_NAMING = ("INTO", "REFERENCES", "TABLE", "EXISTS", "USING", "PRAGMA")
 
 
 class Functions:

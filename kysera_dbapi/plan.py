@@ -15,7 +15,7 @@ from kysera_dbapi.params import Bind, Binding
 __all__ = ["Bounded", "Piece", "Plan", "Program", "Statistics"]
 
 #: Kinds that change the catalogue and have no effect within a transaction.
-_OUTSIDE = ("attach", "foreign key pragma")
+_OUTSIDE = ("attach", "catalogue pragma")
 
 #: A piece of a final text: itself, or the number of a literal of the caller's.
 Piece = str | int

@@ -1,7 +1,7 @@
 """SQLite: lexing, names, statements and catalogue (https://www.sqlite.org/lang.html)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from kysera_dbapi.catalogue import Catalogue
@@ -78,7 +78,6 @@ class SQLiteDialect(Dialect):
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES
-    pragmas: ClassVar[frozenset[str]] = sqlite_statements.PRAGMAS
 
     def fold(self, name: str, *, quoted: bool) -> str:
         """SQLite ignores the case of ASCII letters, quoted or not."""
@@ -151,6 +150,17 @@ class SQLiteDialect(Dialect):
     def statement_ends(self, words: Sequence[str]) -> list[int]:
         """As sqlite3_complete(): the body of a trigger ends with ``; END ;``."""
         return sqlite_statements.statement_ends(words)
+
+    def lists(self) -> Mapping[str, Collection[str]]:
+        """Pragmas, modules, functions and relations."""
+        return {
+            "Pragmas that pass": sqlite_statements.PRAGMAS,
+            "Pragmas that pass if they set nothing": sqlite_statements.READ_PRAGMAS,
+            "Modules of virtual tables that pass": self.modules,
+            "Functions that are refused": self.dangerous_functions,
+            "Relations that are refused": self.dangerous_relations,
+            "Relations that strict mode refuses": self.statistics,
+        }
 
     def read_catalogue(self, execute: Execute) -> Catalogue:
         """Read the schema table of every database and the pragmas of its tables."""

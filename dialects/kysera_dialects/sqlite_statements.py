@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kysera_dbapi.dialect import Rule
 
-__all__ = ["MODULES", "PRAGMAS", "RULES", "classify", "statement_ends"]
+__all__ = ["MODULES", "PRAGMAS", "READ_PRAGMAS", "RULES", "classify", "statement_ends"]
 
 #: Pragmas that show no row and change nothing that a filter stands on. The checks are
 #: of what is stored: of a broken row, hidden or not, they tell table and rowid.
@@ -15,16 +15,22 @@ PRAGMAS = frozenset(
     """
 analysis_limit application_id auto_vacuum automatic_index busy_timeout cache_size
 cache_spill case_sensitive_like cell_size_check checkpoint_fullfsync collation_list
-compile_options data_version database_list defer_foreign_keys encoding
-foreign_key_check foreign_key_list freelist_count full_column_names
-fullfsync function_list hard_heap_limit
+compile_options data_version database_list defer_foreign_keys encoding foreign_key_check
+foreign_key_list freelist_count fullfsync function_list hard_heap_limit
 incremental_vacuum index_info index_list index_xinfo integrity_check journal_mode
-legacy_alter_table
-journal_size_limit locking_mode max_page_count mmap_size module_list optimize page_count
-page_size pragma_list query_only quick_check read_uncommitted recursive_triggers
-reverse_unordered_selects schema_version secure_delete short_column_names shrink_memory
-soft_heap_limit stats synchronous table_info table_list table_xinfo temp_store threads
-trusted_schema user_version wal_autocheckpoint wal_checkpoint
+journal_size_limit legacy_alter_table locking_mode max_page_count mmap_size module_list
+optimize page_count page_size pragma_list query_only quick_check read_uncommitted
+recursive_triggers reverse_unordered_selects secure_delete shrink_memory soft_heap_limit
+stats synchronous table_info table_list table_xinfo threads trusted_schema user_version
+wal_autocheckpoint wal_checkpoint
+""".split()
+)
+
+#: Harmless as long as they are only asked: setting them would show nothing, but changes
+#: how columns are named, or hides a change of the schema.
+READ_PRAGMAS = frozenset(
+    """
+full_column_names schema_version short_column_names
 """.split()
 )
 
@@ -41,21 +47,32 @@ RULES = (
         "`SELECT`, `VALUES`, `WITH ... SELECT`",
         "planned",
         "every relation it reads is filtered",
-        ("SELECT * FROM orders", "VALUES (1, 2)", "WITH c AS (SELECT 1) SELECT 1"),
+        (
+            "SELECT * FROM orders",
+            "VALUES ((SELECT count(*) FROM orders))",
+            "WITH c AS (SELECT * FROM orders) SELECT comment FROM c",
+        ),
     ),
     Rule(
         "insert",
         "`INSERT`, `INSERT OR ...`, `REPLACE`",
         "planned",
         "its sources and sub-selects are filtered; see the plugins for its target",
-        ("INSERT INTO log SELECT id, total FROM orders",),
+        (
+            "INSERT INTO log SELECT id + 10, comment FROM orders",
+            "INSERT OR IGNORE INTO log SELECT id, comment FROM orders",
+            "REPLACE INTO log SELECT id, comment FROM orders",
+        ),
     ),
     Rule(
         "update",
         "`UPDATE`, `UPDATE OR ...`",
         "planned",
         "its target and every relation it reads are filtered",
-        ("UPDATE orders SET total = 1",),
+        (
+            "UPDATE orders SET total = 1",
+            "UPDATE OR FAIL log SET text = (SELECT max(comment) FROM orders)",
+        ),
     ),
     Rule(
         "delete",
@@ -63,14 +80,17 @@ RULES = (
         "planned",
         "its target and every relation it reads are filtered; soft delete makes it "
         "an UPDATE",
-        ("DELETE FROM orders",),
+        (
+            "DELETE FROM orders WHERE total > 10",
+            "DELETE FROM log WHERE id IN (SELECT id FROM orders)",
+        ),
     ),
     Rule(
         "explain",
-        "`EXPLAIN`, `EXPLAIN QUERY PLAN` of the above",
+        "`EXPLAIN`, `EXPLAIN QUERY PLAN` of the above (of those below: as they are)",
         "planned",
-        "as the statement that it explains",
-        ("EXPLAIN QUERY PLAN SELECT * FROM orders",),
+        "shows how the edited statement would run",
+        ("EXPLAIN QUERY PLAN SELECT * FROM orders", "EXPLAIN DELETE FROM orders"),
     ),
     Rule(
         "create table as",
@@ -88,7 +108,7 @@ RULES = (
         "`BEGIN`, `COMMIT`, `END`, `ROLLBACK`, `SAVEPOINT`, `RELEASE`",
         "passed",
         "touches no row by itself; the transaction stack follows it",
-        ("BEGIN",),
+        ("BEGIN IMMEDIATE", "SAVEPOINT orders"),
         effect="transaction",
     ),
     Rule(
@@ -99,12 +119,12 @@ RULES = (
         ("PRAGMA table_info(orders)", "PRAGMA main.user_version"),
     ),
     Rule(
-        "foreign key pragma",
-        "`PRAGMA foreign_keys`",
+        "catalogue pragma",
+        "`PRAGMA foreign_keys`, `PRAGMA temp_store`",
         "passed",
-        "while it is on, what would remove rows of a protected table by ON DELETE "
-        "CASCADE is refused",
-        ("PRAGMA foreign_keys", "PRAGMA foreign_keys = ON"),
+        "the catalogue is read again: foreign keys act or do not, temporary tables are "
+        "gone",
+        ("PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY"),
         effect="catalogue",
     ),
     Rule(
@@ -119,7 +139,7 @@ RULES = (
         "`CREATE [TEMP] TABLE`",
         "passed",
         "defines a table; catalogue and plans are dropped",
-        ("CREATE TABLE notes (id INTEGER)",),
+        ("CREATE TABLE lists (id INTEGER)", "CREATE TEMP TABLE orders (id INTEGER)"),
         effect="catalogue",
     ),
     Rule(
@@ -191,7 +211,7 @@ RULES = (
         "passed",
         "refused if it names a protected table, or if ON DELETE CASCADE leads to one: "
         "it would remove hidden rows",
-        ("DROP TABLE log",),
+        ("DROP TABLE log", "DROP VIEW everything", "DROP INDEX orders_comment"),
         effect="catalogue",
         names_protected=False,
     ),
@@ -200,7 +220,7 @@ RULES = (
         "`ANALYZE`, `REINDEX`, `VACUUM`",
         "passed",
         "shows no row and changes none",
-        ("ANALYZE", "VACUUM"),
+        ("ANALYZE", "REINDEX orders", "VACUUM"),
     ),
     Rule(
         "vacuum into",
@@ -259,16 +279,18 @@ def classify(words: Sequence[str], pragma: str, module: str) -> Rule | None:
     elif first == "VACUUM":
         kind = "vacuum into" if "INTO" in words else "maintenance"
     elif first == "PRAGMA":
-        kind = _pragma(pragma)
+        kind = _pragma(pragma, words)
     if kind == "create virtual table" and module not in MODULES:
         kind = "other virtual table"
     return _BY_KIND.get(kind) if kind else None
 
 
-def _pragma(name: str) -> str:
-    if name == "foreign_keys":
-        return "foreign key pragma"
-    return "pragma" if name in PRAGMAS else "other pragma"
+def _pragma(name: str, words: Sequence[str]) -> str:
+    if name in ("foreign_keys", "temp_store"):
+        return "catalogue pragma"
+    asks = "=" not in words and "(" not in words
+    harmless = name in PRAGMAS or (asks and name in READ_PRAGMAS)
+    return "pragma" if harmless else "other pragma"
 
 
 def _create(words: Sequence[str]) -> str | None:
