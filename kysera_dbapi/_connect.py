@@ -3,10 +3,9 @@
 import importlib
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from kysera_dbapi import sqlite3
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import get_dialect
@@ -14,6 +13,9 @@ from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plugin import Mode, Plugin, ordered
+
+if TYPE_CHECKING:
+    from kysera_dbapi import sqlite3
 
 __all__ = ["connect", "explain", "wrap"]
 
@@ -35,7 +37,7 @@ def connect(
     plugins: Sequence[Plugin] = (),
     mode: Mode = "normal",
     **kwargs: Any,
-) -> sqlite3.Connection:
+) -> "sqlite3.Connection":
     """Open a connection on which every statement obeys the plugins.
 
     ``driver`` is a URL (``sqlite:///relative.db``, ``sqlite:////absolute.db``,
@@ -51,13 +53,17 @@ def connect(
             f"cannot wrap the driver {driver!r}; pass sqlite3 or a URL",
             code="missing-driver",
         )
+    from kysera_dbapi import sqlite3  # a driver is loaded when it is wanted
+
     return sqlite3.connect(*args, plugins=plugins, mode=mode, **kwargs)
 
 
 def wrap(
     connection: Any, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
-) -> sqlite3.Connection:
+) -> "sqlite3.Connection":
     """Wrap an open connection of a known driver."""
+    from kysera_dbapi import sqlite3
+
     return sqlite3.wrap(connection, plugins=plugins, mode=mode)
 
 

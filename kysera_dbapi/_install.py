@@ -5,7 +5,6 @@ from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kysera_dbapi import sqlite3
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 
@@ -74,6 +73,8 @@ def install(
         raise ConfigurationError(
             f"cannot install into {driver!r}; known is sqlite3", code="missing-driver"
         )
+    from kysera_dbapi import sqlite3  # a driver is loaded when it is wanted
+
     checked = ordered(plugins)
     modules = [importlib.import_module(n) for n in (driver, f"{driver}.dbapi2")]
     opener, original = modules[0].connect, modules[0].Connection

@@ -14,7 +14,7 @@ from kysera_dbapi.functions import Functions
 from kysera_dbapi.plugin import Mode
 from kysera_dbapi.reach import Event, Reach
 from kysera_dbapi.shape import Lexer
-from kysera_dbapi.statement import Source, read
+from kysera_dbapi.source import Source, read
 
 __all__ = ["Accepts", "ClosedWorld"]
 

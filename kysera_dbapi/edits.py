@@ -7,6 +7,7 @@ parses to the edited tree. What cannot be proved is refused.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -72,6 +73,9 @@ class Predicate:
         return (text,) if self._tight else (f"({text})",)
 
 
+_compiled = lru_cache(maxsize=1024)(Predicate)
+
+
 @dataclass(eq=False)
 class Draft(Statement):
     """A statement being planned, with what the plugins want of it."""
@@ -97,9 +101,11 @@ class Draft(Statement):
     # -- the vocabulary -----------------------------------------------------------
 
     def filter(
-        self, reference: Reference, predicate: Predicate, *, reason: str
+        self, reference: Reference, predicate: Predicate | str, *, reason: str
     ) -> None:
         """Let only rows that satisfy the predicate pass through the reference."""
+        if isinstance(predicate, str):
+            predicate = _compiled(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 

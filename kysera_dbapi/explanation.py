@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sqlparse
-
-from kysera_dbapi.edits import Edit
 from kysera_dbapi.plan import Plan
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Edit
 
 __all__ = ["Explanation"]
 
@@ -18,7 +18,7 @@ class Explanation:
 
     original: str
     sql: str
-    edits: tuple[Edit, ...]
+    edits: "tuple[Edit, ...]"
 
     @classmethod
     def of(cls, text: str, plan: Plan) -> "Explanation":
@@ -50,4 +50,6 @@ class Explanation:
 
 
 def _pretty(sql: str) -> str:
+    import sqlparse  # for people alone: not worth its time in every import
+
     return str(sqlparse.format(sql, reindent=True, keyword_case="upper"))

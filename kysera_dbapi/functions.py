@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dbapi.statement import Source
+from kysera_dbapi.source import Source
 
 __all__ = ["Functions"]
 

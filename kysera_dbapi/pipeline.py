@@ -1,27 +1,24 @@
 """(text, dialect, plugins, context) -> Plan. No I/O: the catalogue is given."""
 
-import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from kysera_dbapi import _sqlglot, program, statement
-from kysera_dbapi.catalogue import Catalogue, Trigger
-from kysera_dbapi.closed_world import ClosedWorld
+from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.edits import Draft
-from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dbapi.plan import Bounded, Plan
-from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks, intercept
+from kysera_dbapi.plan import Bounded, Plan, as_written
+from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks
 from kysera_dbapi.shape import Lexer, Shape
-from kysera_dbapi.statement import MAX_TOKENS, Source
+from kysera_dbapi.source import MAX_TOKENS, read
+
+if TYPE_CHECKING:
+    from kysera_dbapi.planner import Planner
 
 __all__ = ["Pipeline"]
 
-_LOG = logging.getLogger("kysera_dbapi")
-_SHALLOW = 12
 _WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error")
 _Key = tuple[object, ...]
 
@@ -61,7 +58,14 @@ class Pipeline:
         )
         watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
         self._watched = watched or mode == "strict"
-        self.world = ClosedWorld(dialect, catalogue, mode, declared)
+        self.declared = declared
+
+    @cached_property
+    def planner(self) -> "Planner":
+        """What plans new shapes; it brings the parser, and comes when it is wanted."""
+        from kysera_dbapi.planner import Planner
+
+        return Planner(self.dialect, self.catalogue, self.mode, self.declared)
 
     @classmethod
     def shared(
@@ -167,90 +171,18 @@ class Pipeline:
         if plan.direct and not (scope or format_style or self._watched):
             self.direct.put(str(text), plan.sql, len(str(text)) + len(plan.sql))
 
-    # -- what is new --------------------------------------------------------------
-
     def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
-        """The plan of a shape; None if its lists may not fold."""
+        """The plan of a new shape; None if its lists may not fold."""
         active = [p for p in self.plugins if f"bypass:{p.name}" not in scope]
-        protected = frozenset(
-            name for p in active for name in p.protected(self.catalogue)
-        )
         text = shape.text()
         if "\x00" in text and self.dialect.refuses_nul:
             return Plan(text, "unknown", keep=False)
-        head = lexer.head(text, MAX_TOKENS)
-        source = statement.read(head, self.dialect, lexer)
+        if active:
+            return self.planner.plan(shape, active, lexer)
+        source = read(lexer.head(text, MAX_TOKENS), self.dialect, lexer)
         if shape.folded and not source.planned:
             return None
-        if not active:
-            return _as_written(source, shape)
-        try:
-            if head != text:
-                raise UnsupportedStatement(
-                    f"the statement has more than {MAX_TOKENS} tokens; bind its values "
-                    "as parameters, or split it",
-                    code="unparsed-statement",
-                )
-            return self._planned(source, active, protected, shape)
-        except UnsupportedStatement as error:
-            self._report(error, protected)
-            plan = _as_written(source, shape)
-            # what was reported is kept, not to be reported once more
-            return replace(plan, keep=True) if protected else plan
-
-    def _planned(
-        self,
-        source: Source,
-        active: Sequence[Plugin],
-        protected: frozenset[str],
-        shape: Shape,
-    ) -> Plan | None:
-        depth = _depth(source.words)
-
-        def work() -> Plan | None:
-            world = self.world
-            world.check_kind(source, protected)
-            self._judge(lambda: world.check_functions(source), protected)
-            if source.several or not source.planned:
-                return _as_written(source, shape)
-            draft = statement.parse(source, self.dialect, self.catalogue, Draft)
-            self._judge(lambda: world.check_relations(draft, protected), protected)
-            intercept(active, draft)
-
-            def accepts(trigger: Trigger) -> bool:
-                return any(plugin.accepts_trigger(trigger) for plugin in active)
-
-            self._judge(
-                lambda: world.check_effects(draft, protected, accepts), protected
-            )
-            draft.finish()
-            return program.build(draft, shape)
-
-        if depth > _sqlglot.MAX_DEPTH:
-            raise UnsupportedStatement(
-                f"parentheses nest {depth} deep, at most {_sqlglot.MAX_DEPTH} are "
-                "understood; use WITH or a temporary table",
-                code="too-deep",
-            )
-        if depth <= _SHALLOW:
-            try:
-                return work()
-            except RecursionError:
-                pass
-        return _sqlglot.on_deep_stack(work)
-
-    def _judge(self, check: Callable[[], None], protected: Collection[str]) -> None:
-        """Refuse what a check refuses; if it is only reported, plan on all the same."""
-        try:
-            check()
-        except UnsupportedStatement as error:
-            self._report(error, protected)
-
-    def _report(self, error: UnsupportedStatement, protected: Collection[str]) -> None:
-        if protected and self.mode != "report":
-            raise error
-        if protected:
-            _LOG.warning("would be refused: %s", error)
+        return as_written(source, shape)
 
 
 #: Texts of fewer characters have their shape in no time.
@@ -266,25 +198,3 @@ def _decisive(plan: Plan, shape: Shape) -> _Key:
     literals = shape.given()
     pins = tuple(literals[i] for i in plan.pinned)
     return (pins, shape.counts if plan.counted else ())
-
-
-def _as_written(source: Source, shape: Shape) -> Plan:
-    """The plan that sends the caller's own text."""
-    rule = source.rule
-    if rule is None:
-        return Plan(source.text, "unknown", keep=False)
-    # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
-    pinned = () if source.planned else tuple(range(len(shape.given())))
-    effect = "" if source.explained else rule.effect
-    return Plan(source.text, rule.kind, effect, source.words[:6], pinned=pinned)
-
-
-def _depth(words: Sequence[str]) -> int:
-    depth = deepest = 0
-    for word in words:
-        if word == "(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif word == ")":
-            depth -= 1
-    return deepest

@@ -7,12 +7,16 @@ shape, so that ``id = 17`` and ``id = 18`` are one plan, and cannot push the oth
 import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kysera_dbapi.edits import Companion, Edit
 from kysera_dbapi.params import Bind, Binding
+from kysera_dbapi.shape import Shape
+from kysera_dbapi.source import Source
 
-__all__ = ["Bounded", "Piece", "Plan", "Program", "Statistics"]
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Companion, Edit
+
+__all__ = ["Bounded", "Piece", "Plan", "Program", "Statistics", "as_written"]
 
 #: Kinds that change the catalogue and have no effect within a transaction.
 _OUTSIDE = ("attach", "catalogue pragma")
@@ -49,8 +53,8 @@ class Plan:
     binds: tuple[Bind, ...] = ()
     image: Program | None = None
     image_sql: str = ""
-    companions: tuple[Companion, ...] = ()
-    edits: tuple[Edit, ...] = ()
+    companions: "tuple[Companion, ...]" = ()
+    edits: "tuple[Edit, ...]" = ()
     #: The keys of the relations that it names.
     relations: frozenset[str] = frozenset()
     target: str = ""
@@ -135,3 +139,14 @@ class Bounded(Generic[_Key, _Value]):
                 self._used -= self._sizes.pop(oldest, 0)
                 self.statistics.evictions += 1
             self.items[key], self._sizes[key] = value, size
+
+
+def as_written(source: Source, shape: Shape) -> Plan:
+    """The plan that sends the caller's own text."""
+    rule = source.rule
+    if rule is None:
+        return Plan(source.text, "unknown", keep=False)
+    # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
+    pinned = () if source.planned else tuple(range(len(shape.given())))
+    effect = "" if source.explained else rule.effect
+    return Plan(source.text, rule.kind, effect, source.words[:6], pinned=pinned)

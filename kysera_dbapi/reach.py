@@ -12,7 +12,8 @@ from kysera_dbapi import statement
 from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.shape import Lexeme, Lexer
-from kysera_dbapi.statement import Source, Statement
+from kysera_dbapi.source import Source, read
+from kysera_dbapi.statement import Statement
 
 __all__ = ["Effects", "Event", "Reach"]
 
@@ -87,7 +88,7 @@ class Reach:
         """The text of a view's query."""
         words = list(self._lexer.lex(table.text))
         at = next((t.end for t in words if t.text.upper() == "AS"), 0)
-        return statement.read(table.text[at:], self._dialect, self._lexer)
+        return read(table.text[at:], self._dialect, self._lexer)
 
     def _owners(self, shadow: Table) -> list[Table]:
         """The virtual tables that may keep their rows in a table of that name."""

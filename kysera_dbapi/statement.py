@@ -1,4 +1,4 @@
-"""Parse a text; its kind; every relation reference with its scope and role.
+"""Parse a text; every relation reference with its scope and role.
 
 This is the only walker: a reference is found by a generic walk over the whole tree
 with the CTEs visible at each point, never by a list of places to look.
@@ -13,64 +13,19 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.catalogue import Catalogue, Table
-from kysera_dbapi.dialect import Dialect, Rule
+from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.exposure import exposed_name, exposures
 from kysera_dbapi.layout import Block, Layout
 from kysera_dbapi.respelling import respelled
-from kysera_dbapi.shape import Lexeme, Lexer
+from kysera_dbapi.shape import Lexeme
+from kysera_dbapi.source import MAX_TOKENS, Source, verb_of
 
-__all__ = [
-    "MAX_TOKENS",
-    "Reference",
-    "Role",
-    "Source",
-    "Statement",
-    "parse",
-    "read",
-    "tree_of",
-]
+__all__ = ["Reference", "Role", "Statement", "parse", "tree_of"]
 
 Role = Literal["source", "target"]
 
-#: Tokens accepted in one statement after folding; more is refused, not parsed.
-MAX_TOKENS = 200_000
-_PLANNED = ("select", "insert", "update", "delete", "create table as")
 _FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A text, lexed: what is known of it before it is parsed.
-
-    ``words`` are its significant tokens in upper case, ``first`` the index of the
-    verb among them (after EXPLAIN), ``rule`` what the dialect does with it.
-    """
-
-    text: str
-    lexemes: tuple[Lexeme, ...]
-    words: tuple[str, ...]
-    first: int
-    rule: Rule | None
-    several: bool
-    #: The placeholders as written, in order.
-    placeholders: tuple[Lexeme, ...]
-    comments: tuple[str, ...]
-
-    @property
-    def explained(self) -> bool:
-        """Whether the statement is only explained."""
-        return self.first > 0
-
-    @property
-    def kind(self) -> str:
-        """The kind of the statement, as the dialect's rule names it."""
-        return self.rule.kind if self.rule else "unknown"
-
-    @property
-    def planned(self) -> bool:
-        """Whether the statement is parsed and rewritten."""
-        return self.kind in _PLANNED
 
 
 @dataclass(eq=False, slots=True)
@@ -149,45 +104,6 @@ class Statement:
         return list(exposures(block, self.name_of))
 
 
-def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
-    """Lex ``text`` and tell its kind; never raises."""
-    lexemes = tuple(lexer.lex(text))
-    significant = [t for t in lexemes if t.kind not in ("blank", "comment")]
-    while significant and significant[-1].text == ";":
-        significant.pop()
-    words = tuple(t.text.upper() for t in significant)
-    first = 0
-    if words[:1] == ("EXPLAIN",):
-        first = 3 if words[1:3] == ("QUERY", "PLAN") else 1
-    verb = _verb(words, first)
-    several = len(dialect.statement_ends([*words, ";"])) > 1
-    return Source(
-        text,
-        lexemes,
-        words,
-        first,
-        dialect.classify(words[verb:]),
-        several,
-        tuple(t for t in significant if t.kind == "placeholder" and t.text != "%%"),
-        tuple(t.text for t in lexemes if t.kind == "comment"),
-    )
-
-
-def _verb(words: Sequence[str], first: int) -> int:
-    """The main verb of a statement that may begin with WITH."""
-    if words[first : first + 1] != ("WITH",):
-        return first
-    depth = 0
-    for i in range(first, len(words)):
-        depth += (words[i] == "(") - (words[i] == ")")
-        if not depth and words[i] in _VERBS:
-            return i
-    return first
-
-
-_VERBS = ("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE")
-
-
 _Statement = TypeVar("_Statement", bound=Statement)
 
 
@@ -239,7 +155,7 @@ def _stand_in(source: Source, dialect: Dialect) -> tuple[list[str], str]:
     at = [i for i, t in enumerate(source.lexemes) if t.kind not in _SILENT]
     for i in at[: source.first]:
         pieces[i] = " " * len(pieces[i])
-    verb = _verb(source.words, source.first)
+    verb = verb_of(source.words, source.first)
     conflict, extra = dialect.conflict_clause(source.words[verb:])
     if source.words[verb] == "REPLACE":
         pieces[at[verb]] = "INSERT "
@@ -338,8 +254,10 @@ class _Walker:
             field_ = node.args.get("field")
             if isinstance(field_, exp.Column):
                 self._add(field_, _parts(field_), "source", visible)
-        elif isinstance(node, (exp.Command, exp.Pivot, exp.Lateral)):
-            raise _unsupported(f"{type(node).__name__.lower()} is not understood")
+        elif isinstance(node, exp.Command):
+            raise _unsupported("a statement of this form")
+        elif isinstance(node, (exp.Pivot, exp.Lateral)):
+            raise _unsupported(type(node).__name__.upper())
 
     def _check_item(self, node: exp.From | exp.Join) -> None:
         if not isinstance(node.this, _FROM_ITEMS):

@@ -28,22 +28,24 @@ DIRECTIONS = {
     "shape": "dialect errors",
     "params": "dialect errors",
     "catalogue": "dialect errors protocols",
+    "source": "shape dialect",
     "layout": "_sqlglot",
     "respelling": "layout",
     "exposure": "",
-    "statement": "exposure respelling shape params catalogue dialect _sqlglot errors",
+    "statement": "exposure respelling source params catalogue _sqlglot errors",
     "splices": "params errors",
     "names": "splices _sqlglot",
     "placement": "splices statement",
     "deletion": "splices names statement",
     "edits": "deletion names placement",
-    "plugin": "edits statement catalogue errors",
-    "plan": "edits",
+    "plugin": "errors",
+    "plan": "params source",
     "program": "plan edits",
     "functions": "statement catalogue dialect",
     "reach": "statement catalogue dialect",
     "closed_world": "functions reach plugin edits statement catalogue",
-    "pipeline": "program closed_world _context",
+    "planner": "program closed_world plan plugin",
+    "pipeline": "planner plan plugin _context",
     "transaction": "errors protocols",
     "explanation": "plan",
     "session": "pipeline transaction",
@@ -58,8 +60,8 @@ DIRECTIONS = {
 }
 #: These may import what is written here and no more.
 PLUGINS = {
-    "plugin", "statement", "edits", "catalogue", "_context", "errors", "protocols",
-    "dialect", "params",
+    "plugin", "statement", "edits", "splices", "catalogue", "_context", "errors",
+    "protocols", "dialect", "params",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
 

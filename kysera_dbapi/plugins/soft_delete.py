@@ -3,12 +3,11 @@
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.edits import Draft, Predicate, Value
 from kysera_dbapi.errors import (
     ConfigurationError,
     DataError,
@@ -17,6 +16,10 @@ from kysera_dbapi.errors import (
 )
 from kysera_dbapi.params import Bind
 from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.splices import Value
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
 
 __all__ = ["Clock", "OnDelete", "SoftDelete"]
 
@@ -169,7 +172,7 @@ class SoftDelete(Plugin):
 
     # -- at plan time -------------------------------------------------------------
 
-    def intercept(self, statement: Draft) -> None:
+    def intercept(self, statement: "Draft") -> None:
         """Filter every reference; turn a DELETE of a protected table into an UPDATE."""
         statement.plugin = self.name
         protected = set(self.protected(statement.catalogue))
@@ -187,18 +190,17 @@ class SoftDelete(Plugin):
             if rows == "include":
                 continue
             condition = mark.deleted if rows == "only" else mark.live
-            predicate = Predicate(condition, statement.dialect)
             why = "only deleted rows" if rows == "only" else "deleted rows are hidden"
-            statement.filter(reference, predicate, reason=why)
+            statement.filter(reference, condition, reason=why)
 
-    def _rows(self, statement: Draft) -> str:
+    def _rows(self, statement: "Draft") -> str:
         flags = scope()
         if "soft_delete.only" in flags:
             return "only"
         hinted = self._hint and any(_HINT in c for c in statement.source.comments)
         return "include" if hinted or "soft_delete.include" in flags else ""
 
-    def _write(self, statement: Draft, mark: _Mark) -> None:
+    def _write(self, statement: "Draft", mark: _Mark) -> None:
         if statement.conflict == "REPLACE":
             statement.refuse(
                 "OR REPLACE would remove deleted rows for good; use ON CONFLICT, or "
@@ -214,14 +216,14 @@ class SoftDelete(Plugin):
         elif statement.kind == "delete":
             self._replace(statement, mark)
 
-    def _check_update(self, statement: Draft, mark: _Mark) -> None:
+    def _check_update(self, statement: "Draft", mark: _Mark) -> None:
         if not self._raw_update and _fold(mark.column) in statement.assigned:
             statement.refuse(
                 f"an UPDATE may not set {mark.column}; use DELETE, or restore()",
                 code="raw-deletion-update",
             )
 
-    def _replace(self, statement: Draft, mark: _Mark) -> None:
+    def _replace(self, statement: "Draft", mark: _Mark) -> None:
         if "soft_delete.only" in scope():
             statement.refuse("a deleted row is not deleted again; use hard_delete()")
         target = statement.target
@@ -238,7 +240,7 @@ class SoftDelete(Plugin):
             return Value("1")
         return Value(self._now if self._clock == "application" else "CURRENT_TIMESTAMP")
 
-    def _child(self, statement: Draft, key: ForeignKey) -> None:
+    def _child(self, statement: "Draft", key: ForeignKey) -> None:
         action = self._action(key)
         target = statement.target
         if action in (None, "ignore") or target is None:

@@ -1,0 +1,129 @@
+"""A text of a new shape: what it may do, what the plugins make of it, its plan."""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from kysera_dbapi import _sqlglot, program, statement
+from kysera_dbapi.catalogue import Catalogue, Trigger
+from kysera_dbapi.closed_world import ClosedWorld
+from kysera_dbapi.dialect import Dialect
+from kysera_dbapi.edits import Draft
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.plan import Plan, as_written
+from kysera_dbapi.plugin import Mode, Plugin, intercept
+from kysera_dbapi.shape import Lexer, Shape
+from kysera_dbapi.source import MAX_TOKENS, Source, read
+
+__all__ = ["Planner"]
+
+_LOG = logging.getLogger("kysera_dbapi")
+_SHALLOW = 12
+
+
+class Planner:
+    """Plans by one catalogue. Threads may share it."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        catalogue: Catalogue,
+        mode: Mode,
+        declared: Collection[str] = (),
+    ) -> None:
+        self.dialect = dialect
+        self.catalogue = catalogue
+        self.mode: Mode = mode
+        self.world = ClosedWorld(dialect, catalogue, mode, declared)
+
+    def plan(self, shape: Shape, active: Sequence[Plugin], lexer: Lexer) -> Plan | None:
+        """The plan of a shape; None if its lists may not fold.
+
+        Raises ``UnsupportedStatement`` for what is refused.
+        """
+        protected = frozenset(
+            name for p in active for name in p.protected(self.catalogue)
+        )
+        text = shape.text()
+        head = lexer.head(text, MAX_TOKENS)
+        source = read(head, self.dialect, lexer)
+        if shape.folded and not source.planned:
+            return None
+        try:
+            if head != text:
+                raise UnsupportedStatement(
+                    f"the statement has more than {MAX_TOKENS} tokens; bind its values "
+                    "as parameters, or split it",
+                    code="unparsed-statement",
+                )
+            return self._planned(source, active, protected, shape)
+        except UnsupportedStatement as error:
+            self._report(error, protected)
+            plan = as_written(source, shape)
+            # what was reported is kept, not to be reported once more
+            return replace(plan, keep=True) if protected else plan
+
+    def _planned(
+        self,
+        source: Source,
+        active: Sequence[Plugin],
+        protected: frozenset[str],
+        shape: Shape,
+    ) -> Plan | None:
+        depth = _depth(source.words)
+
+        def work() -> Plan | None:
+            world = self.world
+            world.check_kind(source, protected)
+            self._judge(lambda: world.check_functions(source), protected)
+            if source.several or not source.planned:
+                return as_written(source, shape)
+            draft = statement.parse(source, self.dialect, self.catalogue, Draft)
+            self._judge(lambda: world.check_relations(draft, protected), protected)
+            intercept(active, draft)
+
+            def accepts(trigger: Trigger) -> bool:
+                return any(plugin.accepts_trigger(trigger) for plugin in active)
+
+            self._judge(
+                lambda: world.check_effects(draft, protected, accepts), protected
+            )
+            draft.finish()
+            return program.build(draft, shape)
+
+        if depth > _sqlglot.MAX_DEPTH:
+            raise UnsupportedStatement(
+                f"parentheses nest {depth} deep, at most {_sqlglot.MAX_DEPTH} are "
+                "understood; use WITH or a temporary table",
+                code="too-deep",
+            )
+        if depth <= _SHALLOW:
+            try:
+                return work()
+            except RecursionError:
+                pass
+        return _sqlglot.on_deep_stack(work)
+
+    def _judge(self, check: Callable[[], None], protected: Collection[str]) -> None:
+        """Refuse what a check refuses; if it is only reported, plan on all the same."""
+        try:
+            check()
+        except UnsupportedStatement as error:
+            self._report(error, protected)
+
+    def _report(self, error: UnsupportedStatement, protected: Collection[str]) -> None:
+        if protected and self.mode != "report":
+            raise error
+        if protected:
+            _LOG.warning("would be refused: %s", error)
+
+
+def _depth(words: Sequence[str]) -> int:
+    depth = deepest = 0
+    for word in words:
+        if word == "(":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif word == ")":
+            depth -= 1
+    return deepest

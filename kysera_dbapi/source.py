@@ -1,0 +1,86 @@
+"""A text before it is parsed: its tokens, its kind, how many statements it holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kysera_dbapi.dialect import Dialect, Rule
+from kysera_dbapi.shape import Lexeme, Lexer
+
+__all__ = ["MAX_TOKENS", "Source", "read", "verb_of"]
+
+#: Tokens accepted in one statement after folding; more is refused, not parsed.
+MAX_TOKENS = 200_000
+_PLANNED = ("select", "insert", "update", "delete", "create table as")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text, lexed: what is known of it before it is parsed.
+
+    ``words`` are its significant tokens in upper case, ``first`` the index of the
+    verb among them (after EXPLAIN), ``rule`` what the dialect does with it.
+    """
+
+    text: str
+    lexemes: tuple[Lexeme, ...]
+    words: tuple[str, ...]
+    first: int
+    rule: Rule | None
+    several: bool
+    #: The placeholders as written, in order.
+    placeholders: tuple[Lexeme, ...]
+    comments: tuple[str, ...]
+
+    @property
+    def explained(self) -> bool:
+        """Whether the statement is only explained."""
+        return self.first > 0
+
+    @property
+    def kind(self) -> str:
+        """The kind of the statement, as the dialect's rule names it."""
+        return self.rule.kind if self.rule else "unknown"
+
+    @property
+    def planned(self) -> bool:
+        """Whether the statement is parsed and rewritten."""
+        return self.kind in _PLANNED
+
+
+def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
+    """Lex ``text`` and tell its kind; never raises."""
+    lexemes = tuple(lexer.lex(text))
+    significant = [t for t in lexemes if t.kind not in ("blank", "comment")]
+    while significant and significant[-1].text == ";":
+        significant.pop()
+    words = tuple(t.text.upper() for t in significant)
+    first = 0
+    if words[:1] == ("EXPLAIN",):
+        first = 3 if words[1:3] == ("QUERY", "PLAN") else 1
+    verb = verb_of(words, first)
+    several = len(dialect.statement_ends([*words, ";"])) > 1
+    return Source(
+        text,
+        lexemes,
+        words,
+        first,
+        dialect.classify(words[verb:]),
+        several,
+        tuple(t for t in significant if t.kind == "placeholder" and t.text != "%%"),
+        tuple(t.text for t in lexemes if t.kind == "comment"),
+    )
+
+
+def verb_of(words: Sequence[str], first: int) -> int:
+    """Where in ``words`` the main verb of a statement that may begin with WITH."""
+    if words[first : first + 1] != ("WITH",):
+        return first
+    depth = 0
+    for i in range(first, len(words)):
+        depth += (words[i] == "(") - (words[i] == ")")
+        if not depth and words[i] in _VERBS:
+            return i
+    return first
+
+
+_VERBS = ("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE")
