@@ -3,10 +3,10 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
-from kysera_dbapi import _sqlglot, program, statement
+from kysera_dbapi import _sqlglot, limits, program, statement
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
@@ -20,7 +20,6 @@ from kysera_dbapi.statement import MAX_TOKENS, Source
 __all__ = ["Pipeline"]
 
 _LOG = logging.getLogger("kysera_dbapi")
-_SHALLOW = 12
 _Key = tuple[object, ...]
 
 
@@ -187,7 +186,7 @@ class Pipeline:
         protected: frozenset[str],
         shape: Shape,
     ) -> Plan | None:
-        depth = _depth(source.words)
+        limits.check_text(source)
 
         def work() -> Plan | None:
             self._world.check_kind(source, protected)
@@ -195,34 +194,18 @@ class Pipeline:
                 return _as_written(source, shape)
             self._world.check_functions(source)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
-            if len(draft.references) > _REFERENCES:
-                raise _too_much(f"{len(draft.references)} relations", _REFERENCES)
+            limits.check_relations(draft)
             self._world.check_relations(draft, protected)
             intercept(active, draft)
             draft.finish()
             return program.build(draft, shape)
 
-        if depth > _sqlglot.MAX_DEPTH:
-            raise UnsupportedStatement(
-                f"parentheses nest {depth} deep, at most {_sqlglot.MAX_DEPTH} are "
-                "understood; use WITH or a temporary table",
-                code="too-deep",
-            )
-        if _open_joins(source.words) > _OPEN_JOINS:
-            raise _too_much("joins in a row without a condition", _OPEN_JOINS)
-        try:
-            return work() if depth <= _SHALLOW else _sqlglot.on_deep_stack(work)
-        except RecursionError:
-            return self._deeper(work)
-
-    def _deeper(self, work: Callable[[], Plan | None]) -> Plan | None:
-        try:
-            return _sqlglot.on_deep_stack(work)
-        except RecursionError as error:
-            raise UnsupportedStatement(
-                "the statement nests too deep; use WITH or a temporary table",
-                code="too-deep",
-            ) from error
+        if limits.is_shallow(source):
+            try:
+                return work()
+            except RecursionError:
+                pass
+        return _sqlglot.on_deep_stack(work)
 
 
 #: Texts of fewer characters have their shape in no time.
@@ -231,12 +214,6 @@ _NEW: Plan = Plan("", "")
 _shared: WeakValueDictionary[_Key, Pipeline] = WeakValueDictionary()
 _latest: deque[Pipeline] = deque(maxlen=8)
 _sharing = threading.Lock()
-
-
-#: sqlglot takes twice as long for each JOIN that is not followed by ON (in 30.30).
-_OPEN_JOINS = 12
-#: Relations accepted in one statement; databases take a few hundred a query.
-_REFERENCES = 2_000
 
 
 def _decisive(plan: Plan, shape: Shape) -> _Key:
@@ -254,43 +231,3 @@ def _as_written(source: Source, shape: Shape) -> Plan:
     # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
     pinned = () if source.planned else tuple(range(len(shape.given())))
     return Plan(source.text, rule.kind, rule.effect, source.words[:6], pinned=pinned)
-
-
-def _too_much(what: str, limit: int) -> UnsupportedStatement:
-    return UnsupportedStatement(
-        f"the statement has {what}, at most {limit} are understood; split it",
-        code="unsupported-construct",
-    )
-
-
-def _open_joins(words: Sequence[str]) -> int:
-    """The most JOINs at one place whose ON or USING is yet to come, or never comes."""
-    count = most = 0
-    outer = [0]
-    for i, word in enumerate(words):
-        if word == "(":
-            outer.append(count)
-        elif word == ")":
-            count = outer.pop() if len(outer) > 1 else 0
-        elif word == "JOIN" and _CLOSED.isdisjoint(words[max(i - 3, 0) : i]):
-            count += 1
-            most = max(most, count)
-        elif word in ("ON", "USING"):
-            count = max(count - 1, outer[-1])
-        elif word in ("FROM", "WHERE", "UNION", "EXCEPT", "INTERSECT"):
-            count = outer[-1]
-    return most
-
-
-_CLOSED = frozenset(("CROSS", "NATURAL"))
-
-
-def _depth(words: Sequence[str]) -> int:
-    depth = deepest = 0
-    for word in words:
-        if word == "(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif word == ")":
-            depth -= 1
-    return deepest
