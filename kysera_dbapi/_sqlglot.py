@@ -16,6 +16,8 @@ from sqlglot import tokens as _tokens
 from sqlglot.dialects.dialect import Dialect as _Sqlglot
 from sqlglot.errors import ParseError, SqlglotError
 
+from kysera_dbapi.errors import UnsupportedStatement
+
 __all__ = [
     "MAX_DEPTH",
     "ParseError",
@@ -111,7 +113,8 @@ def on_deep_stack(work: Callable[[], _Result]) -> _Result:
 
     Pure sqlglot recurses through Python frames, the compiled one through C frames:
     a thread with its own large C stack and a raised frame limit serves both. It sees
-    the caller's context variables.
+    the caller's context variables. Raises ``UnsupportedStatement`` (too-deep) if that
+    is not enough: NOT NOT NOT ... nests without parentheses.
     """
     context = copy_context()
     outcome: list[_Result] = []
@@ -133,6 +136,11 @@ def on_deep_stack(work: Callable[[], _Result]) -> _Result:
         finally:
             sys.setrecursionlimit(limit)
             threading.stack_size(stack)
+    if failure and isinstance(failure[0], RecursionError):
+        raise UnsupportedStatement(
+            "the statement nests too deep; use WITH or a temporary table",
+            code="too-deep",
+        ) from failure[0]
     if failure:
         raise failure[0]
     return outcome[0]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from kysera_dbapi import _sqlglot, program, statement
+from kysera_dbapi import _sqlglot, limits, program, statement
 from kysera_dbapi.catalogue import Catalogue, Trigger
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
@@ -18,7 +18,6 @@ from kysera_dbapi.source import MAX_TOKENS, Source, read
 __all__ = ["Planner"]
 
 _LOG = logging.getLogger("kysera_dbapi")
-_SHALLOW = 12
 
 
 class Planner:
@@ -70,7 +69,7 @@ class Planner:
         protected: frozenset[str],
         shape: Shape,
     ) -> Plan | None:
-        depth = _depth(source.words)
+        limits.check_text(source)
 
         def work() -> Plan | None:
             world = self.world
@@ -79,6 +78,7 @@ class Planner:
             if source.several or not source.planned:
                 return as_written(source, shape)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
+            limits.check_relations(draft)
             self._judge(lambda: world.check_relations(draft, protected), protected)
             intercept(active, draft)
 
@@ -91,13 +91,7 @@ class Planner:
             draft.finish()
             return program.build(draft, shape)
 
-        if depth > _sqlglot.MAX_DEPTH:
-            raise UnsupportedStatement(
-                f"parentheses nest {depth} deep, at most {_sqlglot.MAX_DEPTH} are "
-                "understood; use WITH or a temporary table",
-                code="too-deep",
-            )
-        if depth <= _SHALLOW:
+        if limits.is_shallow(source):
             try:
                 return work()
             except RecursionError:
@@ -116,14 +110,3 @@ class Planner:
             raise error
         if protected:
             _LOG.warning("would be refused: %s", error)
-
-
-def _depth(words: Sequence[str]) -> int:
-    depth = deepest = 0
-    for word in words:
-        if word == "(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif word == ")":
-            depth -= 1
-    return deepest

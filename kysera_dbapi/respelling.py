@@ -13,17 +13,22 @@ __all__ = ["respelled"]
 _T = TokenType
 #: The order in which sqlglot reads the words before JOIN; SQLite takes any.
 _ORDER = (_T.NATURAL, _T.LEFT, _T.RIGHT, _T.FULL, _T.INNER, _T.CROSS, _T.OUTER, _T.JOIN)
+_SIDES = (_T.LEFT, _T.RIGHT, _T.FULL)
+#: The tokens from one index to another, and those in their place.
+_Change = tuple[int, int, list[Token]]
 
 
 def respelled(layout: Layout) -> Sequence[Token]:
     """The layout's tokens, as sqlglot reads what the database does with them."""
-    tokens = list(layout.tokens)
+    changes = [*_values(layout)]
     for block in layout.blocks:
-        for join in _joins(block.items):
-            _respell_join(tokens, join)
+        changes += [_join(layout, join) for join in _joins(block.items)]
         if block.verb in (_T.UPDATE, _T.DELETE):
-            _respell_offset(tokens, layout, block)
-    _respell_values(tokens, layout)
+            changes += _offset(layout, block)
+    tokens = list(layout.tokens)
+    # from the end, so that the places before a change stay what they are
+    for start, end, changed in sorted(changes, key=lambda c: c[0], reverse=True):
+        tokens[start:end] = changed
     return tokens
 
 
@@ -34,43 +39,52 @@ def _joins(items: Sequence[Item]) -> Iterator[Join]:
         yield from _joins(item.group or ())
 
 
-def _respell_join(tokens: list[Token], join: Join) -> None:
-    """``a, b ON c`` is ``a JOIN b ON c``; ``LEFT NATURAL`` is ``NATURAL LEFT``."""
+def _join(layout: Layout, join: Join) -> _Change:
+    """``a, b ON c`` is ``a JOIN b ON c``; ``LEFT NATURAL`` is ``NATURAL LEFT``.
+
+    And ``a JOIN b`` is ``a CROSS JOIN b``: else sqlglot looks for an ON in all that
+    follows, twice as long for each join more.
+    """
     start, end = join.words
-    if join.comma:
-        if join.on or join.using:
-            tokens[start] = retyped(tokens[start], _T.JOIN, "JOIN")
-        return
-    tokens[start:end] = sorted(
-        tokens[start:end], key=lambda token: _ORDER.index(token.token_type)
-    )
+    words = layout.tokens[start:end]
+    conditional = bool(join.on or join.using)
+    if join.comma and conditional:
+        return start, end, [retyped(words[0], _T.JOIN, "JOIN")]
+    ordered = sorted(words, key=lambda token: _rank(token.token_type))
+    if not (join.comma or conditional or join.natural):
+        ordered = [t for t in ordered if t.token_type in _SIDES]
+        ordered.append(retyped(words[-1], _T.CROSS, "CROSS"))
+        ordered.append(words[-1])
+    return start, end, ordered
 
 
-def _respell_offset(tokens: list[Token], layout: Layout, block: Block) -> None:
+def _rank(kind: object) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def _offset(layout: Layout, block: Block) -> Iterator[_Change]:
     """``UPDATE .. LIMIT a OFFSET b`` is parsed as ``LIMIT a + b``: nothing is lost."""
     limited = False
     i = block.tail
     while i < block.end:
-        kind = tokens[i].token_type
-        limited = limited or kind is _T.LIMIT
-        if limited and kind is _T.OFFSET:
-            tokens[i] = retyped(tokens[i], _T.PLUS, "+")
+        token = layout.tokens[i]
+        limited = limited or token.token_type is _T.LIMIT
+        if limited and token.token_type is _T.OFFSET:
+            yield i, i + 1, [retyped(token, _T.PLUS, "+")]
         i = layout.close.get(i, i) + 1
 
 
-def _respell_values(tokens: list[Token], layout: Layout) -> None:
+def _values(layout: Layout) -> Iterator[_Change]:
     """``WITH c AS (..) VALUES (..)`` is ``.. SELECT * FROM (VALUES (..))``."""
     opening = {end: start for start, end in layout.close.items()}
-    for i in range(len(layout.tokens) - 1, 0, -1):
+    for i, token in enumerate(layout.tokens):
         before = opening.get(i - 1, 0) - 1
-        if tokens[i].token_type is not _T.VALUES or before < 0:
+        if token.token_type is not _T.VALUES or before < 0:
             continue
-        if layout.tokens[before].text.upper() not in ("AS", "MATERIALIZED"):
-            continue
-        end = _past_rows(layout, i + 1)
-        at = tokens[i]
-        tokens.insert(end, retyped(at, _T.R_PAREN, ")"))
-        tokens[i:i] = [retyped(at, kind, text) for kind, text in _SELECT_FROM]
+        if layout.tokens[before].text.upper() in ("AS", "MATERIALIZED"):
+            end = _past_rows(layout, i + 1)
+            yield i, i, [retyped(token, kind, text) for kind, text in _SELECT_FROM]
+            yield end, end, [retyped(token, _T.R_PAREN, ")")]
 
 
 def _past_rows(layout: Layout, i: int) -> int:
