@@ -5,33 +5,43 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 """
 
 import sqlite3 as _driver
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
+from sqlite3 import Connection as RawConnection
+from sqlite3 import Cursor as RawCursor
 from typing import Any, ClassVar
 
 from kysera_dbapi import errors
 from kysera_dbapi._context import scope
 from kysera_dbapi.connection import Connection as _Connection
+from kysera_dbapi.connection import passed
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.errors import (
     ConfigurationError,
-    UnsupportedStatement,
     reraise,
 )
+from kysera_dbapi.physical import Physical
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import Session, steps
+from kysera_dbapi.session import steps
+from kysera_dbapi.sqlite3_session import SQLite3Session, is_opened
+from kysera_dbapi.subclasses import (
+    AboveCursor,
+    BeneathCursor,
+    classes_of,
+    opening,
+    translated,
+)
 
 __all__ = [
     "CONNECTION_MEMBERS",
     "CURSOR_MEMBERS",
     "Connection",
-    "adopt",
     "connect",
     "cursor_class",
+    "opened",
     "wrap",
 ]
 
@@ -40,20 +50,19 @@ DataError DatabaseError Error IntegrityError InterfaceError InternalError
 NotSupportedError OperationalError ProgrammingError Warning autocommit commit
 create_aggregate create_collation create_function create_window_function
 enable_load_extension getconfig getlimit in_transaction interrupt isolation_level
-load_extension rollback row_factory set_progress_handler setconfig setlimit
-text_factory total_changes
+load_extension rollback row_factory setlimit set_progress_handler text_factory
+total_changes __call__
 """
 #: What becomes of each public member of ``sqlite3.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
     **dict.fromkeys(_PASSED.split(), "passed"),
-    "backup": "refused",
-    "blobopen": "refused",
-    "serialize": "refused",
-    "deserialize": "refused",
+    # refused while tables are protected, by what they would do
+    **dict.fromkeys(("backup", "serialize", "deserialize", "setconfig"), "refused"),
+    "blobopen": "planned",
     "close": "passed",
     "set_authorizer": "passed",
     "set_trace_callback": "passed",
-    "cursor": "twin",
+    **dict.fromkeys(("cursor", "__enter__", "__exit__"), "twin"),
     "execute": "planned",
     "executemany": "planned",
     "executescript": "planned",
@@ -63,7 +72,7 @@ CONNECTION_MEMBERS: dict[str, str] = {
 CURSOR_MEMBERS: dict[str, str] = {
     **dict.fromkeys(
         "arraysize close description fetchone lastrowid row_factory rowcount "
-        "setinputsizes setoutputsize".split(),
+        "setinputsizes setoutputsize __iter__ __next__ __call__".split(),
         "passed",
     ),
     "connection": "twin",
@@ -75,6 +84,8 @@ CURSOR_MEMBERS: dict[str, str] = {
 }
 
 _ABSENT: Any = object()
+#: Where ``connect`` has the connection class among the arguments after the database.
+_FACTORY = 4
 
 
 class _Planned:
@@ -84,8 +95,9 @@ class _Planned:
     rowcount: int
     arraysize: int
     _translates: ClassVar[bool]
+    _sent: str | None = None
     _proxy: "Connection"
-    _session: Session
+    _session: SQLite3Session
 
     @property
     def connection(self) -> "Connection":
@@ -121,8 +133,9 @@ class _Planned:
             explain = getattr(plugin, "explain_error", None)
             if explain is not None and plan is not None:
                 twin = explain(twin, plan, session)
+        session.failed_statement()
         if str(error).startswith("no such "):
-            session.refresh()
+            session.invalidate()
         return twin
 
     def _run(self, sql: str, plan: Plan, parameters: Any) -> None:
@@ -137,8 +150,8 @@ class _Planned:
             session.watched(session.event(sql, plan, parameters), run)
         else:
             run()
-        if plan.effect == "catalogue":
-            session.refresh()
+        if plan.effect:
+            session.done(plan)
 
     def _send(self, plan: Plan, parameters: Any) -> None:
         execute: Any = self._raw_class.execute
@@ -147,18 +160,27 @@ class _Planned:
             execute(self, plan.sql, *given)
             return
         given = () if parameters in (_ABSENT, None) else parameters
-        todo = steps(plan, given)
+        execute(self, plan.sql, self._prepared(plan, given))
+
+    def _prepared(self, plan: Plan, parameters: Any) -> Any:
+        """Run what comes before the plan's statement; returns its parameters."""
+        todo = steps(plan, parameters)
         rows: Any = None
         try:
             while True:
-                rows = self._session.execute(*todo.send(rows))
+                sql, values = todo.send(rows)
+                if self._translates and sql is plan.image_sql:
+                    sql = translated(sql, self._session.pipeline.lexers[1])
+                rows = self._session.execute(sql, values)
         except StopIteration as done:
-            execute(self, *done.value)
+            return done.value[1]
 
-    def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
+    def _atomic(
+        self, plan: Plan, *, stepped: bool = False
+    ) -> AbstractContextManager[None]:
         if not plan.companions:
             return nullcontext()
-        return self._proxy._atomic()
+        return self._session.atomic(plan, stepped=stepped)
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
         """Plan the statement once and execute it for each of ``rows``."""
@@ -173,8 +195,8 @@ class _Planned:
                 session.watched(event, lambda: self._send_many(plan, rows))
             else:
                 self._send_many(plan, rows)
-            if plan.effect == "catalogue":
-                session.refresh()
+            if plan.effect:
+                session.done(plan)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
             twin = self._failed(error, plan)
             raise twin from twin.__cause__
@@ -182,15 +204,13 @@ class _Planned:
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> int:
         if plan.companions:
-            raise UnsupportedStatement(
-                "executemany of a DELETE with declared children is not supported; "
-                "execute it row by row",
-                code="unsupported-construct",
-            )
-        if plan.program is not None:
+            # the driver asks for a row when it has done with the one before
+            rows = (self._prepared(plan, row) for row in rows)
+        elif plan.program is not None:
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
-        self._raw_class.executemany(self, plan.sql, rows)
+        with self._atomic(plan, stepped=True):
+            self._raw_class.executemany(self, plan.sql, rows)
         return int(self.rowcount)
 
     def executescript(self, script: str, /) -> Any:
@@ -201,8 +221,9 @@ class _Planned:
                 # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
             _check_size(script, session.raw)
-            _driver.Cursor.executescript(self, "")  # the driver's checks and its commit
-            self._proxy._run_script(script)
+            RawCursor.executescript(self, "")  # the driver's checks and its commit
+            session.ended(undone=False)
+            session.run_script(script, self._proxy.cursor)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
             twin = self._failed(error, None)
             raise twin from twin.__cause__
@@ -230,103 +251,129 @@ def _check_text(sql: Any) -> None:
         sql.encode()
 
 
-def _check_size(script: str, raw: _driver.Connection) -> None:
+def _check_size(script: str, raw: RawConnection) -> None:
     if len(script.encode()) > raw.getlimit(_driver.SQLITE_LIMIT_SQL_LENGTH):
         raise _driver.DataError("query string is too large")
 
 
 @cache
-def cursor_class(raw: Any) -> type[_driver.Cursor]:
-    """The planned twin of a cursor class; a caller's own class stays beneath it."""
-    if not (isinstance(raw, type) and issubclass(raw, _driver.Cursor)):
-        raise ConfigurationError(
-            f"the cursor factory must be a subclass of sqlite3.Cursor, got {raw!r}",
-            code="configuration",
-        )
-    translates = raw.execute is not _driver.Cursor.execute
-    return type(
-        raw.__name__,
-        (_Planned, raw),
-        {"_raw_class": raw, "_translates": translates, "__module__": raw.__module__},
-    )
+def cursor_class(theirs: Any) -> type[Any]:
+    """The planned class of the driver's cursor class, or of a program's own.
 
-
-def _maker(factory: Any, raw: _driver.Connection) -> tuple[Any, ...]:
-    """What the driver's ``cursor()`` is given, if anything.
-
-    It calls a callable and checks the result, and a connection's own class may have
-    its own ``cursor()``: their cursors become twins afterwards.
+    A program's class lies between two of ours: what is called on the cursor is
+    planned, and so is what the class itself sends by ``super()``.
     """
-    if factory is _ABSENT:
-        theirs = type(raw).cursor is not _driver.Connection.cursor
-        return () if theirs else (cursor_class(_driver.Cursor),)
-    if isinstance(factory, type) and issubclass(factory, _driver.Cursor):
-        return (cursor_class(factory),)
-    return (factory,)
+    members: dict[str, Any] = {"__module__": theirs.__module__}
+    members["_planner"] = _Planned
+    if theirs is RawCursor or "_kysera_original" in vars(theirs):
+        members |= {"_raw_class": RawCursor, "_translates": False}
+        return type("Cursor", (_Planned, RawCursor), members)
+    own = theirs.execute not in (RawCursor.execute, BeneathCursor.execute)
+    members |= {"_raw_class": AboveCursor(theirs), "_translates": own}
+    return type(theirs.__name__, (_Planned, theirs, BeneathCursor), members)
 
 
-def _twin_of(made: Any) -> Any:
-    """A cursor that a callable or a connection's own class made, but planned."""
-    if isinstance(made, _Planned):
-        return made
-    twin = cursor_class(type(made))
-    if type(made) is _driver.Cursor:  # it has nothing that a new one has not
-        return _driver.Connection.cursor(made.connection, twin)
-    try:
-        made.__class__ = twin
-    except TypeError as error:
-        raise ConfigurationError(
-            f"cannot plan the statements of {type(made).__name__}: {error}; pass the "
-            "class itself as the cursor factory",
-            code="configuration",
-        ) from error
-    return made
+_PLAIN = cursor_class(RawCursor)
 
 
-class _Session(Session):
-    """Reads its own rows as text, whatever the caller's connection makes of text."""
-
-    def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
-        """Run SQL of our own on the raw connection; no plugin edits it."""
-        theirs, self.raw.text_factory = self.raw.text_factory, _decode
-        try:
-            return super().execute(sql, parameters)
-        finally:
-            self.raw.text_factory = theirs
-
-
-def _decode(text: bytes) -> str:
-    return text.decode(errors="surrogateescape")
-
-
-class Connection(_Connection):
+class Connection(Physical, _Connection):
     """A wrapped ``sqlite3.Connection``."""
 
     members = CONNECTION_MEMBERS
+    planned: "type[Connection]"  # type: ignore[assignment]
+    _self_session: SQLite3Session
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        """Compile a statement, as the driver does; it cannot be executed."""
-        return self._self_session.raw(*args, **options)
+    settable = frozenset(
+        ("autocommit", "isolation_level", "row_factory", "text_factory")
+    )
 
-    def __enter__(self) -> "Connection":
-        self._self_session.raw.__enter__()
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in ("autocommit", "isolation_level"):
+            session = self._self_session
+            if not session.raw.in_transaction:  # they may have committed
+                session.ended(undone=False)
+
+    def _is_raw(self, found: Any) -> bool:
+        return _is_raw_cursor(found)
+
+    def __enter__(self) -> Any:
+        session = self._self_session
+        try:
+            RawConnection.__enter__(session.raw)
+        except _driver.Error as error:
+            reraise(error, _driver)
         return self
 
     def __exit__(self, *exception: Any) -> Any:
-        return self._self_session.raw.__exit__(*exception)
+        """As the driver: commit, or roll back after an error or a failed commit."""
+        session = self._self_session
+        undone = True
+        try:
+            answer = RawConnection.__exit__(session.raw, *exception)
+            undone = exception[:1] != (None,)
+            return answer
+        except _driver.Error as error:
+            reraise(error, _driver)
+        finally:
+            session.ended(undone=undone)
+
+    def commit(self) -> None:
+        """Commit the open transaction."""
+        session = self._self_session
+        try:
+            RawConnection.commit(session.raw)
+        except _driver.Error as error:
+            reraise(error, _driver)
+        session.ended(undone=False)
+
+    def rollback(self) -> None:
+        """Undo the open transaction."""
+        session = self._self_session
+        try:
+            RawConnection.rollback(session.raw)
+        except _driver.Error as error:
+            reraise(error, _driver)
+        session.ended(undone=True)
 
     def cursor(self, factory: Any = _ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
 
-        Raises ``ConfigurationError`` if the cursor that was made cannot be planned.
+        A callable that is no class is given this connection, not the raw one. Raises
+        ``ConfigurationError`` if what it makes is a cursor past the plugins.
         """
         session = self._self_session
+        make: Any = _PLAIN
+        if factory is not _ABSENT and factory is not RawCursor:
+            make = self._maker(factory)
         try:
-            made = _twin_of(session.raw.cursor(*_maker(factory, session.raw)))
+            made = RawConnection.cursor(session.raw, make)
         except (_driver.Error, errors.Error) as error:
             reraise(error, _driver)
         made._proxy, made._session = self, session
         return made
+
+    def _maker(self, factory: Any) -> Any:
+        """What the driver's ``cursor()`` is to call, with the raw connection."""
+        if isinstance(factory, type) and issubclass(factory, RawCursor):
+            planned = (
+                factory if issubclass(factory, _Planned) else cursor_class(factory)
+            )
+            return lambda _: type.__call__(planned, self)
+        if not callable(factory):
+            return factory
+
+        def make(_: Any) -> Any:
+            made = factory(self)
+            if _is_raw_cursor(made):
+                raise ConfigurationError(
+                    f"the cursor factory {factory!r} made a cursor past the plugins; "
+                    "pass a cursor class, or let it call cursor() of its argument",
+                    code="configuration",
+                )
+            return made
+
+        return make
 
     def execute(self, sql: str, *parameters: Any) -> Any:
         """A new cursor, having executed the statement."""
@@ -348,6 +395,10 @@ class Connection(_Connection):
         """Show a callable each statement that is run, but not what we read."""
         self._set_callback("set_trace_callback", args, options, None)
 
+    def set_progress_handler(self, *args: Any, **options: Any) -> None:
+        """Call a callable as statements go on, but not while we read."""
+        self._set_callback("set_progress_handler", args, options, 0)
+
     def _set_callback(
         self, member: str, args: Any, options: Any, meanwhile: int | None
     ) -> None:
@@ -360,8 +411,8 @@ class Connection(_Connection):
 
             return called if callable(callback) else callback
 
-        getattr(session.raw, member)(
-            *map(quiet, args), **{k: quiet(v) for k, v in options.items()}
+        getattr(RawConnection, member)(
+            session.raw, *map(quiet, args), **{k: quiet(v) for k, v in options.items()}
         )
 
     def close(self) -> None:
@@ -370,7 +421,7 @@ class Connection(_Connection):
         try:
             session.close()
         finally:
-            session.raw.close()
+            RawConnection.close(session.raw)
 
     def iterdump(self, **options: Any) -> Iterator[str]:
         """The SQL of what the caller may see: it runs on the proxy."""
@@ -378,137 +429,59 @@ class Connection(_Connection):
 
         session = self._self_session
         if not session.plugins:
-            return session.raw.iterdump(**options)  # type: ignore[no-any-return]
+            return RawConnection.iterdump(session.raw, **options)
         check = violations(session.catalogue, session.dialect)
         reader = Reader(self.cursor(), check)
         return _iterdump(reader, **options)  # type: ignore[no-any-return]
 
-    def backup(self, target: Any, **options: Any) -> None:
-        """Copy the database; refused while a plugin protects tables."""
-        self._refuse_whole("backup")
-        raw = target.unwrap() if isinstance(target, Connection) else target
-        self._self_session.raw.backup(raw, **options)
 
-    def serialize(self, **options: Any) -> bytes:
-        """The database as bytes; refused while a plugin protects tables."""
-        self._refuse_whole("serialize")
-        return bytes(self._self_session.raw.serialize(**options))
-
-    def deserialize(self, data: Any, /, **options: Any) -> None:
-        """Replace the database; refused while a plugin protects tables."""
-        self._refuse_whole("deserialize")
-        self._self_session.raw.deserialize(data, **options)
-        self._self_session.refresh()
-
-    def blobopen(self, *args: Any, **options: Any) -> Any:
-        """Open a value; refused while a plugin protects tables."""
-        self._refuse_whole("blobopen")
-        return self._self_session.raw.blobopen(*args, **options)
-
-    def _refuse_whole(self, member: str) -> None:
-        session = self._self_session
-        active = [p for p in session.plugins if f"bypass:{p.name}" not in scope()]
-        if any(p.protected(session.catalogue) for p in active):
-            raise session.error(
-                UnsupportedStatement(
-                    f"{member} shows hidden rows; run it under bypass()",
-                    code="unsupported-member",
-                )
-            )
-
-    def _atomic(self) -> AbstractContextManager[None]:
-        from kysera_dbapi.transaction import atomic
-
-        raw = self._self_session.raw
-        level = _implicit_level(raw)
-        begin = None if level is None else f"BEGIN {level or 'IMMEDIATE'}"
-        if level in {"DEFERRED", ""}:
-            begin = "BEGIN IMMEDIATE"
-        return atomic(raw, self._self_session.execute, begin=begin)
-
-    def _run_script(self, script: str) -> None:
-        session = self._self_session
-        raw = session.raw
-        level = _implicit_level(raw)
-        try:
-            if level is not None:
-                _set_level(raw, None)
-            for statement in _split(script, session):
-                with closing(self.cursor()) as cursor:
-                    _step_through(cursor.execute(statement), raw)
-        finally:
-            if level is not None:
-                _set_level(raw, level)
+Connection.planned = Connection
+for _name, _what in CONNECTION_MEMBERS.items():
+    _theirs = getattr(RawConnection, _name, None)
+    if _what == "passed" and callable(_theirs) and _name not in vars(Connection):
+        setattr(Connection, _name, passed(_theirs))
 
 
-def _implicit_level(raw: _driver.Connection) -> str | None:
-    """How the driver begins a transaction before DML; None if it leaves that alone.
-
-    With the ``autocommit`` of Python 3.12 set, ``isolation_level`` has no effect.
-    """
-    legacy = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL
-    return raw.isolation_level if getattr(raw, "autocommit", legacy) == legacy else None
-
-
-def _step_through(cursor: _driver.Cursor, raw: _driver.Connection) -> None:
-    """Run to the end, as ``executescript`` does; nobody sees the rows."""
-    cursor.row_factory = None
-    theirs, raw.text_factory = raw.text_factory, _decode
-    try:
-        deque(cursor, maxlen=0)
-    finally:
-        raw.text_factory = theirs
-
-
-def _set_level(raw: _driver.Connection, level: str | None) -> None:
-    raw.isolation_level = level  # type: ignore[assignment]
-
-
-def _split(script: str, session: Session) -> Iterator[str]:
-    """The statements of a script, by the dialect's own lexing."""
-    lexer = session.pipeline.lexers[0]
-    lexemes = [t for t in lexer.lex(script) if t.kind not in ("blank", "comment")]
-    ends = session.dialect.statement_ends([t.text.upper() for t in lexemes])
-    at = first = 0
-    for end in [*ends, len(lexemes)]:
-        if end > first:
-            stop = lexemes[end].start if end < len(lexemes) else len(script)
-            yield script[at:stop].strip()
-        if end < len(lexemes):
-            at = lexemes[end].end
-        first = end + 1
+def _is_raw_cursor(found: Any) -> bool:
+    return issubclass(type(found), RawCursor) and not isinstance(found, _Planned)
 
 
 def wrap(
-    raw: _driver.Connection, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
+    raw: RawConnection, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
 ) -> Connection:
     """Wrap an open connection. Raises ``ConfigurationError`` if it is wrapped."""
+    made = _wrapped(raw, ordered(plugins), mode)
+    _start(made)
+    return made
+
+
+def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
     if isinstance(raw, Connection):
         raise ConfigurationError(
             "the connection is wrapped already; wrap the raw one",
             code="already-wrapped",
         )
-    session = _Session(
+    if not isinstance(raw, RawConnection):
+        raise ConfigurationError(
+            f"cannot wrap {type(raw).__qualname__}; pass a connection of sqlite3",
+            code="driver-mismatch",
+        )
+    session = SQLite3Session(
         raw,
         _driver,
         get_dialect("sqlite"),
-        plugins=ordered(plugins),
+        plugins=plugins,
         mode=mode,
-        opened=_is_opened(raw),
+        opened=is_opened(raw),
     )
-    return Connection(raw, session)
+    class_, planned = classes_of(type(raw), Connection)
+    return planned(raw, session, class_)
 
 
-def _is_opened(raw: _driver.Connection) -> bool:
-    """Whether the driver's ``__init__`` ran: a factory's may leave it out.
-
-    Such a connection can do nothing; its plugins do not start, and protect by name.
-    """
-    try:
-        raw.in_transaction  # noqa: B018
-    except _driver.ProgrammingError as error:
-        return "not called" not in str(error)
-    return True
+def _start(made: Connection) -> None:
+    session = made._self_session
+    if is_opened(session.raw):
+        session.start()
 
 
 def connect(
@@ -516,29 +489,42 @@ def connect(
     *args: Any,
     plugins: Sequence[Plugin] = (),
     mode: Mode = "normal",
-    opener: Callable[..., _driver.Connection] = _driver.connect,
+    opener: Callable[..., RawConnection] = _driver.connect,
     **kwargs: Any,
 ) -> Connection:
     """``sqlite3.connect`` with plugins; other arguments are the driver's own."""
     checked = ordered(plugins)
-    return adopt(opener(database, *args, **kwargs), plugins=checked, mode=mode)
+    factory = args[_FACTORY] if len(args) > _FACTORY else kwargs.get("factory")
+    if isinstance(factory, type) and issubclass(factory, RawConnection):
+        beneath, _ = classes_of(factory, Connection)
+        if len(args) > _FACTORY:
+            args = (*args[:_FACTORY], beneath, *args[_FACTORY + 1 :])
+        else:
+            kwargs["factory"] = beneath
+    return opened(lambda: opener(database, *args, **kwargs), plugins=checked, mode=mode)
 
 
-def adopt(raw: Any, *, plugins: Sequence[Plugin], mode: Mode) -> Connection:
-    """Wrap a connection that was just made; it is closed if that fails.
+def opened(
+    make: Callable[[], Any], *, plugins: Sequence[Plugin], mode: Mode
+) -> Connection:
+    """Make a connection and wrap it; it is closed if that fails.
 
     What is wrapped already, with the same plugins, comes back: a connection factory
     may call an installed constructor.
     """
+    with opening(lambda raw: _wrapped(raw, plugins, mode)) as made:
+        raw = make()
     if isinstance(raw, Connection):
         session = raw._self_session
         if (session.plugins, session.mode) == (tuple(plugins), mode):
             return raw
     try:
-        return wrap(raw, plugins=plugins, mode=mode)
+        found: Connection = made.get(id(raw)) or _wrapped(raw, plugins, mode)
+        _start(found)
     except BaseException:
-        raw.close()
+        RawConnection.close(raw)
         raise
+    return found
 
 
 #: The rest of the driver's module: its exceptions, types and constants.

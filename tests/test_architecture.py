@@ -40,16 +40,20 @@ DIRECTIONS = {
     "plugin": "edits statement catalogue errors",
     "plan": "edits",
     "pipeline": "plan plugin edits statement _context",
-    "transaction": "errors protocols",
+    "transaction": "",
+    "script": "dialect shape",
     "explanation": "plan",
     "session": "pipeline transaction",
     "connection": "session explanation",
     "dump": "catalogue dialect",
-    "sqlite3": "connection dump",
+    "physical": "session",
+    "subclasses": "connection",
+    "sqlite3_session": "session script",
+    "sqlite3": "connection dump physical sqlite3_session subclasses",
     "psycopg": "connection",
     "pymysql": "connection",
     "_connect": "connection sqlite3 psycopg pymysql",
-    "_install": "connection sqlite3",
+    "_install": "connection sqlite3 subclasses",
 }
 #: These may import what is written here and no more.
 PLUGINS = {

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi import errors
 from kysera_dbapi import sqlite3 as shim_module
 from kysera_dbapi.plugins import SoftDelete
 from tests.compat.shop import PROTECTED, Driver, create
@@ -87,7 +86,7 @@ def test_cursors_of_a_callable_are_planned(
     factory: type[sqlite3.Cursor], tmp_path: Path
 ) -> None:
     with closing(connected(tmp_path)) as connection:
-        cursor = connection.cursor(lambda raw: factory(raw))
+        cursor = connection.cursor(lambda wrapped: wrapped.cursor(factory))
         assert isinstance(cursor, factory)
         assert cursor.execute(IDS).fetchall() == LIVE
         assert cursor.connection is connection
@@ -100,12 +99,12 @@ def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
 
     with (
         closing(connected(tmp_path, factory=NoCursor)) as connection,
-        pytest.raises(errors.ConfigurationError, match=r"sqlite3\.Cursor"),
+        pytest.raises(AttributeError, match="no attribute 'execute'"),
     ):
         connection.execute(IDS)
     with closing(connected(tmp_path / "rigid")) as connection:
-        with pytest.raises(errors.ConfigurationError, match="pass the class itself"):
-            connection.cursor(lambda raw: Rigid(raw))
+        with pytest.raises(TypeError, match=r"must be sqlite3\.Connection"):
+            connection.cursor(lambda wrapped: Rigid(wrapped))
         assert connection.cursor(Rigid).execute(IDS).fetchall() == LIVE
 
 
