@@ -7,7 +7,7 @@ hidden rows), *passed* (the driver's own).
 
 from collections.abc import Callable, Mapping
 from functools import update_wrapper
-from inspect import getattr_static
+from inspect import Signature, getattr_static, signature
 from types import MemberDescriptorType
 from typing import Any, NoReturn
 
@@ -26,7 +26,7 @@ _OWN = ("explain", "refresh", "unwrap")
 class _StandIn:
     """What wrapt holds in the raw connection's place.
 
-    wrapt shows what it holds as ``__wrapped__``, and ``inspect.unwrap`` follows that.
+    wrapt shows what it holds as ``__wrapped__``, and ``inspect`` follows that.
     """
 
     __slots__ = ("_class",)
@@ -65,6 +65,8 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         if name in self.members:
             # of another version of the driver
             raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
+        if name == "__signature__":
+            return _signature(session.raw)
         found = _ABSENT if name.startswith("__") else self._own_attribute(name)
         if found is not _ABSENT:
             return found
@@ -165,6 +167,13 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
             return session.refresh()
         except Exception as error:
             reraise(error, session.driver)
+
+
+def _signature(raw: Any) -> Signature:
+    try:
+        return signature(raw)
+    except (TypeError, ValueError) as error:
+        raise AttributeError("__signature__") from error
 
 
 def _named(connection: Any) -> str:

@@ -6,9 +6,10 @@ one beneath is what the methods of the program's class reach by ``super()``.
 
 from abc import ABCMeta
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, update_wrapper
+from inspect import signature
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
@@ -46,13 +47,15 @@ class Constructor(ABCMeta):
         """
         original = beneath.__base__
         assert original is not None
-        members = {
+        members: dict[str, Any] = {
             "__slots__": (),
             "__module__": original.__module__,
             "__doc__": original.__doc__,
             "_kysera_original": original,
             "_kysera_make": staticmethod(make),
         }
+        with suppress(ValueError):  # not every version's class tells
+            members["__signature__"] = signature(original)
         return cls(original.__name__, (beneath,), members)
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
