@@ -131,6 +131,10 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         raw = self._self_session.raw
         return sorted({*dir(type(raw)), *getattr(raw, "__dict__", ()), *_OWN})
 
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise AttributeError(f"{_named(self)} has no attribute '__dict__'")
+
     def __repr__(self) -> str:
         return f"<{_named(self)} at {id(self):#x}>"
 

@@ -21,6 +21,7 @@ _SETTINGS = ("SQLITE_DBCONFIG_WRITABLE_SCHEMA", "SQLITE_DBCONFIG_RESET_DATABASE"
 class Physical:
     """The part of a wrapped connection that guards its physical members."""
 
+    __slots__ = ()
     _self_session: Session
 
     def cursor(self) -> Any:

@@ -72,7 +72,7 @@ CONNECTION_MEMBERS: dict[str, str] = {
 CURSOR_MEMBERS: dict[str, str] = {
     **dict.fromkeys(
         "arraysize close description fetchone lastrowid row_factory rowcount "
-        "setinputsizes setoutputsize __iter__ __next__ __call__".split(),
+        "setinputsizes setoutputsize __iter__ __next__".split(),
         "passed",
     ),
     "connection": "twin",
