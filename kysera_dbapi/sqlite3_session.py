@@ -10,7 +10,7 @@ from typing import Any
 
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
-from kysera_dbapi.script import split
+from kysera_dbapi.script import nulls, split
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import Begin, atomic
 
@@ -62,7 +62,8 @@ class SQLite3Session(Session):
             lexer = self.pipeline.lexers[0]
             for statement in split(script, lexer, self.dialect):
                 with closing(new_cursor()) as cursor:
-                    _step_through(cursor.execute(statement), self.raw)
+                    cursor.execute(statement, nulls(statement, lexer))
+                    _step_through(cursor, self.raw)
         finally:
             if level is not None:
                 self.raw.isolation_level = level
