@@ -9,6 +9,7 @@ from weakref import WeakSet
 from kysera_dbapi import sqlite3
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.session import check_mode
 from kysera_dbapi.subclasses import (
     BeneathConnection,
     BeneathCursor,
@@ -153,13 +154,14 @@ def install(
     ``sqlite3.dbapi2`` and ``_sqlite3``, and the subclasses of ``Connection`` that there
     are, and those made later. ``connect`` and ``Connection`` that a program imported by
     name before stay raw. Raises ``ConfigurationError``: already-installed,
-    missing-driver, or a plugin's.
+    missing-driver, unknown-mode, or a plugin's.
     """
     if driver != "sqlite3":
         raise ConfigurationError(
             f"cannot install into {driver!r}; known is sqlite3", code="missing-driver"
         )
     installation = _Installation(ordered(plugins), mode)
+    check_mode(mode)
     with _lock:
         if driver in _installed:
             raise ConfigurationError(

@@ -15,9 +15,18 @@ from kysera_dbapi.plugin import Event, Mode, Plugin, destroy, hooks, initialise
 from kysera_dbapi.protocols import Parameters
 from kysera_dbapi.transaction import Stack, read
 
-__all__ = ["Session", "steps"]
+__all__ = ["Session", "check_mode", "steps"]
 
 _MODES = ("normal", "strict", "report")
+
+
+def check_mode(mode: object) -> None:
+    """Raise ``ConfigurationError`` (unknown-mode) for what is no mode."""
+    if mode not in _MODES:
+        raise ConfigurationError(
+            f"unknown mode {mode!r}; known are {', '.join(_MODES)}",
+            code="unknown-mode",
+        )
 
 
 class Session:
@@ -36,11 +45,7 @@ class Session:
         mode: Mode,
         opened: bool = True,
     ) -> None:
-        if mode not in _MODES:
-            raise ConfigurationError(
-                f"unknown mode {mode!r}; known are {', '.join(_MODES)}",
-                code="unknown-mode",
-            )
+        check_mode(mode)
         self.raw = raw
         self.driver = driver
         self.dialect = dialect

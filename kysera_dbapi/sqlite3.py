@@ -6,7 +6,7 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 
 import sqlite3 as _driver
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
@@ -25,7 +25,7 @@ from kysera_dbapi.errors import (
 from kysera_dbapi.physical import Physical
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import steps
+from kysera_dbapi.session import check_mode, steps
 from kysera_dbapi.sqlite3_session import SQLite3Session, is_opened
 from kysera_dbapi.subclasses import (
     AboveCursor,
@@ -343,9 +343,7 @@ class Connection(Physical, _Connection):
         ``ConfigurationError`` if what it makes is a cursor past the plugins.
         """
         session = self._self_session
-        make: Any = _PLAIN
-        if factory is not _ABSENT and factory is not RawCursor:
-            make = self._maker(factory)
+        make = _PLAIN if factory is _ABSENT else self._maker(factory)
         try:
             made = RawConnection.cursor(session.raw, make)
         except (_driver.Error, errors.Error) as error:
@@ -356,9 +354,11 @@ class Connection(Physical, _Connection):
     def _maker(self, factory: Any) -> Any:
         """What the driver's ``cursor()`` is to call, with the raw connection."""
         if isinstance(factory, type) and issubclass(factory, RawCursor):
-            planned = (
-                factory if issubclass(factory, _Planned) else cursor_class(factory)
-            )
+            planned: Any = factory
+            if not issubclass(factory, _Planned):
+                planned = cursor_class(factory)
+            if not issubclass(planned, BeneathCursor):
+                return planned
             return lambda _: type.__call__(planned, self)
         if not callable(factory):
             return factory
@@ -461,7 +461,7 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
             "the connection is wrapped already; wrap the raw one",
             code="already-wrapped",
         )
-    if not isinstance(raw, RawConnection):
+    if not issubclass(type(raw), RawConnection):
         raise ConfigurationError(
             f"cannot wrap {type(raw).__qualname__}; pass a connection of sqlite3",
             code="driver-mismatch",
@@ -494,6 +494,7 @@ def connect(
 ) -> Connection:
     """``sqlite3.connect`` with plugins; other arguments are the driver's own."""
     checked = ordered(plugins)
+    check_mode(mode)
     factory = args[_FACTORY] if len(args) > _FACTORY else kwargs.get("factory")
     if isinstance(factory, type) and issubclass(factory, RawConnection):
         beneath, _ = classes_of(factory, Connection)
@@ -522,7 +523,8 @@ def opened(
         found: Connection = made.get(id(raw)) or _wrapped(raw, plugins, mode)
         _start(found)
     except BaseException:
-        RawConnection.close(raw)
+        with suppress(TypeError):  # a factory may make anything
+            (Connection if isinstance(raw, Connection) else RawConnection).close(raw)
         raise
     return found
 

@@ -87,9 +87,6 @@ class BeneathCursor(RawCursor):
     """Beneath a program's own cursor class: what its methods reach by ``super()``."""
 
     __slots__ = ()
-    #: The class that plans, where there is one above.
-    _planner: Any = None
-    _sent: str | None = None
 
     def __init__(self: Any, connection: Any) -> None:
         if isinstance(connection, Connection):
@@ -97,36 +94,39 @@ class BeneathCursor(RawCursor):
             connection = self._session.raw
         super().__init__(connection)
 
-    def _routed(self: Any, name: str, sql: Any, *parameters: Any) -> Any:
-        theirs = getattr(RawCursor, name)
-        if self._planner is None or self._is_sent(sql):
-            return theirs(self, sql, *parameters)
-        # a text of the program's own class: planned, and past that class
-        self._raw_class, self._translates = RawCursor, False
-        try:
-            return getattr(self._planner, name)(self, sql, *parameters)
-        finally:
-            del self._raw_class, self._translates
-
-    def _is_sent(self: Any, sql: Any) -> bool:
-        """Whether a text is the planned one, or its translation, on its way down."""
-        if self._sent is None:
-            return vars(self).get("_raw_class") is RawCursor
-        if sql == self._sent:
-            return True
-        return bool(sql == translated(self._sent, self._session.pipeline.lexers[1]))
-
     def execute(self, sql: Any, *parameters: Any) -> Any:
         """Plan the statement, unless it was, and execute it."""
-        return self._routed("execute", sql, *parameters)
+        return _routed(self, "execute", sql, *parameters)
 
     def executemany(self, sql: Any, rows: Any, /) -> Any:
         """Plan the statement, unless it was, and execute it for each of ``rows``."""
-        return self._routed("executemany", sql, rows)
+        return _routed(self, "executemany", sql, rows)
 
     def executescript(self, script: Any, /) -> Any:
         """Plan the script's statements and execute them."""
-        return self._routed("executescript", script)
+        return _routed(self, "executescript", script)
+
+
+def _routed(cursor: Any, name: str, sql: Any, *parameters: Any) -> Any:
+    theirs = getattr(RawCursor, name)
+    if getattr(cursor, "_planner", None) is None or _is_sent(cursor, sql):
+        return theirs(cursor, sql, *parameters)
+    # a text of the program's own class: planned, and past that class
+    cursor._raw_class, cursor._translates = RawCursor, False
+    try:
+        return getattr(cursor._planner, name)(cursor, sql, *parameters)
+    finally:
+        del cursor._raw_class, cursor._translates
+
+
+def _is_sent(cursor: Any, sql: Any) -> bool:
+    """Whether a text is the planned one, or its translation, on its way down."""
+    sent = cursor._sent
+    if sent is None:
+        return False
+    return bool(
+        sql == sent or sql == translated(sent, cursor._session.pipeline.lexers[1])
+    )
 
 
 class AboveCursor:
