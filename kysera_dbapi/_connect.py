@@ -13,6 +13,7 @@ from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.session import check_mode
 
 if TYPE_CHECKING:
     from kysera_dbapi import sqlite3
@@ -46,6 +47,7 @@ def connect(
     bad-url, unknown-scheme, missing-driver, or what the plugins find wrong.
     """
     ordered(plugins)
+    check_mode(mode)
     if isinstance(driver, str):
         args, kwargs = _from_url(driver, args, kwargs)
     elif getattr(driver, "__name__", "") not in ("sqlite3", "sqlite3.dbapi2"):

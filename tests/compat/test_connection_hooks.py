@@ -93,11 +93,7 @@ def test_cursors_of_a_callable_are_planned(
     factory: type[sqlite3.Cursor], tmp_path: Path
 ) -> None:
     with closing(connected(tmp_path)) as connection:
-
-        def make(raw: sqlite3.Connection) -> sqlite3.Cursor:
-            return factory(raw)
-
-        cursor = connection.cursor(make)
+        cursor = connection.cursor(lambda wrapped: wrapped.cursor(factory))
         assert isinstance(cursor, factory)
         assert cursor.execute(IDS).fetchall() == LIVE
         assert cursor.connection is connection
@@ -110,16 +106,12 @@ def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
 
     with (
         closing(connected(tmp_path, factory=NoCursor)) as connection,
-        pytest.raises(errors.ConfigurationError, match=r"sqlite3\.Cursor"),
+        pytest.raises(AttributeError, match="no attribute 'execute'"),
     ):
         connection.execute(IDS)
     with closing(connected(tmp_path / "rigid")) as connection:
-
-        def make(raw: sqlite3.Connection) -> Rigid:
-            return Rigid(raw)
-
-        with pytest.raises(errors.ConfigurationError, match="pass the class itself"):
-            connection.cursor(make)
+        with pytest.raises(TypeError, match=r"must be sqlite3\.Connection"):
+            connection.cursor(lambda wrapped: Rigid(wrapped))
         assert connection.cursor(Rigid).execute(IDS).fetchall() == LIVE
 
 
