@@ -291,7 +291,8 @@ class Connection(Physical, _Connection):
         super().__setattr__(name, value)
         if name in ("autocommit", "isolation_level"):
             session = self._self_session
-            if not session.raw.in_transaction:  # they may have committed
+            # they may have committed
+            if not session.closed and not session.raw.in_transaction:
                 session.ended(undone=False)
 
     def _is_raw(self, found: Any) -> bool:
@@ -411,9 +412,11 @@ class Connection(Physical, _Connection):
 
             return called if callable(callback) else callback
 
-        getattr(RawConnection, member)(
-            session.raw, *map(quiet, args), **{k: quiet(v) for k, v in options.items()}
-        )
+        named = {name: quiet(value) for name, value in options.items()}
+        try:
+            getattr(RawConnection, member)(session.raw, *map(quiet, args), **named)
+        except _driver.Error as error:
+            reraise(error, _driver)
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
@@ -428,11 +431,14 @@ class Connection(Physical, _Connection):
         from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
 
         session = self._self_session
-        if not session.plugins:
-            return RawConnection.iterdump(session.raw, **options)
-        check = violations(session.catalogue, session.dialect)
-        reader = Reader(self.cursor(), check)
-        return _iterdump(reader, **options)  # type: ignore[no-any-return]
+        try:
+            if not session.plugins:
+                yield from RawConnection.iterdump(session.raw, **options)
+                return
+            check = violations(session.catalogue, session.dialect)
+            yield from _iterdump(Reader(self.cursor(), check), **options)
+        except _driver.Error as error:
+            reraise(error, _driver)
 
 
 Connection.planned = Connection
@@ -466,14 +472,18 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
             f"cannot wrap {type(raw).__qualname__}; pass a connection of sqlite3",
             code="driver-mismatch",
         )
-    session = SQLite3Session(
-        raw,
-        _driver,
-        get_dialect("sqlite"),
-        plugins=plugins,
-        mode=mode,
-        opened=is_opened(raw),
-    )
+    try:
+        session = SQLite3Session(
+            raw,
+            _driver,
+            get_dialect("sqlite"),
+            plugins=plugins,
+            mode=mode,
+            opened=is_opened(raw),
+        )
+    except _driver.Error as error:
+        error.add_note("raised while the tables of the database were read")
+        reraise(error, _driver)
     class_, planned = classes_of(type(raw), Connection)
     return planned(raw, session, class_)
 
