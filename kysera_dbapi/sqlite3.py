@@ -155,7 +155,8 @@ class _Planned:
 
     def _send(self, plan: Plan, parameters: Any) -> None:
         execute: Any = self._raw_class.execute
-        if plan.program is None and not plan.companions:
+        adds = plan.program is not None and plan.program.binding.adds
+        if not adds and not plan.companions:
             given = () if parameters is _ABSENT else (parameters,)
             execute(self, plan.sql, *given)
             return
