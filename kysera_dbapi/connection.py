@@ -158,16 +158,21 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         """What would be sent for ``sql``, and why; nothing is executed."""
         session = self._self_session
         try:
-            if session.closed:
-                session.raw_class.cursor(session.raw)  # the driver's own error
+            self._check_open()
             return Explanation.of(sql, session.plan(sql))
         except Exception as error:
             reraise(error, session.driver)
+
+    def _check_open(self) -> None:
+        session = self._self_session
+        if session.closed:
+            session.raw_class.cursor(session.raw)  # the driver's own error
 
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed."""
         session = self._self_session
         try:
+            self._check_open()
             return session.refresh()
         except Exception as error:
             reraise(error, session.driver)

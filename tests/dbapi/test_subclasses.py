@@ -112,6 +112,14 @@ def test_a_cursor_class_may_translate_placeholders(
     assert connection.cursor(Formatted).execute(sql, parameters).fetchall() == found
 
 
+def test_a_translated_deletion_may_have_named_values(connection: Any) -> None:
+    cursor = connection.cursor(Formatted)
+    cursor.execute("DELETE FROM pages WHERE id = %(n)s", {"n": 1})
+    assert cursor.rowcount == 1
+    cursor.execute("DELETE FROM letters WHERE id = %(n)s", {"n": 3})
+    assert connection.execute("SELECT id FROM pages").fetchall() == [(2,)]
+
+
 def test_a_translated_deletion_takes_the_children_along(connection: Any) -> None:
     cursor = connection.cursor(Formatted)
     cursor.execute("DELETE FROM letters WHERE id = %s", (1,))
