@@ -1,7 +1,7 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -55,6 +55,7 @@ class Session:
         #: Whether SQL of ours is running that is no part of the caller's work.
         self.reading = False
         self._stamped: object = None
+        self._declared: frozenset[str] = frozenset()
         self.catalogue = Catalogue(known=False)
         if self.plugins and opened:
             self.catalogue = self._read_catalogue()
@@ -63,7 +64,9 @@ class Session:
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
         self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
-        self.hooked = bool(self.before or self.after or self.failed)
+        hooked = bool(self.before or self.after or self.failed)
+        #: Whether there is more to an execution than to send the text.
+        self.hooked = hooked or mode == "strict"
         self.transactions = Transactions(raw)
         self._started: tuple[Plugin, ...] = ()
         if opened:
@@ -72,7 +75,7 @@ class Session:
 
     def _new_pipeline(self) -> None:
         self.pipeline = Pipeline.shared(
-            self.dialect, self.plugins, self.catalogue, self.mode
+            self.dialect, self.plugins, self.catalogue, self.mode, self._declared
         )
         self.plans = self.pipeline.plans.items
         #: The texts to send by those given, where that is all: outside of every block.
@@ -161,6 +164,17 @@ class Session:
         if not plan.keep and self.refresh():
             plan = self.pipeline.plan(text, now, format_style=style)
         return plan
+
+    def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """A block in which the database may use what the plan holds; in strict mode."""
+        return nullcontext()
+
+    def declare(self, function: str) -> None:
+        """Let strict mode know a function of the program's own."""
+        name = self.dialect.fold(function, quoted=True)
+        if self.mode == "strict" and name not in self._declared:
+            self._declared |= {name}
+            self._new_pipeline()
 
     def protected(self) -> set[str]:
         """The keys of the tables that the plugins in force protect."""

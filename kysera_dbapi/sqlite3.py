@@ -7,10 +7,11 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 import sqlite3 as _driver
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache, wraps
 from typing import Any, NoReturn, TypeGuard
 
+from kysera_dbapi.authorizer import Authorizer
 from kysera_dbapi.catalogue import Table
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.cursor import ABSENT, Planned, Translating
@@ -20,6 +21,7 @@ from kysera_dbapi.errors import (
     ConfigurationError,
     UnsupportedStatement,
 )
+from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.session import Session
 
@@ -155,11 +157,26 @@ def _twin_of(made: Any) -> Any:
 class _Session(Session):
     """Reads its own rows as text, whatever the caller's connection makes of text."""
 
+    #: In strict mode.
+    authorizer: Authorizer | None = None
+
+    def authorize(self) -> None:
+        """Let SQLite use what the plans hold, and nothing else."""
+        self.authorizer = Authorizer(self)
+        self.authorizer.install()
+
+    def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """A block in which SQLite may use what the plan holds; without one, all."""
+        if self.authorizer is None:
+            return nullcontext()
+        return self.authorizer.holding(plan)
+
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
         theirs, self.raw.text_factory = self.raw.text_factory, _decode
         try:
-            return super().execute(sql, parameters)
+            with self.holding(None):
+                return super().execute(sql, parameters)
         finally:
             self.raw.text_factory = theirs
 
@@ -181,6 +198,7 @@ class Connection(_Connection):
     """A wrapped ``sqlite3.Connection``."""
 
     members = CONNECTION_MEMBERS
+    _self_session: _Session
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Compile a statement, as the driver does; it cannot be executed."""
@@ -223,7 +241,11 @@ class Connection(_Connection):
 
     def set_authorizer(self, *args: Any, **options: Any) -> None:
         """Let a callable decide on what a statement does; not on what we read."""
-        self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        called = self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        authorizer = self._self_session.authorizer
+        if authorizer is not None:  # ours is asked first, and stays
+            authorizer.theirs = called
+            authorizer.install()
 
     def set_trace_callback(self, *args: Any, **options: Any) -> None:
         """Show a callable each statement that is run, but not what we read."""
@@ -231,7 +253,8 @@ class Connection(_Connection):
 
     def _set_callback(
         self, member: str, args: Any, options: Any, meanwhile: int | None
-    ) -> None:
+    ) -> Any:
+        """Set a callback that is not called for what we read; returns that."""
         session = self._self_session
 
         def quiet(callback: Any) -> Any:
@@ -241,9 +264,27 @@ class Connection(_Connection):
 
             return called if callable(callback) else callback
 
-        getattr(session.raw, member)(
-            *map(quiet, args), **{k: quiet(v) for k, v in options.items()}
-        )
+        given = [*map(quiet, args)]
+        named = {k: quiet(v) for k, v in options.items()}
+        getattr(session.raw, member)(*given, **named)
+        return next(iter((*given, *named.values())))
+
+    def create_function(self, *args: Any, **options: Any) -> None:
+        """Create a function, as the driver does; strict mode knows it from now on."""
+        self._create("create_function", args, options)
+
+    def create_aggregate(self, *args: Any, **options: Any) -> None:
+        """Create an aggregate, as the driver does; strict mode knows it from now on."""
+        self._create("create_aggregate", args, options)
+
+    def create_window_function(self, *args: Any, **options: Any) -> None:
+        """Create a window function; strict mode knows it from now on."""
+        self._create("create_window_function", args, options)
+
+    def _create(self, member: str, args: Any, options: Any) -> None:
+        self._passed(member)(*args, **options)
+        name = options.get("name", args[0] if args else "")
+        self._self_session.declare(str(name))
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
@@ -401,14 +442,17 @@ def wrap(
             "the connection is wrapped already; wrap the raw one",
             code="already-wrapped",
         )
+    opened = _is_opened(raw)
     session = _Session(
         raw,
         _driver,
         get_dialect("sqlite"),
         plugins=ordered(plugins),
         mode=mode,
-        opened=_is_opened(raw),
+        opened=opened,
     )
+    if session.plugins and mode == "strict" and opened:
+        session.authorize()
     return Connection(raw, session)
 
 
