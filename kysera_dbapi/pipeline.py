@@ -74,6 +74,7 @@ class Pipeline:
         plugins: Sequence[Plugin],
         catalogue: Catalogue,
         mode: Mode = "normal",
+        declared: frozenset[str] = frozenset(),
     ) -> "Pipeline":
         """The pipeline of all connections with these plugins and an equal catalogue.
 
@@ -81,16 +82,16 @@ class Pipeline:
         that come and go one by one.
         """
         # the pipeline holds what the ids are of: no id is used again while it lives
-        key = (id(dialect), *map(id, plugins), catalogue.version, mode)
+        key = (id(dialect), *map(id, plugins), catalogue.version, mode, declared)
         with _sharing:
             found = _shared.get(key)
             if found is None:
-                found = _shared[key] = cls(dialect, plugins, catalogue, mode)
+                found = _shared[key] = cls(dialect, plugins, catalogue, mode, declared)
             if found.plugins and found not in _latest:
                 _latest.append(found)
         if found.catalogue == catalogue:
             return found
-        return cls(dialect, plugins, catalogue, mode)
+        return cls(dialect, plugins, catalogue, mode, declared)
 
     def known(
         self, text: str, scope: frozenset[str], *, format_style: bool = False

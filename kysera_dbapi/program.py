@@ -47,7 +47,13 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         tuple(draft.edits),
         frozenset(r.table.key for r in draft.references),
         draft.target.table.key if draft.target else "",
-        draft.reads_columns,
+        closed=True,
+        unknown=frozenset(name.rpartition(".")[2] for name in draft.unknown),
+        queries=frozenset(
+            draft.name_of(cte.args["alias"].this)
+            for cte in draft.tree.find_all(exp.CTE)
+        ),
+        reads_columns=draft.reads_columns,
         returns=draft.tree.args.get("returning") is not None,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         counted=any(shape.counts) and bool(program or image),

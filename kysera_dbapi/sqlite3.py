@@ -276,7 +276,10 @@ class Connection(Physical, _Connection):
 
         args = tuple(map(strict, args))
         options = {name: strict(value) for name, value in options.items()}
-        self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        called = self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        if session.authorizer is not None:  # ours is asked first, and stays
+            session.authorizer.theirs = called
+            session.authorizer.install()
 
     def set_trace_callback(self, *args: Any, **options: Any) -> None:
         """Show a callable each statement that is run, but not what we read."""
@@ -288,7 +291,8 @@ class Connection(Physical, _Connection):
 
     def _set_callback(
         self, member: str, args: Any, options: Any, meanwhile: int | None
-    ) -> None:
+    ) -> Any:
+        """Set a callback that is not called for what we read; returns that."""
         session = self._self_session
 
         def quiet(callback: Any) -> Any:
@@ -298,11 +302,30 @@ class Connection(Physical, _Connection):
 
             return called if callable(callback) else callback
 
+        given = [*map(quiet, args)]
         named = {name: quiet(value) for name, value in options.items()}
         try:
-            getattr(RawConnection, member)(session.raw, *map(quiet, args), **named)
+            getattr(RawConnection, member)(session.raw, *given, **named)
         except _driver.Error as error:
             reraise(error, _driver)
+        return next(iter((*given, *named.values())))
+
+    def create_function(self, *args: Any, **options: Any) -> None:
+        """Create a function, as the driver does; strict mode knows it from now on."""
+        self._create("create_function", args, options)
+
+    def create_aggregate(self, *args: Any, **options: Any) -> None:
+        """Create an aggregate, as the driver does; strict mode knows it from now on."""
+        self._create("create_aggregate", args, options)
+
+    def create_window_function(self, *args: Any, **options: Any) -> None:
+        """Create a window function; strict mode knows it from now on."""
+        self._create("create_window_function", args, options)
+
+    def _create(self, member: str, args: Any, options: Any) -> None:
+        passed(getattr(RawConnection, member))(self, *args, **options)
+        name = options.get("name", args[0] if args else "")
+        self._self_session.declare(str(name))
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
@@ -385,8 +408,11 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
 
 def _start(made: Connection) -> None:
     session = made._self_session
-    if is_opened(session.raw):
-        session.start()
+    if not is_opened(session.raw):
+        return
+    session.start()
+    if session.plugins and session.mode == "strict":
+        session.authorize()
 
 
 def connect(

@@ -105,6 +105,11 @@ class SQLiteDialect(Dialect):
             return rule is None or rule.treatment == "refused"
         return super().is_dangerous(name)
 
+    def knows(self, name: str) -> bool:
+        """The table functions of harmless pragmas too."""
+        pragma = name.startswith("pragma_") and not self.is_dangerous(name)
+        return pragma or super().knows(name)
+
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:
         """A view sees its own database alone, a temporary one sees all."""
         return path if schema == "temp" else (schema,)
@@ -138,7 +143,8 @@ class SQLiteDialect(Dialect):
 
     def schema_differs(self, error: BaseException) -> bool:
         """SQLite knows errors of names by their texts alone."""
-        return bool(_NO_SUCH.match(str(error)))
+        unplanned = getattr(error, "code", "") == "unplanned-relation"
+        return unplanned or bool(_NO_SUCH.match(str(error)))
 
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
