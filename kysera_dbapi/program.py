@@ -133,7 +133,7 @@ def _lists_stand(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
         return False
     lists = [s for s, n in zip(spans, shape.folds, strict=True) if n >= 0]
     return not any(
-        FOLDED in str(splice.parts)
+        any(isinstance(part, str) and FOLDED in part for part in splice.parts)
         or any(splice.start < end and start < splice.end for start, end in lists)
         or any(start < splice.start < end for start, end in lists)
         for splice in draft.splices

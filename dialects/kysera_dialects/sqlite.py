@@ -132,12 +132,12 @@ class SQLiteDialect(Dialect):
 
     def schema_stamp(self, execute: Execute) -> object:
         """The schema cookies: https://www.sqlite.org/pragma.html#pragma_schema_version"""
-        names = [str(row[1]) for row in execute("PRAGMA database_list")]
+        names = {str(row[1]) for row in execute("PRAGMA database_list")}
         return [
             execute("PRAGMA foreign_keys"),
             *(
                 (name, execute(f"PRAGMA {self.quote(name)}.schema_version")[0][0])
-                for name in names
+                for name in sorted(names | {"temp"})  # listed once it is used
             ),
         ]
 
