@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from kysera_dbapi import errors
 from kysera_dbapi._context import scope
@@ -218,11 +218,13 @@ class _Planned:
         """Commit, then plan and execute the script's statements one by one."""
         session = self._session
         try:
-            if not session.plugins or not isinstance(script, str) or "\0" in script:
+            text: object = script
+            if not session.plugins or not isinstance(text, str) or "\0" in script:
                 # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
             _check_size(script, session.raw)
-            RawCursor.executescript(self, "")  # the driver's checks and its commit
+            own: Any = self
+            RawCursor.executescript(own, "")  # the driver's checks and its commit
             session.ended(undone=False)
             session.run_script(script, self._proxy.cursor)
         except (_driver.Error, _driver.Warning, errors.Error) as error:
@@ -281,8 +283,7 @@ class Connection(Physical, _Connection):
     """A wrapped ``sqlite3.Connection``."""
 
     members = CONNECTION_MEMBERS
-    planned: "type[Connection]"  # type: ignore[assignment]
-    _self_session: SQLite3Session
+    _self_session: SQLite3Session  # pyright: ignore[reportIncompatibleVariableOverride]
 
     settable = frozenset(
         ("autocommit", "isolation_level", "row_factory", "text_factory")
@@ -355,18 +356,23 @@ class Connection(Physical, _Connection):
 
     def _maker(self, factory: Any) -> Any:
         """What the driver's ``cursor()`` is to call, with the raw connection."""
+        theirs: Any = factory
         if isinstance(factory, type) and issubclass(factory, RawCursor):
             planned: Any = factory
             if not issubclass(factory, _Planned):
                 planned = cursor_class(factory)
             if not issubclass(planned, BeneathCursor):
                 return planned
-            return lambda _: type.__call__(planned, self)
-        if not callable(factory):
-            return factory
+
+            def make_planned(_: Any) -> Any:
+                return type.__call__(planned, self)
+
+            return make_planned
+        if not callable(theirs):
+            return theirs
 
         def make(_: Any) -> Any:
-            made = factory(self)
+            made = theirs(self)
             if _is_raw_cursor(made):
                 raise ConfigurationError(
                     f"the cursor factory {factory!r} made a cursor past the plugins; "
@@ -485,8 +491,8 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
     except _driver.Error as error:
         error.add_note("raised while the tables of the database were read")
         reraise(error, _driver)
-    class_, planned = classes_of(type(raw), Connection)
-    return planned(raw, session, class_)
+    class_, planned = classes_of(cast("Any", type(raw)), Connection)
+    return cast("Connection", planned(raw, session, class_))
 
 
 def _start(made: Connection) -> None:
@@ -508,7 +514,7 @@ def connect(
     check_mode(mode)
     factory = args[_FACTORY] if len(args) > _FACTORY else kwargs.get("factory")
     if isinstance(factory, type) and issubclass(factory, RawConnection):
-        beneath, _ = classes_of(factory, Connection)
+        beneath, _ = classes_of(cast("Any", factory), Connection)
         if len(args) > _FACTORY:
             args = (*args[:_FACTORY], beneath, *args[_FACTORY + 1 :])
         else:
@@ -534,8 +540,9 @@ def opened(
         found: Connection = made.get(id(raw)) or _wrapped(raw, plugins, mode)
         _start(found)
     except BaseException:
+        closing: Any = Connection if isinstance(raw, Connection) else RawConnection
         with suppress(TypeError):  # a factory may make anything
-            (Connection if isinstance(raw, Connection) else RawConnection).close(raw)
+            closing.close(raw)
         raise
     return found
 

@@ -8,14 +8,14 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache, update_wrapper
+from functools import cache
 from inspect import signature
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
-from kysera_dbapi.connection import Connection
+from kysera_dbapi.connection import Connection, named_as
 from kysera_dbapi.shape import Lexeme, Lexer
 
 __all__ = [
@@ -210,9 +210,7 @@ def _beneath(name: str) -> Callable[..., Any]:
             return theirs(self, *args, **options)
         return getattr(proxy.planned, name)(proxy, *args, **options)
 
-    made = update_wrapper(method, theirs)
-    del made.__wrapped__  # type: ignore[attr-defined]
-    return made
+    return named_as(theirs, method)
 
 
 for _name in dir(RawConnection):
@@ -230,7 +228,7 @@ _RAW = frozenset(
 
 
 @cache
-def classes_of(theirs: Any, planned: type[Connection]) -> tuple[Any, type[Connection]]:
+def classes_of(theirs: Any, planned: Any) -> tuple[Any, Any]:
     """A connection class with ours beneath it, and the class that wraps its objects.
 
     The latter has the methods of a program's own class: they run on the wrapped

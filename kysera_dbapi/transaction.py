@@ -168,14 +168,14 @@ def atomic(
     a name means the innermost savepoint that has it. Without ``release`` it is left
     to the end of the transaction (a statement that still has rows to give keeps it).
     """
-    end, undo = f"RELEASE {_SAVEPOINT}", (f"ROLLBACK TO {_SAVEPOINT}",)
+    own = not (connection.in_transaction or begin.kept)
     if not connection.in_transaction:
         run(begin.sql)
-        if not begin.kept:
-            end, undo = "COMMIT", ("ROLLBACK",)
-    if end != "COMMIT":
+    end, undo = "COMMIT", ["ROLLBACK"]
+    if not own:
         run(f"SAVEPOINT {_SAVEPOINT}")
-        undo = (*undo, end)
+        end = f"RELEASE {_SAVEPOINT}"
+        undo = [f"ROLLBACK TO {_SAVEPOINT}", end]
     try:
         yield
         if release:
