@@ -13,6 +13,7 @@ from typing import Any, NoReturn, cast
 
 import wrapt
 
+from kysera_dbapi._context import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.session import Session
@@ -163,11 +164,14 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         return self._self_session.raw
 
     def explain(self, sql: str) -> Explanation:
-        """What would be sent for ``sql``, and why; nothing is executed."""
+        """What would be sent for ``sql``, and why, or why it is refused.
+
+        Nothing is executed: the catalogue is the one that was last read.
+        """
         session = self._self_session
         try:
             self._check_open()
-            return Explanation.of(sql, session.plan(sql))
+            return Explanation.of(sql, session.pipeline, scope())
         except Exception as error:
             reraise(error, session.driver)
 

@@ -147,6 +147,14 @@ class Pipeline:
             self._keep(plan, shape, at)
         return self._spelled(plan, shape, at)
 
+    def preview(self, text: str, scope: frozenset[str]) -> Plan:
+        """As ``plan``, but nothing is looked up and nothing is kept."""
+        lexer = self.lexers[0]
+        shape = lexer.shape(text, fold=False)
+        plan = self._made(shape, scope, lexer)
+        assert plan is not None
+        return plan.of(text, shape.given())
+
     # -- what is kept -------------------------------------------------------------
 
     def _found(self, shape: Shape, at: _At) -> Plan | None:

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kysera_dbapi.authorizer import Authorizer
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.script import nulls, split
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import Begin, atomic
+
+if TYPE_CHECKING:
+    from kysera_dbapi.authorizer import Authorizer
 
 __all__ = ["SQLite3Session", "is_opened"]
 
@@ -24,10 +26,12 @@ class SQLite3Session(Session):
     raw_class = RawConnection
 
     #: In strict mode.
-    authorizer: Authorizer | None = None
+    authorizer: "Authorizer | None" = None
 
     def authorize(self) -> None:
         """Let SQLite use what the plans hold, and nothing else."""
+        from kysera_dbapi.authorizer import Authorizer  # it brings the parser
+
         self.authorizer = Authorizer(self)
         self.authorizer.install()
 

@@ -49,7 +49,7 @@ DIRECTIONS = {
     "pipeline": "planner plan plugin _context",
     "transaction": "",
     "script": "dialect shape",
-    "explanation": "plan",
+    "explanation": "pipeline errors",
     "session": "pipeline transaction",
     "connection": "session explanation",
     "authorizer": "session reach",
