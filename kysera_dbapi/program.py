@@ -56,7 +56,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         reads_columns=draft.reads_columns,
         returns=draft.tree.args.get("returning") is not None,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
-        counted=any(shape.counts) and bool(program or image),
+        counted=shape.folded and bool(program or image),
         keep=not draft.unknown,
     )
 

@@ -41,9 +41,10 @@ class SQLiteDialect(Dialect):
         blank=r"[ \t\n\f\r]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",
         string=r"(?:'[^']*+')++(?!')",
-        blob=r"[xX]'[^']*+'",
+        # sqlglot reads a hexadecimal number as a string of bits: neither folds
+        blob=r"[xX]'[^']*+'|0[xX][0-9a-fA-F]++",
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
-        number=r"0[xX][0-9a-fA-F]++|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
+        number=r"(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
         placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*\))?",
         word=r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
     )

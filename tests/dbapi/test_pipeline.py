@@ -345,6 +345,15 @@ def test_values_of_ours_come_among_those_of_lists(count: int) -> None:
         assert [(n, bool(at)) for n, at in found] == [(1, 0), (2, 1), (3, 1)]
 
 
+def test_a_list_without_placeholders_lends_its_plan_to_none_with_some(
+    connection: Any,
+) -> None:
+    text = PAD + "SELECT id FROM orders WHERE id IN ({}) OR total IN ({})"
+    assert rows(connection, text.format("1", "30, 30")) == [(1,), (3,)]
+    assert rows(connection, text.format("1", "?"), (30,)) == [(1,), (3,)]
+    assert rows(connection, text.format("?", "30"), (1,)) == [(1,), (3,)]
+
+
 def test_numbered_placeholders_do_not_fold(connection: Any, plugin: Counting) -> None:
     listed = ", ".join(["?2", *"?" * 3])
     text = f"{PAD}SELECT ?1, id FROM orders WHERE id IN ({listed})"
