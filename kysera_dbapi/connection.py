@@ -10,6 +10,7 @@ import wrapt
 from kysera_dbapi._context import scope
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.explanation import Explanation
+from kysera_dbapi.plugin import Host
 from kysera_dbapi.session import Session
 
 __all__ = ["Connection"]
@@ -81,6 +82,11 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         with self._translated():
             self._self_session.raw.rollback()
         self._self_session.rolled_back()
+
+    @property
+    def plugin_host(self) -> Host:
+        """The connection as its plugins see it."""
+        return self._self_session
 
     def unwrap(self) -> Any:
         """The raw connection, past every plugin."""

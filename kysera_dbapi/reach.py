@@ -139,7 +139,7 @@ class Reach:
             if (table.key, event) in seen:
                 continue
             seen.add((table.key, event))
-            if event != "DELETE" and self._replaces(table):
+            if event != "DELETE" and "REPLACE" in table.on_conflict:
                 pending.append((table, "DELETE"))
             for trigger in table.triggers:
                 if trigger.event == event:
@@ -173,11 +173,6 @@ class Reach:
         for one in self._catalogue.foreign_keys:
             if key in (one.child, one.parent):
                 yield one
-
-    def _replaces(self, table: Table) -> bool:
-        """Whether the table itself says ON CONFLICT REPLACE."""
-        words = [t.text.upper() for t in _significant(self._lexer, table.text)]
-        return _follow(words, ("CONFLICT", "REPLACE"))
 
     def _body(self, trigger: Trigger) -> list[Lexeme]:
         """A trigger's condition and statements, without its head."""

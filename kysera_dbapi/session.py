@@ -94,6 +94,21 @@ class Session:
         finally:
             cursor.close()
 
+    def execute_planned(
+        self, sql: str, parameters: Parameters = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run SQL as the caller's own is run: all plugins that are in force edit it."""
+        todo = steps(self.plan(sql), parameters)
+        rows: Any = None
+        try:
+            while True:
+                try:
+                    rows = self.execute(*todo.send(rows))
+                except StopIteration as done:
+                    return self.execute(*done.value)
+        except self.driver.Error as error:
+            raise self.error(error) from error
+
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed.
 
@@ -244,13 +259,13 @@ def steps(
 
     Yields (sql, parameters) and is sent the rows; does no I/O itself.
     """
-    values = tuple(bind.source() for bind in plan.binds)
+    known = {bind: bind.source() for bind in plan.binds}
     if plan.image is not None:
-        image = plan.image.binding.bind(parameters, values)
+        image = plan.image.binding.bind(parameters, tuple(known.values()))
         rows = yield plan.image_sql, image
-        known = dict(zip(plan.binds, values, strict=True))
         for companion in plan.companions:
             yield from companion(rows, known)
     if plan.program is None:
         return plan.sql, parameters
+    values = tuple(known[bind] for bind in plan.binds)
     return plan.sql, plan.program.binding.bind(parameters, values)
