@@ -40,6 +40,14 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The row to be restored is not deleted.",
             "Check the key, and restore only rows that were deleted.",
         ),
+        "unreadable-time": (
+            "A deleted row's time of deletion cannot be read, so its age is unknown.",
+            "Correct the value, or remove the row with `hard_delete()`.",
+        ),
+        "unsupported-key": (
+            "Rows are to be chosen by a key that a list of keys cannot hold.",
+            "Delete such rows one by one, by their whole key.",
+        ),
         "row-not-found": (
             "No row of the table has the key that was given.",
             "Check the key; a row that was purged cannot be brought back.",
@@ -55,6 +63,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "integrity-error": (
             "The statement would break a constraint of the database.",
             "Look at the constraint that the driver's message names.",
+        ),
+        "deleted-parent": (
+            "A row to be restored refers to a deleted row.",
+            "Restore that row first, or both with `restore(..., cascade=True)`.",
         ),
         "tombstone-restrict": (
             "A live row refers to the row to be deleted, and its foreign key is "

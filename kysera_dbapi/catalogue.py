@@ -32,6 +32,7 @@ class Column:
     primary_key: int = 0
     hidden: bool = False
     generated: bool = False
+    not_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,16 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class UniqueKey:
-    """A unique index; ``partial`` if it covers only some rows."""
+    """A unique index, and its definition if it is no constraint of the table.
+
+    An expression among its columns is an empty name.
+    """
 
     name: str
     columns: tuple[str, ...]
     partial: bool = False
+    primary: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     text: str = ""
     without_rowid: bool = False
+    #: What a unique key of it does by itself on a conflict, but for ABORT.
+    on_conflict: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -107,6 +115,8 @@ class Catalogue:
     tables: Mapping[str, Table] = field(default_factory=dict[str, Table])
     foreign_keys: Sequence[ForeignKey] = ()
     path: tuple[str, ...] = ("main",)
+    #: The schema that a bare name of a configuration means.
+    home: str = "main"
     same_file: Mapping[str, str] = field(default_factory=dict[str, str])
     functions: frozenset[str] = frozenset()
     enforces_foreign_keys: bool = False

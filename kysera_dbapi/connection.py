@@ -16,6 +16,7 @@ import wrapt
 from kysera_dbapi._context import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
+from kysera_dbapi.plugin import Host
 from kysera_dbapi.session import Session
 
 __all__ = ["Connection", "named_as", "passed"]
@@ -158,6 +159,11 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
 
     def __deepcopy__(self, memo: Any) -> NoReturn:
         raise TypeError(f"cannot copy {_named(self)}")
+
+    @property
+    def plugin_host(self) -> Host:
+        """The connection as its plugins see it."""
+        return self._self_session
 
     def unwrap(self) -> Any:
         """The raw connection, past every plugin."""

@@ -151,7 +151,7 @@ class Planned:
     def _atomic(self, plan: Plan, *, many: bool) -> AbstractContextManager[None]:
         session = self._session
         if plan.companions:
-            return session.atomic(plan, stepped=many)
+            return session.atomic(returns=plan.returns and not many)
         if plan.undoable and session.rechecks:
             return session.undoable()
         return nullcontext()

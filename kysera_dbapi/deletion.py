@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.catalogue import Table
 from kysera_dbapi.names import projections, returning_ranges
 from kysera_dbapi.params import Bind
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
@@ -73,7 +72,7 @@ class Deletion:
         draft, target = self._draft, self._draft.target
         assert target is not None
         name = draft.quoted(target.exposed)
-        keys = [f"{name}.{draft.quoted(c)}" for c in self._identifier(target.table)]
+        keys = [f"{name}.{draft.quoted(c)}" for c in draft.row_key()]
         row = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
         schema, table = draft.quoted(target.table.schema), target.table.name
         source = f"{schema}.{draft.quoted(table)}"
@@ -88,16 +87,6 @@ class Deletion:
         inner = pinned.args["query"].this
         inner.args["where"].set("this", where.this)
         where.set("this", pinned)
-
-    def _identifier(self, table: Table) -> tuple[str, ...]:
-        """What tells the rows of a table apart."""
-        if table.without_rowid:
-            return table.primary_key
-        names = sorted(self._draft.dialect.row_identifiers, reverse=True)
-        free = [n for n in names if table.column(n) is None]
-        if not free:
-            self._draft.refuse("the table hides its rowid, by which rows are chosen")
-        return (free[0],)
 
 
 class _Returning:

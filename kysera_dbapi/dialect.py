@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from kysera_dbapi.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from importlib.metadata import EntryPoints
 
-    from kysera_dbapi.catalogue import Catalogue
+    from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 
 __all__ = ["Dialect", "Execute", "Lexical", "Rule", "Treatment", "get_dialect"]
 
@@ -114,6 +115,36 @@ class Dialect:
     def literal(self, value: str) -> str:
         """``value`` as a string literal."""
         return "'" + value.replace("'", "''") + "'"
+
+    def row_key(self, table: "Table") -> Sequence[str]:
+        """The columns that tell the rows of a table apart; none if nothing does."""
+        return table.primary_key
+
+    def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
+        """The condition that columns (as spelled) are a row of a list that is bound.
+
+        It is what stands before its one placeholder, and what after.
+        """
+        raise NotImplementedError
+
+    def listed(self, rows: Sequence[Sequence[object]]) -> object:
+        """What to bind for a list of rows.
+
+        Raises ``DataError`` (unsupported-key) for a value that cannot be in one.
+        """
+        raise NotImplementedError
+
+    def timestamp(self, moment: "datetime") -> object:
+        """What to bind for a moment, given with its time zone."""
+        return moment
+
+    def instant(self, value: str) -> str:
+        """The SQL of the point in time that a stored value tells; NULL if none."""
+        return value
+
+    def violates(self, error: BaseException, table: "Table", key: "UniqueKey") -> bool:
+        """Whether it was that unique key of that table which failed."""
+        return False
 
     def visible_ctes(
         self, names: Sequence[str], position: int, *, recursive: bool

@@ -7,7 +7,7 @@ parses to the edited tree. What cannot be proved is refused.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -16,6 +16,7 @@ from kysera_dbapi import _sqlglot
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.params import Bind
@@ -25,9 +26,10 @@ from kysera_dbapi.statement import Reference, Statement, tree_of
 
 __all__ = ["Companion", "Draft", "Edit", "Fragment", "Predicate", "Splice", "Value"]
 
-#: A companion statement yields (sql, parameters) and is sent the rows that came back.
+#: Companion statements: yields (sql, parameters) and is sent the rows that came back.
+#: It is given the rows about to be hit, and the values to be bound, to settle them.
 Companion = Callable[
-    [list[tuple[Any, ...]], Mapping[Bind, object]],
+    [list[tuple[Any, ...]], dict[Bind, object]],
     Generator[tuple[str, Sequence[Any]], list[tuple[Any, ...]], None],
 ]
 
@@ -84,8 +86,10 @@ class Draft(Statement):
     splices: list[Splice] = field(default_factory=list[Splice])
     #: Run before the statement with the rows of ``image``, in its transaction.
     companions: list[Companion] = field(default_factory=list[Companion])
-    #: The columns of the target that the companions want of the rows hit.
+    #: The columns of the target in the image: its row key, and what companions want.
     image_columns: list[str] = field(default_factory=list[str])
+    #: The splices of the statement that hits the rows of the image.
+    pinned: list[Splice] = field(default_factory=list[Splice])
     #: The name of the plugin at work.
     plugin: str = ""
     #: Whether the plan stands on the columns that the catalogue knows.
@@ -97,6 +101,7 @@ class Draft(Statement):
         default_factory=dict[str, tuple[Value, str | None]]
     )
     _deletes: bool = True
+    _keys: Bind | None = None
 
     # -- the vocabulary -----------------------------------------------------------
 
@@ -129,10 +134,36 @@ class Draft(Statement):
     def companion_before(
         self, columns: Sequence[str], companion: Companion, *, reason: str
     ) -> None:
-        """Run ``companion`` first, with those columns of the rows about to be hit."""
+        """Run ``companion`` first, with those columns of the rows about to be hit.
+
+        The rows begin with the columns of ``row_key``, in that order.
+        """
+        if not self.companions:
+            self.image_columns += self.row_key()
+            self.companions.append(self._choose())
         self.image_columns += [c for c in columns if c not in self.image_columns]
         self.companions.append(companion)
         self._note("companion statements", reason)
+
+    def row_key(self) -> tuple[str, ...]:
+        """What tells the rows of the target apart; refuses if nothing does."""
+        found = self.dialect.row_key(self.target.table) if self.target else ()
+        if not found:
+            self.refuse("the table hides its rowid, by which rows are chosen")
+        return tuple(found)
+
+    def _choose(self) -> Companion:
+        """Makes the statement hit the rows of the image, and no others."""
+        dialect, width = self.dialect, len(self.image_columns)
+        keys = self._keys = Bind("keys", lambda: dialect.listed(()))
+
+        def choose(
+            rows: list[tuple[Any, ...]], values: dict[Bind, object]
+        ) -> Generator[tuple[str, Sequence[Any]], list[tuple[Any, ...]], None]:
+            values[keys] = dialect.listed([row[:width] for row in rows])
+            yield from ()
+
+        return choose
 
     def refuse(self, reason: str, *, code: str = "unsupported-statement") -> None:
         """Refuse the statement; raises ``UnsupportedStatement``."""
@@ -164,7 +195,11 @@ class Draft(Statement):
         elif self._assignments:
             self._assign()
         self.splices += kept_names(self, aliases)
-        self._prove()
+        self._prove(self.splices, self.tree)
+        if self._keys is not None:
+            key = self.row_key()
+            self.pinned = pinned_splices(self, key, self._keys)
+            self._prove(self.pinned, pinned_tree(self, key))
 
     def fragment_tree(self, parts: Fragment) -> exp.Expression:
         """The tree of a condition or value of ours."""
@@ -178,8 +213,13 @@ class Draft(Statement):
         return self.dialect.quote(name)
 
     def end_of(self, token: int) -> int:
-        """Where the text of a token ends."""
-        return int(self.layout.tokens[token].end) + 1
+        """Where the text of a token ends; a placeholder may be longer there."""
+        found = self.layout.tokens[token]
+        return self._placeholders.get(int(found.start), int(found.end) + 1)
+
+    @cached_property
+    def _placeholders(self) -> dict[int, int]:
+        return {t.start: t.end for t in self.source.placeholders}
 
     def start_of(self, token: int) -> int:
         """Where the text of a token starts."""
@@ -203,8 +243,8 @@ class Draft(Statement):
         parts = (f"{self.quoted(column)} = ", value.part)
         return self.fragment_tree(parts)
 
-    def _prove(self) -> None:
-        text = splice(self.stand_in, self.splices)
+    def _prove(self, splices: Sequence[Splice], expected: exp.Expression) -> None:
+        text = splice(self.stand_in, splices)
         try:
             layout = Layout(_sqlglot.tokenize(text, self.dialect.grammar))
             tree = tree_of(text, layout, self.dialect)
@@ -213,5 +253,5 @@ class Draft(Statement):
         for alias in list(tree.find_all(exp.Alias)):
             if alias.alias == KEPT:
                 alias.replace(alias.this)
-        if not _sqlglot.same(tree, self.tree):
+        if not _sqlglot.same(tree, expected):
             raise unproved()

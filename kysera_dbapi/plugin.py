@@ -6,6 +6,7 @@ they run (``before_execute``, ``after_execute``, ``on_error``).
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from inspect import signature as signature_of
@@ -56,10 +57,33 @@ class Host(Protocol):
         """How strictly statements are refused."""
         ...
 
+    @property
+    def plugins(self) -> "Sequence[Plugin]":
+        """The plugins of the connection, in the order they work in."""
+        ...
+
     def execute(
         self, sql: str, parameters: "Parameters" = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL of the plugin's own on the raw connection: no plugin edits it."""
+        ...
+
+    def execute_planned(
+        self, sql: str, parameters: "Parameters" = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run SQL as the caller's own is run: all plugins that are in force edit it."""
+        ...
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
+
+        In an open transaction it is a part of that; else the driver's way of beginning
+        transactions decides whether it is committed at the end or left open.
+        """
+        ...
+
+    def error(self, error: BaseException) -> BaseException:
+        """The error as it leaves the connection: ours and the driver's."""
         ...
 
 

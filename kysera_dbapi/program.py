@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.edits import Draft, Splice
+from kysera_dbapi.image import image_splices
 from kysera_dbapi.params import Bind, Slot, arrange
 from kysera_dbapi.plan import Piece, Plan, Program
 from kysera_dbapi.shape import FOLDED, Shape
@@ -31,9 +32,11 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
     binds: list[Bind] = []
     program = image = None
     if draft.changed:
-        program = _program(draft, draft.splices, (spans, shape), binds)
+        sent = draft.pinned if draft.companions else draft.splices
+        program = _program(draft, sent, (spans, shape), binds)
     if draft.companions:
-        image = _program(draft, _image_splices(draft), (spans, shape), binds)
+        read = image_splices(draft, draft.image_columns)
+        image = _program(draft, read, (spans, shape), binds)
     return Plan(
         source.text,
         draft.kind,
@@ -186,40 +189,6 @@ def _named(draft: Draft) -> set[int]:
                 if (where := _sqlglot.span(leaf)) is not None:
                     named.add(where[0])
     return named
-
-
-def _image_splices(draft: Draft) -> list[Splice]:
-    """The splices that turn a soft DELETE into a SELECT of the rows it hits."""
-    target = draft.target
-    assert target is not None
-    block = target.block
-    assert block is not None
-    assert block.source is not None
-    # the sign takes the declared type off, by which sqlite3 would convert the values
-    columns = ", ".join(
-        f"+{draft.quoted(target.exposed)}.{draft.quoted(c)}"
-        for c in draft.image_columns
-    )
-    start, end = draft.start_of(block.start), draft.end_of(block.source)
-    set_at = draft.end_of(block.items[0].end - 1)
-    kept = [
-        s
-        for s in draft.splices
-        if s.start != start and not (s.start == set_at and s.parts[:1] == (" SET ",))
-    ]
-    kept.append(Splice(start, end, (f"SELECT {columns} FROM",), rank=-9))
-    tokens = draft.layout.tokens
-    for i in range(block.start, len(tokens)):
-        if tokens[i].token_type is _sqlglot.TokenType.RETURNING:
-            stop = i
-            ends = (_sqlglot.TokenType.ORDER_BY, _sqlglot.TokenType.LIMIT)
-            while stop + 1 < len(tokens) and tokens[stop + 1].token_type not in ends:
-                stop = draft.layout.close.get(stop + 1, stop + 1)
-            cut = (tokens[i].start, tokens[stop].end + 1)
-            kept = [s for s in kept if not cut[0] < s.start <= cut[1]]
-            kept.append(Splice(*cut, ()))
-            break
-    return kept
 
 
 def _marked(

@@ -149,7 +149,7 @@ class Reach:
                 continue
             seen.add((table.key, event))
             found.written.add(table.key)
-            if event != "DELETE" and self._replaces(table):
+            if event != "DELETE" and "REPLACE" in table.on_conflict:
                 pending.append((table, "DELETE"))
             for trigger in table.triggers:
                 if trigger.event == event:
@@ -182,11 +182,6 @@ class Reach:
         for one in self._catalogue.foreign_keys:
             if key in (one.child, one.parent):
                 yield from (one.child, one.parent)
-
-    def _replaces(self, table: Table) -> bool:
-        """Whether the table itself says ON CONFLICT REPLACE."""
-        words = [t.text.upper() for t in _significant(self._lexer, table.text)]
-        return _follow(words, ("CONFLICT", "REPLACE"))
 
     def _body(self, trigger: Trigger) -> list[Lexeme]:
         """A trigger's condition and statements, without its head."""

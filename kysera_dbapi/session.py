@@ -127,6 +127,21 @@ class Session:
         finally:
             cursor.close()
 
+    def execute_planned(
+        self, sql: str, parameters: Parameters = (), /
+    ) -> list[tuple[Any, ...]]:
+        """Run SQL as the caller's own is run: all plugins that are in force edit it."""
+        todo = steps(self.plan(sql), parameters)
+        rows: Any = None
+        try:
+            while True:
+                try:
+                    rows = self.execute(*todo.send(rows))
+                except StopIteration as done:
+                    return self.execute(*done.value)
+        except self.driver.Error as error:
+            raise self.error(error) from error
+
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed.
 
@@ -195,10 +210,12 @@ class Session:
             self._declared |= {name}
             self._new_pipeline()
 
-    def atomic(self, plan: Plan, *, stepped: bool) -> AbstractContextManager[None]:
-        """A block in which a plan's companions and its statement are one.
+    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
 
-        ``stepped`` says that the statement is run to its end in the block.
+        In an open transaction it is a part of that; else the driver's way of beginning
+        transactions decides whether it is committed at the end or left open. With
+        ``returns`` the last statement has rows still to be read after the block.
         """
         raise NotImplementedError
 
@@ -301,13 +318,13 @@ def steps(
 
     Yields (sql, parameters) and is sent the rows; does no I/O itself.
     """
-    values = tuple(bind.source() for bind in plan.binds)
+    known = {bind: bind.source() for bind in plan.binds}
     if plan.image is not None:
-        image = plan.image.binding.bind(parameters, values)
+        image = plan.image.binding.bind(parameters, tuple(known.values()))
         rows = yield plan.image_sql, image
-        known = dict(zip(plan.binds, values, strict=True))
         for companion in plan.companions:
             yield from companion(rows, known)
     if plan.program is None:
         return plan.sql, parameters
+    values = tuple(known[bind] for bind in plan.binds)
     return plan.sql, plan.program.binding.bind(parameters, values)

@@ -1,11 +1,14 @@
 """SQLite: lexing, names, statements and catalogue (https://www.sqlite.org/lang.html)."""
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
-from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule
+from kysera_dbapi.errors import DataError
 from kysera_dbapi.shape import Lexer
 from kysera_dialects import sqlite_catalogue, sqlite_statements
 
@@ -93,6 +96,56 @@ class SQLiteDialect(Dialect):
             return token[1:-1].replace(first * 2, first)
         return token
 
+    def row_key(self, table: Table) -> Sequence[str]:
+        """The rowid, if a name of it is free; a primary key may hold NULLs."""
+        if table.without_rowid:
+            return table.primary_key
+        names = sorted(self.row_identifiers, reverse=True)
+        return next(((name,) for name in names if table.column(name) is None), ())
+
+    def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
+        """The list is a text of JSON (https://www.sqlite.org/json1.html#jeach)."""
+        if len(columns) == 1:
+            return f"{columns[0]} IN (SELECT value FROM json_each(", "))"
+        values = (f"json_extract(value, '$[{i}]')" for i in range(len(columns)))
+        row, values_ = ", ".join(columns), ", ".join(values)
+        return f"({row}) IN (SELECT {values_} FROM json_each(", "))"
+
+    def listed(self, rows: Sequence[Sequence[object]]) -> object:
+        """Integers and texts; what JSON could change is refused."""
+        for row in rows:
+            if not all(map(_is_faithful, row)):
+                raise DataError(
+                    "a row's key is a BLOB, a REAL, NULL or a broken text, which "
+                    "cannot be listed; such rows are deleted one by one",
+                    code="unsupported-key",
+                )
+        keys = [row[0] if len(row) == 1 else row for row in rows]
+        return json.dumps(keys, ensure_ascii=False)
+
+    def timestamp(self, moment: datetime) -> object:
+        """UTC, as CURRENT_TIMESTAMP writes it, and six digits more.
+
+        So the times of both clocks sort, and sqlite3's own converter reads them:
+        https://docs.python.org/3/library/sqlite3.html#sqlite3-default-converters
+        """
+        utc = moment.astimezone(UTC).replace(tzinfo=None)
+        return utc.isoformat(" ", "microseconds")
+
+    def instant(self, value: str) -> str:
+        """Texts with a date, of any zone: https://www.sqlite.org/lang_datefunc.html"""
+        return f"CASE WHEN {value} LIKE '____-__-__%' THEN julianday({value}) END"
+
+    def violates(self, error: BaseException, table: Table, key: UniqueKey) -> bool:
+        """SQLite knows them by their texts alone."""
+        columns = ", ".join(f"{table.name}.{column}" for column in key.columns)
+        named = columns if all(key.columns) else f"index '{key.name}'"
+        expected = f"UNIQUE constraint failed: {named}"
+        return self._folded(str(error)) == self._folded(expected)
+
+    def _folded(self, text: str) -> str:
+        return self.fold(text, quoted=True)
+
     def visible_ctes(
         self, names: Sequence[str], position: int, *, recursive: bool
     ) -> Iterable[str]:
@@ -174,6 +227,14 @@ class SQLiteDialect(Dialect):
         return sqlite_catalogue.read(self, execute)
 
 
+def _is_faithful(value: object) -> bool:
+    """Whether SQLite reads the value from JSON as it was."""
+    if isinstance(value, str):
+        return value.isprintable() or not ("\0" in value or _SURROGATE.search(value))
+    return type(value) is int
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LEXER = Lexer(SQLiteDialect.lexical)
 _NO_SUCH = re.compile(
     r"no such (table|column)|table .* has no column named|table .* has \d+ columns but"

@@ -114,6 +114,7 @@ class _SchemaReader:
             triggers=self._triggers(name),
             text=sql,
             without_rowid=bool(re.search(r"WITHOUT\s+ROWID", tail)),
+            on_conflict=_on_conflict(sql, self._lexer) if kind == "table" else _NONE,
         )
 
     def _pragma(self, name: str, argument: str) -> Sequence[Sequence[object]]:
@@ -134,16 +135,28 @@ class _SchemaReader:
                 primary_key=int(str(row[5])),
                 hidden=row[6] == 1,
                 generated=row[6] in (2, 3),
+                not_null=bool(row[3]),
             )
             for row in rows
         )
 
     def _unique_keys(self, table: str) -> tuple[UniqueKey, ...]:
         found: list[UniqueKey] = []
-        for _, name, unique, _, partial, *_ in self._pragma("index_list", table):
+        texts = {name: sql for type_, name, _, sql in self.rows if type_ == "index"}
+        for _, name, unique, of, partial, *_ in self._pragma("index_list", table):
             if unique:
-                columns = [str(r[2]) for r in self._pragma("index_info", str(name))]
-                found.append(UniqueKey(str(name), tuple(columns), bool(partial)))
+                columns = [
+                    str(r[2] or "") for r in self._pragma("index_info", str(name))
+                ]
+                found.append(
+                    UniqueKey(
+                        str(name),
+                        tuple(columns),
+                        partial=bool(partial),
+                        primary=of == "pk",
+                        text=texts.get(str(name), ""),
+                    )
+                )
         return tuple(found)
 
     def _triggers(self, table: str) -> tuple[Trigger, ...]:
@@ -191,6 +204,35 @@ def _schema_rows(execute: Execute, master: str) -> list[tuple[str, ...]]:
 def _temporary_triggers(execute: Execute) -> list[tuple[str, ...]]:
     rows = _schema_rows(execute, "sqlite_temp_master")
     return [row for row in rows if row[0] == "trigger"]
+
+
+def _on_conflict(sql: str, lexer: Lexer) -> frozenset[str]:
+    """The conflict clauses of UNIQUE and PRIMARY KEY; not of NOT NULL or CHECK."""
+    lexemes = [t for t in lexer.lex(sql) if t.kind not in ("blank", "comment")]
+    words = [t.text.upper() for t in lexemes]
+    found: set[str] = set()
+    for at in range(1, len(words) - 2):
+        if words[at : at + 2] == ["ON", "CONFLICT"] and words[at + 2] != "ABORT":
+            before = _before(words, at - 1)
+            if words[before] in ("UNIQUE", "KEY"):
+                found.add(words[at + 2])
+    return frozenset(found)
+
+
+def _before(words: Sequence[str], at: int) -> int:
+    """The word before the columns, or the order, that end at a token."""
+    if words[at] in ("ASC", "DESC"):
+        return at - 1
+    depth = 0
+    while at:
+        depth += (words[at] == ")") - (words[at] == "(")
+        if not depth:
+            break
+        at -= 1
+    return at - 1 if words[at] == "(" else at
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 def _event(sql: str, lexer: Lexer) -> str:

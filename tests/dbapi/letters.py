@@ -41,8 +41,11 @@ def plugin(action: Any = "cascade") -> SoftDelete:
 class _Late(SoftDelete):
     """Soft delete that does not ask whether the tables are there."""
 
-    def on_catalogue(self, host: Any) -> None:
+    def on_init(self, host: Any) -> None:
         """Nothing is there to be checked."""
+
+    def on_catalogue(self, host: Any) -> None:
+        """Nor later."""
 
 
 def plugin_before() -> SoftDelete:

@@ -68,7 +68,7 @@ def test_children_are_deleted_too(connection: Any) -> None:
 
 def test_a_live_child_stands_in_the_way() -> None:
     with closing(shop(foreign_keys={"orders.customer_id": "restrict"})) as connection:
-        with pytest.raises(sqlite3.IntegrityError, match="refers to the row"):
+        with pytest.raises(sqlite3.IntegrityError, match="refers to a row"):
             connection.execute("DELETE FROM customers WHERE id = 1")
         assert deleted(connection, "customers") == [3]
 

@@ -1,6 +1,8 @@
 """What the laws are tried on, and how often: the same each time."""
 
 import random
+from collections.abc import Iterable
+from typing import cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ LAW = settings(
     database=None,
     deadline=None,
     max_examples=300,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=tuple(cast("Iterable[HealthCheck]", HealthCheck)),
 )
 #: Lists fold in long texts alone.
 PAD = f"/*{'-' * 2000}*/ "

@@ -87,13 +87,14 @@ def test_it_is_the_drivers_own_error(
     assert state(shim.unwrap()) == before
 
 
+def _is_bad(text: str) -> bool:
+    return "\0" in text or "\ud800" in text
+
+
 @LAW
-@given(st.text("\0\ud800'\"`[-/*;x ", min_size=1).filter(lambda t: set(t) & BAD))
+@given(st.text("\0\ud800'\"`[-/*;x ", min_size=1).filter(_is_bad))
 def test_whatever_stands_round_it(raw: Any, shim: Any, text: str) -> None:
     assert error(shim, "execute", text) == error(raw, "execute", text)
-
-
-BAD = {"\0", "\ud800"}
 
 
 @pytest.mark.parametrize("text", ["", " ", ";", "-- nothing", "/* nothing */"])

@@ -1,0 +1,124 @@
+"""The rows that a write is to hit: read first, and then the only ones that it hits.
+
+What companions do can change which rows the caller's WHERE finds, and so can a clock
+or a random number in it. So it is evaluated once, by the image, and the write takes
+the rows of the image by their keys.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.layout import Block
+from kysera_dbapi.names import returning_ranges
+from kysera_dbapi.params import Bind
+from kysera_dbapi.splices import Fragment, Splice, spaced, unproved
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.statement import Reference
+
+__all__ = ["image_splices", "pinned_splices", "pinned_tree"]
+
+_CUT = ("where", "order", "limit", "offset")
+
+
+def image_splices(draft: "Draft", columns: Sequence[str]) -> list[Splice]:
+    """The splices that turn a soft DELETE into a SELECT of the rows it hits."""
+    target, block = _target(draft)
+    # the sign takes the declared type off, by which sqlite3 would convert the values
+    listed = ", ".join(f"+{name}" for name in _spelled(draft, target, columns))
+    verb = _verb(draft, block)
+    kept = [s for s in draft.splices if s.start != verb.start and not _is_set(s)]
+    kept.append(Splice(verb.start, verb.end, (f"SELECT {listed} FROM",), rank=-9))
+    shown = _returning(draft)
+    if shown is not None:
+        kept = [s for s in kept if not shown[0] < s.start <= shown[1]]
+        kept.append(Splice(*shown, ()))
+    return kept
+
+
+def pinned_splices(draft: "Draft", key: Sequence[str], keys: Bind) -> list[Splice]:
+    """The splices of a soft DELETE of the rows with those ``keys``."""
+    target, block = _target(draft)
+    verb, set_at = _verb(draft, block), draft.end_of(block.items[0].end - 1)
+    end, shown = _end(draft), _returning(draft)
+    first, last = shown or (end, end)
+    kept = [
+        s
+        for s in draft.splices
+        if s.start <= verb.start or _is_set(s) or first < s.start <= last
+    ]
+    before, after = draft.dialect.one_of(_spelled(draft, target, key))
+    condition: Fragment = (f" WHERE {before}", keys, after)
+    kept.append(Splice(set_at, first, spaced(draft, first, condition), rank=1))
+    if last < end:
+        kept.append(Splice(last, end, (), rank=4))
+    hint = _index_hint(draft, block)
+    if hint is not None:
+        kept.append(hint)
+    return kept
+
+
+def pinned_tree(draft: "Draft", key: Sequence[str]) -> exp.Expression:
+    """The tree of a soft DELETE of the rows of a list."""
+    tree = draft.tree.copy()
+    before, after = draft.dialect.one_of(_spelled(draft, _target(draft)[0], key))
+    condition = _sqlglot.expression(f"{before}?{after}", draft.dialect.grammar)
+    for part in _CUT:
+        tree.set(part, None)
+    tree.set("where", exp.Where(this=condition))
+    if isinstance(tree.this.args.get("indexed"), exp.Table):
+        tree.this.set("indexed", None)
+    return tree
+
+
+def _target(draft: "Draft") -> tuple["Reference", Block]:
+    target = draft.target
+    if target is None or target.block is None or target.block.source is None:
+        raise unproved()
+    return target, target.block
+
+
+def _spelled(
+    draft: "Draft", target: "Reference", columns: Sequence[str]
+) -> tuple[str, ...]:
+    name = draft.quoted(target.exposed)
+    return tuple(f"{name}.{draft.quoted(column)}" for column in columns)
+
+
+def _verb(draft: "Draft", block: Block) -> Splice:
+    assert block.source is not None
+    return Splice(draft.start_of(block.start), draft.end_of(block.source), ())
+
+
+def _is_set(splice: Splice) -> bool:
+    return splice.parts[:1] == (" SET ",)
+
+
+def _returning(draft: "Draft") -> tuple[int, int] | None:
+    """Where the RETURNING clause stands."""
+    for begin, stop in returning_ranges(draft):
+        return draft.start_of(begin - 1), draft.end_of(stop - 1)
+    return None
+
+
+def _end(draft: "Draft") -> int:
+    """Where the last token of the statement ends."""
+    last = len(draft.layout.tokens) - 1
+    while draft.layout.tokens[last].token_type is _sqlglot.TokenType.SEMICOLON:
+        last -= 1
+    return draft.end_of(last)
+
+
+def _index_hint(draft: "Draft", block: Block) -> Splice | None:
+    """INDEXED BY, taken out: no index but that of the row keys serves."""
+    last = block.items[0].end - 1
+    # one token to sqlglot, if a single blank is between the words
+    words = " ".join(t.text.upper() for t in draft.layout.tokens[last - 2 : last])
+    if not words.endswith("INDEXED BY"):
+        return None
+    before = last - (2 if draft.layout.tokens[last - 1].text.upper() == "BY" else 1)
+    return Splice(draft.end_of(before - 1), draft.end_of(last), ())
