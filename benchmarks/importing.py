@@ -1,26 +1,57 @@
-"""What ``import kysera_dbapi`` costs, in processes of its own."""
+"""What importing costs, in processes of its own, beyond an interpreter's start."""
 
 import subprocess
 import sys
-from statistics import median
-from time import perf_counter
+from collections.abc import Iterator
+from resource import RUSAGE_CHILDREN, getrusage
 
-__all__ = ["import_seconds", "imports_sqlglot"]
+from benchmarks.pairs import Effort, middle
+from benchmarks.rows import Figure, Row
+
+__all__ = ["importing", "imports"]
+
+_CONNECT = """
+import kysera_dbapi
+from kysera_dbapi.plugins import SoftDelete
+connection = kysera_dbapi.connect("sqlite://")
+connection.execute("CREATE TABLE orders (id, deleted_at)")
+connection = kysera_dbapi.wrap(
+    connection.unwrap(), plugins=[SoftDelete(tables=["orders"])]
+)
+"""
+_SELECT = f"{_CONNECT}connection.execute('SELECT * FROM orders').fetchall()\n"
 
 
-def import_seconds(*, times: int) -> float:
-    """Seconds beyond those that an interpreter takes to start."""
-    pairs = [(_run("import kysera_dbapi"), _run("pass")) for _ in range(times)]
-    return median(one - other for one, other in pairs)
+def importing() -> Iterator[Row]:
+    """The import itself, and how far a program has come when it has a row."""
+    yield _row("import kysera_dbapi", 60, "import kysera_dbapi")
+    yield _row("import, connect with soft_delete", 0, _CONNECT)
+    yield _row("import, connect with soft_delete, first SELECT", 0, _SELECT)
 
 
-def imports_sqlglot() -> bool:
-    """Whether the import brings the parser with it."""
-    code = "import kysera_dbapi, sys; sys.exit('sqlglot' in sys.modules)"
-    return subprocess.run([sys.executable, "-c", code], check=False).returncode == 1
+def _row(name: str, target: float, code: str) -> Row:
+    def measure(effort: Effort) -> Figure:
+        times = max(1, min(15, effort.most // 10))
+        _seconds(code)  # compiles what was never imported
+        found = [_seconds(code) - _seconds("pass") for _ in range(times)]
+        value, low, high = (1e3 * second for second in middle(found))
+        return Figure(value, low, high)
+
+    return Row(name, target, measure, "ms")
 
 
-def _run(code: str) -> float:
-    start = perf_counter()
+def imports(name: str) -> bool:
+    """Whether ``import kysera_dbapi`` brings the module of that name with it."""
+    code = f"import kysera_dbapi, sys; print({name!r} in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip() == "True"
+
+
+def _seconds(code: str) -> float:
+    """The processor's time of a process."""
+    before = getrusage(RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code], check=True)
-    return perf_counter() - start
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,40 +1,29 @@
-"""What a text costs that was not seen before: in seconds, there is no baseline."""
+"""What a statement of a new shape costs, with each build of the parser."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
-from itertools import count
-from statistics import median
 
-from benchmarks.pairs import seconds
-from benchmarks.shop import Shop
+from benchmarks.new_shapes import is_compiled
+from benchmarks.pairs import Effort, middle
+from benchmarks.rows import Figure, Row
 
-__all__ = ["new_literal", "new_shape"]
-
-SHAPE = """
-SELECT c.name, count(o.id) AS n{i}, (SELECT max(total) FROM orders p WHERE p.id < o.id)
-FROM customers c LEFT JOIN orders o ON o.customer_id = c.id AND o.total > ?
-WHERE c.id IN (SELECT customer_id FROM orders WHERE total > ?) GROUP BY c.id
-"""
+__all__ = ["planning"]
 
 
-def new_shape(shop: Shop, *, times: int) -> float:
-    """Seconds to plan a statement of three blocks that was never seen."""
-    return median(
-        seconds(lambda sql=sql: shop.shim.explain(sql), 1)  # type: ignore[misc]
-        for sql in (SHAPE.format(i=i) for i in range(times))
-    )
+def planning() -> Iterator[Row]:
+    """A row for each build of the parser."""
+    for build, target in (("compiled", 1.5), ("pure", 5.0)):
+        missing = build == "compiled" and not is_compiled()
+        yield _row(build, target, " (not installed: pure)" if missing else "")
 
 
-def new_literal(shop: Shop, *, times: int) -> float:
-    """Seconds to plan a statement of a known shape with literals of its own."""
+def _row(build: str, target: float, note: str) -> Row:
+    def measure(effort: Effort) -> Figure:
+        times = min(300, effort.most)
+        command = [sys.executable, "-m", "benchmarks.new_shapes", build, str(times)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return Figure(*middle([float(line) for line in done.stdout.split()]))
 
-    def texts() -> Iterator[str]:
-        for i in count():
-            yield f"SELECT total FROM orders WHERE id = {i} AND total <> 'x{i}'"
-
-    made = texts()
-    shop.shim.execute(next(made))
-    session = shop.shim._self_session
-    return median(
-        seconds(lambda sql=sql: session.plan(sql), 1)  # type: ignore[misc]
-        for sql in (next(made) for _ in range(times))
-    )
+    name = f"a new shape of three blocks, sqlglot {build}{note}"
+    return Row(name, target, measure, "ms")

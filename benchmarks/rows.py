@@ -1,212 +1,257 @@
-"""What is measured: each row of the table, its target, and the work itself.
+"""What is measured against the raw driver: each row of the table, and its target.
 
 The baseline is the raw driver running the very text and values that the shim sends;
 beside it stands the caller's own text, unfiltered, on the raw driver.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from benchmarks.pairs import Work
-from benchmarks.shop import Shop
+from benchmarks import work
+from benchmarks.pairs import Effort, Work, clock, compared, middle, own_code
+from benchmarks.shop import Shop, filled, shop
 
-__all__ = ["Row", "rows"]
+__all__ = ["Figure", "Row", "rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What was measured, and between what the median lies (95 %)."""
+
+    value: float
+    low: float
+    high: float
+    #: The caller's own text on the raw driver, as a ratio to the baseline.
+    unfiltered: float | None = None
+    #: What was measured, for a profile.
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; ``target`` is a ratio, or seconds of ``ours`` alone."""
+    """A line of the table. ``unit`` is empty for ratios; no target: 0."""
 
     name: str
     target: float
+    measure: Callable[[Effort], Figure]
+    unit: str = ""
+
+
+def rows() -> Iterator[Row]:
+    """All rows that have the raw driver as their baseline, in the table's order."""
+    yield from _points()
+    yield from _fetching()
+    yield from _writing()
+    yield from _lists()
+    yield from _literals()
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The same thing through the shim and raw, and the unfiltered text raw."""
+
     ours: Work
     theirs: Work
     unfiltered: Work | None = None
-    calls: int = 1_000
-    absolute: bool = False
 
 
-def rows(shop: Shop) -> Iterator[Row]:
-    """All rows, in the order of the table."""
-    yield from _points(shop)
-    yield from _fetching(shop)
-    yield from _writing(shop)
-    yield from _shapes(shop)
+def _ratio(name: str, target: float, sides: Callable[[Shop], Sides]) -> Row:
+    def measure(effort: Effort) -> Figure:
+        made = sides(shop())
+        found = middle(compared(made.ours, made.theirs, effort).ratios)
+        other = None
+        if made.unfiltered is not None:
+            pairs = compared(made.unfiltered, made.theirs, effort)
+            other, _, _ = middle(pairs.ratios)
+        return Figure(*found, other, made.ours)
+
+    return Row(name, target, measure)
 
 
-def _points(shop: Shop) -> Iterator[Row]:
-    for name, target, sql in (
-        (
-            "point SELECT, no plugin touches it",
-            1.15,
-            "SELECT text FROM log WHERE id = ?",
-        ),
-        ("point SELECT, soft_delete", 1.25, "SELECT total FROM orders WHERE id = ?"),
-    ):
-        yield _same(shop, name, target, sql, (7,))
-    yield _same(
-        shop,
-        "point SELECT, soft_delete, a literal",
-        1.25,
-        "SELECT total FROM orders WHERE id = 7",
-    )
-    yield _same(
-        shop,
-        "SELECT of a join, soft_delete",
-        1.25,
+def _points() -> Iterator[Row]:
+    log = "SELECT text FROM log WHERE id = ?"
+    orders = "SELECT total FROM orders WHERE id = ?"
+    join = (
         "SELECT c.name, count(o.id) FROM customers c LEFT JOIN orders o "
-        "ON o.customer_id = c.id WHERE c.id = ? GROUP BY c.id",
-        (7,),
+        "ON o.customer_id = c.id WHERE c.id = ? GROUP BY c.id"
     )
 
+    def same(shop: Shop) -> Sides:
+        return Sides(work.point(filled(), log, (7,)), work.point(shop.raw, log, (7,)))
 
-def _same(shop: Shop, name: str, target: float, sql: str, *values: Any) -> Row:
-    ours, theirs, other = shop.shim.cursor(), shop.raw.cursor(), shop.raw.cursor()
-    sent = shop.shim.explain(sql).sql
-    return Row(
-        name,
-        target,
-        lambda: ours.execute(sql, *values).fetchone(),
-        lambda: theirs.execute(sent, *values).fetchone(),
-        lambda: other.execute(sql, *values).fetchone(),
+    yield _ratio("raw against raw: how exact all this is", 0, same)
+    yield _point("point SELECT, no plugin touches it", 1.15, log, (7,))
+    yield _point("point SELECT, soft_delete (rls comes later)", 1.25, orders, (7,))
+    yield _point(
+        "point SELECT, soft_delete, a literal", 1.25, orders.replace("?", "7"), None
     )
+    yield _point("SELECT of a join, soft_delete", 1.25, join, (7,))
 
 
-def _fetching(shop: Shop) -> Iterator[Row]:
-    sql = "SELECT * FROM log"
+def _point(name: str, target: float, sql: str, values: Any) -> Row:
+    def sides(shop: Shop) -> Sides:
+        sent, _ = shop.sent(sql, values or ())
+        return Sides(
+            work.point(shop.shim, sql, values),
+            work.point(shop.raw, sent, values),
+            None if sent == sql else work.point(shop.raw, sql, values),
+        )
+
+    return _ratio(name, target, sides)
+
+
+def _fetching() -> Iterator[Row]:
     for name, target, fetch in (
-        ("fetchall of 100,000 rows", 1.01, _all_at_once),
-        ("fetchmany(1000) of 100,000 rows", 1.05, _by_thousands),
-        ("for row in cursor, 100,000 rows", 1.05, _by_iteration),
-        ("fetchone of 100,000 rows", 1.2, _one_by_one),
+        ("fetchall", 1.01, work.whole),
+        ("fetchmany(1000)", 1.05, work.by_thousands),
+        ("for row in cursor", 1.05, work.by_iteration),
+        ("fetchone", 1.2, work.one_by_one),
     ):
-        ours = _fetched(shop.shim, sql, fetch)
-        yield Row(name, target, ours, _fetched(shop.raw, sql, fetch), calls=1)
+        yield _fetch(f"100,000 rows: {name}", target, fetch)
 
 
-def _fetched(connection: Any, sql: str, fetch: Callable[[Any], object]) -> Work:
-    cursor = connection.cursor()
-    return lambda: fetch(cursor.execute(sql))
+def _fetch(name: str, target: float, fetch: work.Fetch) -> Row:
+    sql = "SELECT * FROM log"
+
+    def sides(shop: Shop) -> Sides:
+        return Sides(
+            work.fetched(shop.shim, sql, fetch), work.fetched(shop.raw, sql, fetch)
+        )
+
+    return _ratio(name, target, sides)
 
 
-def _all_at_once(cursor: Any) -> object:
-    return cursor.fetchall()
-
-
-def _by_thousands(cursor: Any) -> None:
-    while cursor.fetchmany(1_000):
-        pass
-
-
-def _by_iteration(cursor: Any) -> None:
-    for _ in cursor:
-        pass
-
-
-def _one_by_one(cursor: Any) -> None:
-    while cursor.fetchone() is not None:
-        pass
-
-
-def _writing(shop: Shop) -> Iterator[Row]:
+def _writing() -> Iterator[Row]:
     values = [(i % 97, i) for i in range(1, 10_001)]
-    sql = "UPDATE orders SET total = ? WHERE id = ?"
-    yield _many(shop, "executemany of 10,000 UPDATEs, soft_delete", sql, values)
-    sql = "INSERT INTO orders (customer_id, total) VALUES (?, ?)"
-    yield _many(shop, "executemany of 10,000 INSERTs", sql, values)
-    delete = "DELETE FROM orders WHERE id = ?"
-    now = "2026-01-01 00:00:00.000000+00:00"
-    sent = (
-        "UPDATE orders SET deleted_at = ? WHERE orders.deleted_at IS NULL AND (id = ?)"
+    yield _many(
+        "executemany of 10,000 INSERTs into a protected table",
+        "INSERT INTO orders (customer_id, total) VALUES (?, ?)",
+        values,
     )
-    ours, theirs, other = shop.shim.cursor(), shop.raw.cursor(), shop.raw.cursor()
-    yield Row(
-        "soft DELETE of one row (target: none; the clock is read)",
+    yield _many(
+        "executemany of 10,000 UPDATEs, soft_delete (rls, timestamps come later)",
+        "UPDATE orders SET total = ? WHERE id = ?",
+        values,
+    )
+    yield _ratio("soft DELETE of a row, the UPDATE by hand", 0, _by_hand)
+    yield _ratio(
+        "soft DELETE of a row, the UPDATE by hand that reads the clock too",
         0,
-        lambda: ours.execute(delete, (0,)),
-        lambda: theirs.execute(sent, (now, 0)),
-        lambda: other.execute(delete, (0,)),
+        _by_hand_now,
     )
 
 
-def _many(shop: Shop, name: str, sql: str, values: list[tuple[int, int]]) -> Row:
-    sent = shop.shim.explain(sql).sql
-    ours, theirs = (
-        _rolled_back(shop.shim, sql, values),
-        _rolled_back(shop.raw, sent, values),
+def _many(name: str, sql: str, values: Sequence[tuple[int, int]]) -> Row:
+    def sides(shop: Shop) -> Sides:
+        sent, _ = shop.sent(sql, values[0])
+        return Sides(
+            work.undone(shop.shim, work.executed_many(shop.shim, sql, values)),
+            work.undone(shop.raw, work.executed_many(shop.raw, sent, values)),
+        )
+
+    return _ratio(name, 1.15, sides)
+
+
+_DELETE = "DELETE FROM orders WHERE id = ?"
+_LIVE = [(i,) for i in range(1, 3_001) if i % 3]
+
+
+def _by_hand(shop: Shop) -> Sides:
+    sent, _ = shop.sent(_DELETE, _LIVE[0])
+    marked = [shop.sent(_DELETE, row)[1] for row in _LIVE]
+    return Sides(
+        work.undone(shop.shim, work.executed(shop.shim, _DELETE, _LIVE)),
+        work.undone(shop.raw, work.executed(shop.raw, sent, marked)),
+        work.undone(shop.raw, work.executed(shop.raw, _DELETE, _LIVE)),
     )
-    return Row(name, 1.15, ours, theirs, calls=1)
 
 
-def _rolled_back(connection: Any, sql: str, values: list[tuple[int, int]]) -> Work:
-    cursor = connection.cursor()
+def _by_hand_now(shop: Shop) -> Sides:
+    sent, values = shop.sent(_DELETE, _LIVE[0])
+    execute = shop.raw.cursor().execute
+    assert values[1:] == _LIVE[0]
 
-    def work() -> None:
-        connection.execute("BEGIN")
-        cursor.executemany(sql, values)
-        connection.rollback()
+    @own_code
+    def theirs(times: int) -> float:
+        given = (_LIVE * (times // len(_LIVE) + 1))[:times]
+        start = clock()
+        for (key,) in given:
+            execute(sent, (datetime.now(UTC).isoformat(" "), key))
+        return clock() - start
 
-    return work
+    ours = work.executed(shop.shim, _DELETE, _LIVE)
+    return Sides(work.undone(shop.shim, ours), work.undone(shop.raw, theirs))
 
 
-def _shapes(shop: Shop) -> Iterator[Row]:
-    numbers = count(1)
-    columns = ", ".join("?" * 10)
-    placeholders = f"INSERT INTO wide VALUES {', '.join([f'({columns})'] * 1_000)}"
-    values = tuple(range(10_000))
+def _lists() -> Iterator[Row]:
+    row = f"({', '.join('?' * 10)})"
+    insert = f"INSERT INTO wide VALUES {', '.join([row] * 1_000)}"
+    listed = f"SELECT count(*) FROM orders WHERE id IN ({', '.join('?' * 1_000)})"
+    yield _known("INSERT of 1,000 x 10 placeholders", insert, range(10_000))
+    yield _new("INSERT of 1,000 x 10 new literals, known shape", _inserts)
+    yield _known("IN of 1,000 placeholders, soft_delete", listed, range(1_000))
+    yield _new("IN of 1,000 new literals, known shape, soft_delete", _ins)
 
-    def insert() -> str:
-        start = next(numbers)
+
+def _known(name: str, sql: str, values: Sequence[int]) -> Row:
+    given = [tuple(values)]
+
+    def sides(shop: Shop) -> Sides:
+        sent, _ = shop.sent(sql, given[0])
+        return Sides(
+            work.undone(shop.shim, work.executed(shop.shim, sql, given)),
+            work.undone(shop.raw, work.executed(shop.raw, sent, given)),
+        )
+
+    return _ratio(name, 1.2, sides)
+
+
+def _new(name: str, texts: Callable[[], Iterator[str]]) -> Row:
+    def sides(shop: Shop) -> Sides:
+        sent = (shop.sent(text)[0] for text in texts())
+        return Sides(
+            work.undone(shop.shim, work.executed_anew(shop.shim, texts())),
+            work.undone(shop.raw, work.executed_anew(shop.raw, sent)),
+        )
+
+    return _ratio(name, 1.2, sides)
+
+
+def _inserts() -> Iterator[str]:
+    for start in count(1):
         listed = ", ".join(
             f"({', '.join(str(start + i + j) for j in range(10))})"
             for i in range(1_000)
         )
-        return f"INSERT INTO wide VALUES {listed}"
+        yield f"INSERT INTO wide VALUES {listed}"
 
-    def listed() -> str:
-        start = next(numbers)
+
+def _ins() -> Iterator[str]:
+    for start in count(1):
         keys = ", ".join(str(start + i) for i in range(1_000))
-        return f"SELECT count(*) FROM orders WHERE id IN ({keys})"
-
-    yield _fixed(shop, "INSERT of 1,000 x 10 placeholders", placeholders, values)
-    yield _fresh(shop, "INSERT of 1,000 x 10 new literals", insert)
-    yield _fresh(shop, "IN of 1,000 new literals", listed)
+        yield f"SELECT count(*) FROM orders WHERE id IN ({keys})"
 
 
-def _fixed(shop: Shop, name: str, sql: str, values: tuple[int, ...]) -> Row:
-    ours, theirs = _undone(shop.shim), _undone(shop.raw)
-    sent = shop.shim.explain(sql).sql
-    return Row(
-        name, 1.2, lambda: ours(sql, values), lambda: theirs(sent, values), calls=5
+def _literals() -> Iterator[Row]:
+    """What a new literal costs more than the same text raw, in microseconds."""
+
+    def measure(effort: Effort) -> Figure:
+        made = shop()
+        ours = work.executed_anew(made.shim, _texts())
+        sent = (made.sent(text)[0] for text in _texts())
+        theirs = work.executed_anew(made.raw, sent)
+        found = middle(compared(ours, theirs, effort).differences)
+        value, low, high = (1e6 * second for second in found)
+        return Figure(value, low, high, work=ours)
+
+    yield Row(
+        "a new literal in a known shape, beyond the raw driver", 40, measure, "us"
     )
 
 
-def _fresh(shop: Shop, name: str, make: Callable[[], str]) -> Row:
-    """Each text is new, its shape known; the raw driver is given what would be sent."""
-    ours, theirs = _undone(shop.shim), _undone(shop.raw)
-    first = make()
-    where = shop.shim.explain(first).sql
-    added = " WHERE orders.deleted_at IS NULL AND (" in where.replace('"', "")
-
-    def sent() -> str:
-        text = make()
-        if added:
-            text = (
-                text.replace(" WHERE ", " WHERE orders.deleted_at IS NULL AND (") + ")"
-            )
-        return text
-
-    return Row(name, 1.2, lambda: ours(make()), lambda: theirs(sent()), calls=5)
-
-
-def _undone(connection: Any) -> Callable[..., None]:
-    cursor = connection.cursor()
-
-    def work(*statement: Any) -> None:
-        connection.execute("BEGIN")
-        cursor.execute(*statement)
-        connection.rollback()
-
-    return work
+def _texts() -> Iterator[str]:
+    for i in count():
+        yield f"SELECT total FROM orders WHERE id = {i} AND total <> 'x{i}'"

@@ -1,13 +1,15 @@
 """The databases that are measured: equal ones for the shim and the raw driver."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
 
-__all__ = ["ROWS", "Shop", "plugins", "shop"]
+__all__ = ["ROWS", "Shop", "filled", "new_shop", "plugins", "shop"]
 
 ROWS = 100_000
 SCHEMA = """
@@ -25,6 +27,17 @@ class Shop:
 
     shim: Any
     raw: sqlite3.Connection
+    #: Through the shim to tables without rows, to see what it sends: what is planned
+    #: here is new to the other one.
+    planner: Any
+
+    def sent(self, sql: str, values: Sequence[object] = ()) -> tuple[str, Any]:
+        """The text and the values that the shim sends for those of the caller."""
+        plan = self.planner._self_session.plan(sql)
+        if plan.sends_as_given:
+            return plan.sql, values
+        added = tuple(bind.source() for bind in plan.binds)
+        return plan.sql, plan.program.binding.bind(values, added)
 
 
 def plugins() -> list[SoftDelete]:
@@ -32,15 +45,31 @@ def plugins() -> list[SoftDelete]:
     return [SoftDelete(tables=["customers", "orders"])]
 
 
+@cache
 def shop() -> Shop:
+    """The one that most rows of the table are about."""
+    return new_shop()
+
+
+def new_shop() -> Shop:
     """Two equal databases in memory; a third of the rows is deleted."""
-    return Shop(kysera_dbapi.wrap(filled(), plugins=plugins()), filled())
+    return Shop(_wrapped(filled()), filled(), _wrapped(empty()))
+
+
+def _wrapped(raw: sqlite3.Connection) -> Any:
+    return kysera_dbapi.wrap(raw, plugins=plugins())
+
+
+def empty() -> sqlite3.Connection:
+    """A raw connection to a database in memory, its tables without rows."""
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    raw.executescript(SCHEMA)
+    return raw
 
 
 def filled() -> sqlite3.Connection:
     """A raw connection to a database in memory."""
-    raw = sqlite3.connect(":memory:", isolation_level=None)
-    raw.executescript(SCHEMA)
+    raw = empty()
     gone = "2026-01-01 00:00:00+00:00"
     raw.executemany(
         "INSERT INTO customers VALUES (?, ?, ?)",

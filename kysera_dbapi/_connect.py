@@ -1,10 +1,10 @@
 """connect, wrap and explain: the driver, the dialect and the plugins put together."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue
@@ -13,6 +13,7 @@ from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.session import check_mode
 
 if TYPE_CHECKING:
     from kysera_dbapi import sqlite3
@@ -41,11 +42,13 @@ def connect(
     """Open a connection on which every statement obeys the plugins.
 
     ``driver`` is a URL (``sqlite:///relative.db``, ``sqlite:////absolute.db``,
-    ``sqlite://`` for memory; a query string holds the driver's arguments), or a PEP 249
-    module that is followed by its own arguments. Raises ``ConfigurationError``:
-    bad-url, unknown-scheme, missing-driver, or what the plugins find wrong.
+    ``sqlite://`` for memory; percent-encoded, with the driver's arguments as query), or
+    a PEP 249 module that is followed by its own arguments. Raises
+    ``ConfigurationError``: bad-url, unknown-scheme, unknown-mode, missing-driver, or
+    what the plugins find wrong.
     """
     ordered(plugins)
+    check_mode(mode)
     if isinstance(driver, str):
         args, kwargs = _from_url(driver, args, kwargs)
     elif getattr(driver, "__name__", "") not in ("sqlite3", "sqlite3.dbapi2"):
@@ -70,19 +73,21 @@ def wrap(
 def explain(
     sql: str, *, dialect: str = "sqlite", plugins: Sequence[Plugin] = ()
 ) -> Explanation:
-    """What would be sent for ``sql``; without a connection, any name is a table."""
+    """What would be sent for ``sql``, and why, or why it is refused.
+
+    There is no connection, so any name is a table of the first schema.
+    """
     pipeline = Pipeline(get_dialect(dialect), ordered(plugins), Catalogue(known=False))
-    return Explanation.of(sql, pipeline.plan(sql, scope()))
+    return Explanation.of(sql, pipeline, scope())
 
 
 def _from_url(
     url: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    scheme, separator, _ = url.partition("://")
+    scheme, separator, rest = url.partition("://")
     if not separator:
-        raise ConfigurationError(
-            f"not a database URL: {url!r}; write sqlite:///file.db", code="bad-url"
-        )
+        raise _bad_url("it has no scheme; write sqlite:///file.db")
+    scheme = scheme.lower()
     if scheme not in _SCHEMES:
         raise ConfigurationError(
             f"unknown URL scheme {scheme!r}; known are {', '.join(_SCHEMES)}",
@@ -91,15 +96,59 @@ def _from_url(
     module, extra = _SCHEMES[scheme]
     if module != "sqlite3":
         _require(module, extra, scheme)
-    split = urlsplit(url)
-    if split.netloc:
-        raise ConfigurationError(
-            f"a SQLite URL has no host: {url!r}; write sqlite:///file.db",
-            code="bad-url",
-        )
-    path = unquote(split.path[1:]) or ":memory:"
-    given = {name: _value(value) for name, value in parse_qsl(split.query)}
-    return (path, *args), {**given, **kwargs}
+    # not by urlsplit: it drops what it takes for blanks, and "#" with all after it
+    location, _, query = rest.partition("?")
+    if "#" in rest:
+        raise _bad_url("it has a fragment; write %23 for # in a file's name")
+    host, slash, path = location.partition("/")
+    if host:
+        raise _bad_url("a SQLite URL has no host; write sqlite:///file.db")
+    if slash and not path:
+        raise _bad_url("it names no file; write sqlite:// for a database in memory")
+    database = unquote(path, errors="surrogateescape") or ":memory:"
+    return (database, *args), {**_arguments(query), **kwargs}
+
+
+def _bad_url(why: str) -> ConfigurationError:
+    # the URL itself may hold a password
+    return ConfigurationError(f"the database URL cannot be read: {why}", code="bad-url")
+
+
+def _arguments(query: str) -> dict[str, Any]:
+    """The driver's arguments in the query of a URL."""
+    found: dict[str, Any] = {}
+    pairs = query.split("&") if query else []
+    for name, equals, text in (pair.partition("=") for pair in pairs):
+        if name not in _ARGUMENTS or not equals:
+            known = ", ".join(_ARGUMENTS)
+            raise _bad_url(f"its query has {name!r}; write NAME=VALUE, of {known}")
+        if name in found:
+            raise _bad_url(f"its query has {name} twice")
+        try:
+            found[name] = _ARGUMENTS[name](unquote_plus(text))
+        except (KeyError, ValueError) as error:
+            raise _bad_url(f"its query has a wrong value for {name}") from error
+    return found
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+
+
+def _level(text: str) -> str | None:
+    return None if text.lower() == "none" else text
+
+
+#: The arguments of ``sqlite3.connect`` that can be written in a URL.
+_ARGUMENTS: dict[str, Callable[[str], Any]] = {
+    "timeout": float,
+    "detect_types": int,
+    "isolation_level": _level,
+    "check_same_thread": _truth,
+    "cached_statements": int,
+    "uri": _truth,
+    "autocommit": _truth,
+}
 
 
 def _require(module: str, extra: str, scheme: str) -> None:
@@ -113,16 +162,3 @@ def _require(module: str, extra: str, scheme: str) -> None:
     raise ConfigurationError(
         f"{scheme} is known but not wrapped yet; use sqlite", code="missing-driver"
     )
-
-
-def _value(text: str) -> Any:
-    """A driver's argument: a number or truth value where it looks like one."""
-    known = {"true": True, "false": False, "none": None}
-    if text.lower() in known:
-        return known[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

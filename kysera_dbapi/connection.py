@@ -1,19 +1,44 @@
-"""The connection proxy: every public member of the driver's is decided."""
+"""The connection proxy: what a caller reaches, reaches him through the plugins.
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import wraps
-from typing import Any
+The driver's module says of each public member what becomes of it: *planned* (its SQL
+is planned), *twin* (what it gives is wrapped), *refused* (while it would show or change
+hidden rows), *passed* (the driver's own).
+"""
+
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from inspect import Signature, getattr_static, signature
+from types import MemberDescriptorType
+from typing import Any, NoReturn, cast
 
 import wrapt
 
 from kysera_dbapi._context import scope
-from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.plugin import Host
 from kysera_dbapi.session import Session
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "named_as", "passed"]
+
+_ABSENT: Any = object()
+_OWN = ("explain", "refresh", "unwrap")
+
+
+class _StandIn:
+    """What wrapt holds in the raw connection's place.
+
+    wrapt shows what it holds as ``__wrapped__``, and ``inspect`` follows that.
+    """
+
+    __slots__ = ("_class",)
+
+    def __init__(self, class_: type) -> None:
+        self._class = class_
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self._class
 
 
 class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
@@ -21,17 +46,35 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
 
     #: What becomes of each member of the driver's connection; set by the driver.
     members: Mapping[str, str] = {}
+    #: The members that can be assigned to.
+    settable: frozenset[str] = frozenset()
+    #: The class itself, where a program's own class is derived from it.
+    planned: Any
 
-    def __init__(self, raw: Any, session: Session) -> None:
-        super().__init__(raw)  # pyright: ignore[reportUnknownMemberType]
+    def __init__(self, raw: Any, session: Session, class_: type | None = None) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            _StandIn(class_ or type(raw))
+        )
         self._self_session = session
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
-            return super().__getattr__(name)
+        session = self._self_session
         if self.members.get(name) == "passed":
-            return self._passed(name)
-        raise self._self_session.error(
+            try:
+                return getattr(session.raw, name)
+            except Exception as error:
+                reraise(error, session.driver)
+        if name in self.members:
+            # of another version of the driver
+            raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
+        if name == "__signature__":
+            return _signature(session.raw)
+        found = _ABSENT if name.startswith("__") else self._own_attribute(name)
+        if found is not _ABSENT:
+            return found
+        if name.startswith("__") or not hasattr(self._class, name):
+            raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
+        raise session.error(
             UnsupportedStatement(
                 f"{name} of the connection is not offered, since nobody decided what "
                 "it may show; reach it through unwrap()",
@@ -39,49 +82,83 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
             )
         )
 
-    if hasattr(wrapt.ObjectProxy, "__wrapped__"):
-        # the compiled proxy keeps the raw connection elsewhere; the pure one here
-
-        @property
-        def __wrapped__(self) -> Any:
-            raise AttributeError("the raw connection is reached through unwrap()")
-
-    def _passed(self, name: str) -> Any:
+    def _own_attribute(self, name: str) -> Any:
+        """What a program keeps in an object of its own connection class."""
         raw = self._self_session.raw
-        with self._translated():
-            value = getattr(raw, name)
-        if getattr(value, "__self__", None) is not raw:
-            return value
+        kept: dict[str, Any] = getattr(raw, "__dict__", {})
+        cls: Any = self._class
+        found: Any
+        if name in kept:
+            found = kept[name]
+        elif isinstance(getattr(cls, name, None), MemberDescriptorType):
+            found = getattr(raw, name)
+        else:
+            return _ABSENT
+        if found is raw:
+            return self
+        if getattr(found, "__self__", None) is raw or self._is_raw(found):
+            raise self._self_session.error(
+                UnsupportedStatement(
+                    f"{name} of the connection leads past the plugins; make it after "
+                    "the connection was made, or reach it through unwrap()",
+                    code="unsupported-member",
+                )
+            )
+        return found
 
-        @wraps(value)
-        def called(*args: Any, **options: Any) -> Any:
-            with self._translated():
-                return value(*args, **options)
+    def _is_raw(self, found: Any) -> bool:
+        """Whether what a program keeps is a cursor past the plugins."""
+        return False
 
-        return called
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Let the driver's errors be ours too."""
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_self_"):
+            super().__setattr__(name, value)
+            return
+        session = self._self_session
+        own = getattr_static(type(self), name, None)
+        if name not in self.members and hasattr(own, "__set__"):
+            own.__set__(self, value)  # a property of a program's own class
+            return
+        if name in self.members and name not in self.settable:
+            raise AttributeError(f"attribute {name!r} of a connection is read-only")
         try:
-            yield
+            setattr(session.raw, name, value)
         except Exception as error:
-            raised = self._self_session.error(error)
-            if raised is error:
-                raise
-            raise raised from raised.__cause__
+            reraise(error, session.driver)
 
-    def commit(self) -> None:
-        """Commit the transaction, as the driver does."""
-        with self._translated():
-            self._self_session.raw.commit()
-        self._self_session.transactions.ended(undone=False)
+    def __delattr__(self, name: str) -> None:
+        session = self._self_session
+        if name in self.members:
+            raise AttributeError(f"attribute {name!r} of a connection is read-only")
+        delattr(session.raw, name)
 
-    def rollback(self) -> None:
-        """Roll the transaction back, as the driver does."""
-        with self._translated():
-            self._self_session.raw.rollback()
-        self._self_session.rolled_back()
+    def __dir__(self) -> list[str]:
+        kept: dict[str, Any] = getattr(self._self_session.raw, "__dict__", {})
+        return sorted({*dir(self._class), *kept, *_OWN})
+
+    @property
+    def _class(self) -> Any:
+        """The class of the raw connection."""
+        return self._self_session.raw.__class__
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise AttributeError(f"{_named(self)} has no attribute '__dict__'")
+
+    def __repr__(self) -> str:
+        return f"<{_named(self)} at {id(self):#x}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"cannot pickle {_named(self)}")
+
+    def __copy__(self) -> NoReturn:
+        raise TypeError(f"cannot copy {_named(self)}")
+
+    def __deepcopy__(self, memo: Any) -> NoReturn:
+        raise TypeError(f"cannot copy {_named(self)}")
 
     @property
     def plugin_host(self) -> Host:
@@ -93,11 +170,59 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         return self._self_session.raw
 
     def explain(self, sql: str) -> Explanation:
-        """What would be sent for ``sql``, and why; nothing is executed."""
+        """What would be sent for ``sql``, and why, or why it is refused.
+
+        Nothing is executed: the catalogue is the one that was last read.
+        """
         session = self._self_session
-        with self._translated():
-            return Explanation.of(sql, session.pipeline.plan(sql, scope()))
+        try:
+            self._check_open()
+            return Explanation.of(sql, session.pipeline, scope())
+        except Exception as error:
+            reraise(error, session.driver)
+
+    def _check_open(self) -> None:
+        session = self._self_session
+        if session.closed:
+            session.raw_class.cursor(session.raw)  # the driver's own error
 
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed."""
-        return self._self_session.refresh()
+        session = self._self_session
+        try:
+            self._check_open()
+            return session.refresh()
+        except Exception as error:
+            reraise(error, session.driver)
+
+
+def _signature(raw: Any) -> Signature:
+    try:
+        return signature(raw)
+    except (TypeError, ValueError) as error:
+        raise AttributeError("__signature__") from error
+
+
+def _named(connection: Any) -> str:
+    kind = cast("Any", type)(connection)
+    return f"{kind.__module__}.{kind.__qualname__} object"
+
+
+def passed(theirs: Any) -> Callable[..., Any]:
+    """A method that calls the driver's, whose own would have the raw ``__self__``."""
+
+    def method(self: Connection, *args: Any, **options: Any) -> Any:
+        session = self._self_session
+        try:
+            return theirs(session.raw, *args, **options)
+        except Exception as error:
+            reraise(error, session.driver)
+
+    return named_as(theirs, method)
+
+
+def named_as(theirs: Any, method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method`` with the name of the driver's, to which it does not lead."""
+    made: Any = update_wrapper(method, theirs)
+    del made.__wrapped__
+    return cast("Callable[..., Any]", made)

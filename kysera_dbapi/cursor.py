@@ -5,16 +5,17 @@ The cursor's class is a subclass of the driver's own, so that fetching costs not
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kysera_dbapi._context import NOTHING, scope
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session, steps
+from kysera_dbapi.shape import Lexeme, Lexer
 
 if TYPE_CHECKING:
     from kysera_dbapi.connection import Connection
 
-__all__ = ["ABSENT", "Planned", "Translating"]
+__all__ = ["ABSENT", "Planned", "Translating", "translated"]
 
 ABSENT: Any = object()
 
@@ -23,11 +24,13 @@ class Planned:
     """The planned half of a cursor class; the other half is the driver's class."""
 
     #: The class beneath, the driver's or a caller's subclass of it, and its methods.
-    _raw_class: ClassVar[Any]
-    _raw_execute: ClassVar[Any]
-    _raw_executemany: ClassVar[Any]
+    _raw_class: Any
+    _raw_execute: Any
+    _raw_executemany: Any
+    #: The text on its way down through a program's own class.
+    _sent: str | None = None
     #: Whether that class translates ``%s`` before the driver sees the text.
-    _translates: ClassVar[bool] = False
+    _translates: bool = False
     _proxy: "Connection"
     _session: Session
     rowcount: int
@@ -107,7 +110,7 @@ class Planned:
     def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
         """Raise the error as ours and the driver's; to be called as it is handled."""
         session = self._session
-        session.rolled_back()
+        session.failed_statement()
         twin = session.error(error)
         if plan is not None:
             for plugin in session.plugins:
@@ -130,10 +133,14 @@ class Planned:
         session = self._session
 
         def run() -> int:
-            with self._atomic(plan):
+            with self._atomic(plan, many=many):
                 send = self._send_many if many else self._send
-                send(plan, parameters)
-                session.follow(plan)
+                if session.hooked:
+                    with session.holding(plan):
+                        send(plan, parameters)
+                else:
+                    send(plan, parameters)
+                session.done(plan)
             return int(self.rowcount)
 
         if session.hooked:
@@ -141,12 +148,12 @@ class Planned:
         else:
             run()
 
-    def _atomic(self, plan: Plan) -> AbstractContextManager[None]:
+    def _atomic(self, plan: Plan, *, many: bool) -> AbstractContextManager[None]:
         session = self._session
         if plan.companions:
-            return session.atomic(returns=plan.returns)
+            return session.atomic(plan, stepped=many)
         if plan.undoable and session.rechecks:
-            return session.transactions.atomic(session.execute)
+            return session.undoable()
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:
@@ -175,13 +182,28 @@ class Planned:
 
     def _prepared(self, plan: Plan, parameters: Any) -> Any:
         """Run the companions of one execution; returns the statement's values."""
+        session = self._session
         todo: Iterator[Any] = steps(plan, parameters)
         rows: Any = None
         try:
             while True:
-                rows = self._session.execute(*todo.send(rows))  # type: ignore[attr-defined]
+                sql, values = todo.send(rows)  # type: ignore[attr-defined]
+                if self._translates and sql is plan.image_sql:
+                    sql = translated(sql, session.pipeline.lexers[1])
+                rows = session.execute(sql, values)
         except StopIteration as done:
             return done.value[1]
+
+
+def translated(sql: str, lexer: Lexer) -> str:
+    """A text with ``%s`` as the driver has it: what a program's cursor class sends."""
+    return "".join(_qmark(t) for t in lexer.lex(sql))
+
+
+def _qmark(lexeme: Lexeme) -> str:
+    if lexeme.kind == "placeholder" and lexeme.text[0] == "%":
+        return "?" if lexeme.text == "%s" else f":{lexeme.text[2:-2]}"
+    return lexeme.text.replace("%%", "%")
 
 
 class Translating(Planned):

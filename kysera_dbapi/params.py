@@ -119,7 +119,10 @@ class Binding:
                 "pass a sequence",
                 code="placeholder-style",
             )
-        return _Overlay(given, dict(zip(self.names, values, strict=True)))
+        own = dict(zip(self.names, values, strict=True))
+        if self.style == "%(a)s":  # the class that translates them goes over the names
+            return {**given, **own}
+        return _Overlay(given, own)
 
 
 class _Overlay(dict[str, Any]):

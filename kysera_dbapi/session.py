@@ -1,14 +1,14 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext, suppress
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from kysera_dbapi._context import scope
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, translate
+from kysera_dbapi.errors import ConfigurationError, translate
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import (
@@ -21,16 +21,28 @@ from kysera_dbapi.plugin import (
     recheck,
 )
 from kysera_dbapi.protocols import Parameters
-from kysera_dbapi.transaction import Transactions
+from kysera_dbapi.transaction import Begin, Stack, atomic, read
 
-__all__ = ["Session", "steps"]
+__all__ = ["Session", "check_mode", "steps"]
 
 _Result = TypeVar("_Result")
 _MODES = ("normal", "strict", "report")
 
 
+def check_mode(mode: object) -> None:
+    """Raise ``ConfigurationError`` (unknown-mode) for what is no mode."""
+    if mode not in _MODES:
+        raise ConfigurationError(
+            f"unknown mode {mode!r}; known are {', '.join(_MODES)}",
+            code="unknown-mode",
+        )
+
+
 class Session:
     """The raw connection, its catalogue and its plans. It holds no cursor or proxy."""
+
+    #: The driver's own connection class; ``raw`` may be of a program's own.
+    raw_class: ClassVar[Any]
 
     def __init__(
         self,
@@ -42,11 +54,7 @@ class Session:
         mode: Mode,
         opened: bool = True,
     ) -> None:
-        if mode not in _MODES:
-            raise ConfigurationError(
-                f"unknown mode {mode!r}; known are {', '.join(_MODES)}",
-                code="unknown-mode",
-            )
+        check_mode(mode)
         self.raw = raw
         self.driver = driver
         self.dialect = dialect
@@ -54,32 +62,57 @@ class Session:
         self.mode: Mode = mode
         #: Whether SQL of ours is running that is no part of the caller's work.
         self.reading = False
+        #: What is open of the caller's transaction.
+        self.transaction = Stack(raw)
+        self.closed = False
+        self._stale = False
         self._stamped: object = None
-        self.catalogue = Catalogue(known=False)
+        self._declared: frozenset[str] = frozenset()
+        self._catalogue = Catalogue(known=False)
         if self.plugins and opened:
-            self.catalogue = self._read_catalogue()
+            self._catalogue = self._read_catalogue()
         self._new_pipeline()
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
         self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
-        self.hooked = bool(self.before or self.after or self.failed)
-        self.transactions = Transactions(raw)
+        hooked = bool(self.before or self.after or self.failed)
+        #: Whether there is more to an execution than to send the text.
+        self.hooked = hooked or mode == "strict"
         self._started: tuple[Plugin, ...] = ()
-        if opened:
-            initialise(self.plugins, self)
-            self._started = self.plugins
+
+    def start(self) -> None:
+        """Let the plugins check their configuration against the database."""
+        initialise(self.plugins, self)
+        self._started = self.plugins
 
     def _new_pipeline(self) -> None:
         self.pipeline = Pipeline.shared(
-            self.dialect, self.plugins, self.catalogue, self.mode
+            self.dialect, self.plugins, self._catalogue, self.mode, self._declared
         )
         self.plans = self.pipeline.plans.items
         #: The texts to send by those given, where that is all: outside of every block.
         self.direct = self.pipeline.direct.items
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the database says of its tables; read again if that has changed."""
+        if self._stale:
+            self.refresh()
+        return self._catalogue
+
+    def protected(self) -> frozenset[str]:
+        """The tables that plugins protect, those apart that are bypassed."""
+        if not self.plugins:
+            return frozenset()
+        flags, catalogue = scope(), self.catalogue
+        active = [p for p in self.plugins if f"bypass:{p.name}" not in flags]
+        return frozenset(name for p in active for name in p.protected(catalogue))
+
     def close(self) -> None:
         """Let the plugins go."""
+        self.closed = True
+        self.transaction.ended(undone=False)
         started, self._started, self.plugins = self._started, (), ()
         destroy(started, self)
 
@@ -87,7 +120,7 @@ class Session:
         self, sql: str, parameters: Parameters = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
-        cursor = self.driver.Connection.cursor(self.raw)
+        cursor = self.raw_class.cursor(self.raw)
         try:
             cursor.row_factory = None
             return list(cursor.execute(sql, parameters))
@@ -115,13 +148,14 @@ class Session:
         Raises what a plugin finds wrong with it; the old one stays in force then.
         """
         if not self.plugins:
-            self._new_pipeline()
+            self._adopt(self._catalogue)
             return False
-        before, stamped = self.catalogue, self._stamped
+        before, stamped = self._catalogue, self._stamped
+        self.invalidate()
         catalogue = self._read_catalogue()
+        self._adopt(catalogue)
         if catalogue.version == before.version:
             return False
-        self._adopt(catalogue)
         try:
             recheck([p for p in self._started if not _bypassed(p)], self)
         except BaseException:
@@ -130,19 +164,88 @@ class Session:
             raise
         return True
 
-    def _adopt(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self._new_pipeline()
-
     def reread(self) -> bool:
         """As ``refresh``, where another connection may have changed the schema."""
-        if not (self.plugins and self.catalogue.known):
+        if not (self.plugins and self._catalogue.known):
             return False
         try:
             current = self._quietly(self._stamp)
         except self.driver.Error:  # locked: the statement will say so itself
             return False
         return current != self._stamped and self.refresh()
+
+    def invalidate(self) -> None:
+        """Have the catalogue read again before the next statement is planned."""
+        self._stale = True
+        self.plans, self.direct = {}, {}
+
+    def _adopt(self, catalogue: Catalogue) -> None:
+        self._stale = False
+        self._catalogue = catalogue
+        self._new_pipeline()
+
+    def done(self, plan: Plan) -> None:
+        """Follow a statement that has succeeded.
+
+        Raises what a plugin finds wrong with a schema that it changed.
+        """
+        if plan.effect == "catalogue":
+            self.transaction.changed()
+            self._reread()
+        elif plan.effect == "transaction":
+            lexemes = self.pipeline.lexers[0].lex(plan.sql)
+            tokens = [t.text for t in lexemes if t.kind not in ("blank", "comment")]
+            control = read(tokens, self._name)
+            if control is not None and self.transaction.after(control):
+                self._reread()
+
+    def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """A block in which the database may use what the plan holds; in strict mode."""
+        return nullcontext()
+
+    def declare(self, function: str) -> None:
+        """Let strict mode know a function of the program's own."""
+        name = self.dialect.fold(function, quoted=True)
+        if self.mode == "strict" and name not in self._declared:
+            self._declared |= {name}
+            self._new_pipeline()
+
+    def atomic(
+        self, plan: Plan | None = None, *, stepped: bool = True
+    ) -> AbstractContextManager[None]:
+        """A block in which a plan's companions and its statement are one.
+
+        ``stepped`` says that the statement is run to its end in the block. Without a
+        plan, all that is run in the block is one.
+        """
+        raise NotImplementedError
+
+    def undoable(self) -> AbstractContextManager[None]:
+        """A block whose change of the schema is undone by an error in it."""
+        return atomic(self.raw, self.execute, Begin("BEGIN", kept=False))
+
+    def ended(self, *, undone: bool) -> None:
+        """The transaction has ended, but not by a statement."""
+        if self.transaction.ended(undone=undone):
+            self._reread()
+
+    def _reread(self) -> None:
+        """Read the catalogue now; if that fails, the next statement tries again."""
+        with suppress(self.driver.Error):
+            self.refresh()
+
+    def failed_statement(self) -> None:
+        """A statement has failed, and may have ended the transaction."""
+        if self.transaction.failed():
+            self.invalidate()
+
+    def replaced(self) -> None:
+        """The whole database may be another one now."""
+        self.transaction.ended(undone=True)
+        self.invalidate()
+
+    def _name(self, token: str) -> str:
+        return self.dialect.fold(self.dialect.unquote(token), quoted=True)
 
     def _read_catalogue(self) -> Catalogue:
         def read() -> Catalogue:
@@ -167,6 +270,8 @@ class Session:
         A new shape is planned by the schema as it is now; a name that is not known
         makes the catalogue be read once more in any case.
         """
+        if self._stale:
+            self.refresh()
         style, now = format_style, scope()
         known = self.pipeline.known(text, now, format_style=style)
         if known is not None:
@@ -176,51 +281,6 @@ class Session:
         if not plan.keep and self.refresh():
             plan = self.pipeline.plan(text, now, format_style=style)
         return plan
-
-    def protected(self) -> set[str]:
-        """The keys of the tables that the plugins in force protect."""
-        flags = scope()
-        active = [p for p in self.plugins if f"bypass:{p.name}" not in flags]
-        return {key for p in active for key in p.protected(self.catalogue)}
-
-    def follow(self, plan: Plan) -> None:
-        """Take note of a statement that ran and had an effect besides its own."""
-        if plan.effect == "catalogue":
-            self.transactions.schema_changed()
-            self.refresh()
-        elif plan.effect == "transaction" and self.transactions.follow(plan.words):
-            self.refresh()
-
-    def rolled_back(self) -> None:
-        """Take note of what may have rolled the transaction back."""
-        try:
-            undone = self.transactions.ended(undone=True)
-        except self.driver.Error:  # closed
-            return
-        if undone:
-            self.refresh()
-
-    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
-        """A block whose statements happen together or not at all.
-
-        ``returns`` says that its last statement has rows still to be read. Raises
-        ``UnsupportedStatement`` if they could not be, outside of a transaction.
-        """
-        begin = self._begin()
-        if returns and begin is None and not self.raw.in_transaction:
-            raise UnsupportedStatement(
-                "RETURNING of a statement with companions needs a transaction; begin "
-                "one first",
-                code="unsupported-construct",
-            )
-        # the rows that companions read must not change before the write
-        return self.transactions.atomic(
-            self.execute, begin=begin, alone="BEGIN IMMEDIATE", returns=returns
-        )
-
-    def _begin(self) -> str | None:
-        """What the driver would begin a transaction with, if it would."""
-        return None
 
     def error(self, error: BaseException) -> BaseException:
         """The error as both our class and the driver's."""

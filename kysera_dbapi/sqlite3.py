@@ -4,56 +4,65 @@ Cursors are subclasses of the driver's, so that fetching costs nothing; the conn
 is a proxy. https://docs.python.org/3/library/sqlite3.html
 """
 
+import os
 import sqlite3 as _driver
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import suppress
 from functools import cache, wraps
-from typing import Any, NoReturn, TypeGuard
+from sqlite3 import Connection as RawConnection
+from sqlite3 import Cursor as RawCursor
+from typing import Any, cast
 
-from kysera_dbapi.catalogue import Table
+from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
+from kysera_dbapi.connection import passed
 from kysera_dbapi.cursor import ABSENT, Planned, Translating
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.errors import (
     ConfigurationError,
-    UnsupportedStatement,
+    reraise,
 )
+from kysera_dbapi.physical import Physical
 from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import Session
+from kysera_dbapi.session import check_mode
+from kysera_dbapi.sqlite3_session import SQLite3Session, is_opened
+from kysera_dbapi.subclasses import (
+    AboveCursor,
+    BeneathCursor,
+    classes_of,
+    opening,
+)
 
 __all__ = [
     "CONNECTION_MEMBERS",
     "CURSOR_MEMBERS",
     "Connection",
-    "adopt",
     "connect",
     "cursor_class",
+    "opened",
+    "opener",
     "wrap",
 ]
 
 _PASSED = """
 DataError DatabaseError Error IntegrityError InterfaceError InternalError
-NotSupportedError OperationalError ProgrammingError Warning autocommit
+NotSupportedError OperationalError ProgrammingError Warning autocommit commit
 create_aggregate create_collation create_function create_window_function
 enable_load_extension getconfig getlimit in_transaction interrupt isolation_level
-load_extension row_factory set_progress_handler setconfig setlimit
-text_factory total_changes
+load_extension rollback row_factory setlimit set_progress_handler text_factory
+total_changes __call__
 """
 #: What becomes of each public member of ``sqlite3.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
     **dict.fromkeys(_PASSED.split(), "passed"),
-    "backup": "refused",
-    "serialize": "refused",
-    "deserialize": "refused",
+    # refused while tables are protected, by what they would do
+    **dict.fromkeys(("backup", "serialize", "deserialize", "setconfig"), "refused"),
     "blobopen": "planned",
     "close": "passed",
-    "commit": "passed",
-    "rollback": "passed",
     "set_authorizer": "passed",
     "set_trace_callback": "passed",
-    "cursor": "twin",
+    **dict.fromkeys(("cursor", "__enter__", "__exit__"), "twin"),
     "execute": "planned",
     "executemany": "planned",
     "executescript": "planned",
@@ -63,7 +72,7 @@ CONNECTION_MEMBERS: dict[str, str] = {
 CURSOR_MEMBERS: dict[str, str] = {
     **dict.fromkeys(
         "arraysize close description fetchone lastrowid row_factory rowcount "
-        "setinputsizes setoutputsize".split(),
+        "setinputsizes setoutputsize __iter__ __next__".split(),
         "passed",
     ),
     "connection": "twin",
@@ -74,9 +83,14 @@ CURSOR_MEMBERS: dict[str, str] = {
     "fetchmany": "passed",
 }
 
+#: Where ``connect`` has the connection class among the arguments after the database.
+_FACTORY = 4
+
 
 class _Scripting(Planned):
     """What SQLite's cursors have besides."""
+
+    _session: SQLite3Session  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def executescript(self, script: Any, /) -> Any:
         """Commit, then plan and execute the script's statements one by one."""
@@ -86,128 +100,164 @@ class _Scripting(Planned):
                 # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
             _check_size(script, session.raw)
-            driver: Any = _driver.Cursor
-            driver.executescript(self, "")  # the driver's checks and its commit
-            _run_script(self._proxy, session, script)
+            theirs: Any = RawCursor
+            theirs.executescript(self, "")  # the driver's checks and its commit
+            session.ended(undone=False)
+            session.run_script(script, self._proxy.cursor)
         except Exception as error:
             self._raise(error, None)
         return self
 
 
-def _check_size(script: str, raw: _driver.Connection) -> None:
+class _Translating(  # pyright: ignore[reportIncompatibleVariableOverride]
+    _Scripting, Translating
+):
+    """The same over a program's class that translates its texts."""
+
+
+def _check_size(script: str, raw: RawConnection) -> None:
     if len(script.encode()) > raw.getlimit(_driver.SQLITE_LIMIT_SQL_LENGTH):
         raise _driver.DataError("query string is too large")
 
 
 @cache
-def cursor_class(raw: Any) -> type[_driver.Cursor]:
-    """The planned twin of a cursor class; a caller's own class stays beneath it."""
-    if not _is_cursor_class(raw):
-        raise ConfigurationError(
-            f"the cursor factory must be a subclass of sqlite3.Cursor, got {raw!r}",
-            code="configuration",
-        )
-    own = raw.execute is not _driver.Cursor.execute
-    bases = (_Scripting, Translating, raw) if own else (_Scripting, raw)
-    members = {
-        "_raw_class": raw,
-        "_raw_execute": raw.execute,
-        "_raw_executemany": raw.executemany,
-        "__module__": raw.__module__,
-    }
-    return type(raw.__name__, bases, members)
+def cursor_class(theirs: Any) -> type[Any]:
+    """The planned class of the driver's cursor class, or of a program's own.
 
-
-def _maker(factory: Any, raw: _driver.Connection) -> tuple[object, ...]:
-    """What the driver's ``cursor()`` is given, if anything.
-
-    It calls a callable and checks the result, and a connection's own class may have
-    its own ``cursor()``: their cursors become twins afterwards.
+    A program's class lies between two of ours: what is called on the cursor is
+    planned, and so is what the class itself sends by ``super()``.
     """
-    if factory is ABSENT:
-        theirs = type(raw).cursor is not _driver.Connection.cursor
-        return () if theirs else (cursor_class(_driver.Cursor),)
-    return (cursor_class(factory) if _is_cursor_class(factory) else factory,)
+    members: dict[str, Any] = {"__module__": theirs.__module__}
+    members["_planner"] = _Scripting
+    if theirs is RawCursor or "_kysera_original" in vars(theirs):
+        members["_raw_class"] = RawCursor
+        members["_raw_execute"] = RawCursor.execute
+        members["_raw_executemany"] = RawCursor.executemany
+        return type("Cursor", (_Scripting, RawCursor), members)
+    above = AboveCursor(theirs)
+    members["_raw_class"] = above
+    members["_raw_execute"] = _method(above.execute)
+    members["_raw_executemany"] = _method(above.executemany)
+    own = theirs.execute not in (RawCursor.execute, BeneathCursor.execute)
+    planned = _Translating if own else _Scripting
+    return type(theirs.__name__, (planned, theirs, BeneathCursor), members)
 
 
-def _is_cursor_class(value: object) -> TypeGuard[type[_driver.Cursor]]:
-    return isinstance(value, type) and issubclass(value, _driver.Cursor)
+def _method(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that gives ``call`` its ``self`` too."""
+
+    def method(self: Any, *given: Any) -> Any:
+        return call(self, *given)
+
+    return method
 
 
-def _twin_of(made: Any) -> Any:
-    """A cursor that a callable or a connection's own class made, but planned."""
-    if isinstance(made, Planned):
-        return made
-    twin = cursor_class(made.__class__)
-    if type(made) is _driver.Cursor:  # it has nothing that a new one has not
-        return _driver.Connection.cursor(made.connection, twin)
-    try:
-        made.__class__ = twin
-    except TypeError as error:
-        raise ConfigurationError(
-            f"cannot plan the statements of {type(made).__name__}: {error}; pass the "
-            "class itself as the cursor factory",
-            code="configuration",
-        ) from error
-    return made
+_PLAIN = cursor_class(RawCursor)
 
 
-class _Session(Session):
-    """Reads its own rows as text, whatever the caller's connection makes of text."""
-
-    def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
-        """Run SQL of our own on the raw connection; no plugin edits it."""
-        theirs, self.raw.text_factory = self.raw.text_factory, _decode
-        try:
-            return super().execute(sql, parameters)
-        finally:
-            self.raw.text_factory = theirs
-
-    def _begin(self) -> str | None:
-        level = _implicit_level(self.raw)
-        # an image must be read under the lock of the write that follows it
-        return (
-            "BEGIN IMMEDIATE"
-            if level in {"", "DEFERRED"}
-            else level and f"BEGIN {level}"
-        )
-
-
-def _decode(text: bytes) -> str:
-    return text.decode(errors="surrogateescape")
-
-
-class Connection(_Connection):
+class Connection(Physical, _Connection):
     """A wrapped ``sqlite3.Connection``."""
 
     members = CONNECTION_MEMBERS
+    _self_session: SQLite3Session  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        """Compile a statement, as the driver does; it cannot be executed."""
-        return self._self_session.raw(*args, **options)
+    settable = frozenset(
+        ("autocommit", "isolation_level", "row_factory", "text_factory")
+    )
 
-    def __enter__(self) -> "Connection":
-        with self._translated():
-            self._self_session.raw.__enter__()
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in ("autocommit", "isolation_level"):
+            session = self._self_session
+            # they may have committed
+            if not session.closed and not session.raw.in_transaction:
+                session.ended(undone=False)
+
+    def _is_raw(self, found: Any) -> bool:
+        return _is_raw_cursor(found)
+
+    def __enter__(self) -> Any:
+        session = self._self_session
+        try:
+            RawConnection.__enter__(session.raw)
+        except _driver.Error as error:
+            reraise(error, _driver)
         return self
 
     def __exit__(self, *exception: Any) -> Any:
+        """As the driver: commit, or roll back after an error or a failed commit."""
+        session = self._self_session
+        undone = True
         try:
-            with self._translated():
-                return self._self_session.raw.__exit__(*exception)
+            answer = RawConnection.__exit__(session.raw, *exception)
+            undone = exception[:1] != (None,)
+            return answer
+        except _driver.Error as error:
+            reraise(error, _driver)
         finally:
-            self._self_session.rolled_back()
+            session.ended(undone=undone)
+
+    def commit(self) -> None:
+        """Commit the open transaction."""
+        session = self._self_session
+        try:
+            RawConnection.commit(session.raw)
+        except _driver.Error as error:
+            reraise(error, _driver)
+        session.ended(undone=False)
+
+    def rollback(self) -> None:
+        """Undo the open transaction."""
+        session = self._self_session
+        try:
+            RawConnection.rollback(session.raw)
+        except _driver.Error as error:
+            reraise(error, _driver)
+        session.ended(undone=True)
 
     def cursor(self, factory: Any = ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
 
-        Raises ``ConfigurationError`` if the cursor that was made cannot be planned.
+        A callable that is no class is given this connection, not the raw one. Raises
+        ``ConfigurationError`` if what it makes is a cursor past the plugins.
         """
         session = self._self_session
-        with self._translated():
-            made = _twin_of(session.raw.cursor(*_maker(factory, session.raw)))
+        make = _PLAIN if factory is ABSENT else self._maker(factory)
+        try:
+            made = RawConnection.cursor(session.raw, make)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
         made._proxy, made._session = self, session
         return made
+
+    def _maker(self, factory: Any) -> Any:
+        """What the driver's ``cursor()`` is to call, with the raw connection."""
+        theirs: Any = factory
+        if isinstance(factory, type) and issubclass(factory, RawCursor):
+            planned: Any = factory
+            if not issubclass(factory, Planned):
+                planned = cursor_class(factory)
+            if not issubclass(planned, BeneathCursor):
+                return planned
+
+            def make_planned(_: Any) -> Any:
+                return type.__call__(planned, self)
+
+            return make_planned
+        if not callable(theirs):
+            return theirs
+
+        def make(_: Any) -> Any:
+            made = theirs(self)
+            if _is_raw_cursor(made):
+                raise ConfigurationError(
+                    f"the cursor factory {factory!r} made a cursor past the plugins; "
+                    "pass a cursor class, or let it call cursor() of its argument",
+                    code="configuration",
+                )
+            return made
+
+        return make
 
     def execute(self, sql: str, *parameters: Any) -> Any:
         """A new cursor, having executed the statement."""
@@ -222,16 +272,42 @@ class Connection(_Connection):
         return self.cursor().executescript(script)
 
     def set_authorizer(self, *args: Any, **options: Any) -> None:
-        """Let a callable decide on what a statement does; not on what we read."""
-        self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        """Let a callable decide on what a statement does; not on what we read.
+
+        It may deny the columns of a protected table, but not have them read as NULL:
+        that would show deleted rows as live ones.
+        """
+        session = self._self_session
+
+        def strict(callback: Any) -> Any:
+            @wraps(callback)
+            def called(*values: Any) -> Any:
+                answer = callback(*values)
+                if answer == _driver.SQLITE_IGNORE and _reads(values, session):
+                    return _driver.SQLITE_DENY
+                return answer
+
+            return called if callable(callback) else callback
+
+        args = tuple(map(strict, args))
+        options = {name: strict(value) for name, value in options.items()}
+        called = self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        if session.authorizer is not None:  # ours is asked first, and stays
+            session.authorizer.theirs = called
+            session.authorizer.install()
 
     def set_trace_callback(self, *args: Any, **options: Any) -> None:
         """Show a callable each statement that is run, but not what we read."""
         self._set_callback("set_trace_callback", args, options, None)
 
+    def set_progress_handler(self, *args: Any, **options: Any) -> None:
+        """Call a callable as statements go on, but not while we read."""
+        self._set_callback("set_progress_handler", args, options, 0)
+
     def _set_callback(
         self, member: str, args: Any, options: Any, meanwhile: int | None
-    ) -> None:
+    ) -> Any:
+        """Set a callback that is not called for what we read; returns that."""
         session = self._self_session
 
         def quiet(callback: Any) -> Any:
@@ -241,9 +317,30 @@ class Connection(_Connection):
 
             return called if callable(callback) else callback
 
-        getattr(session.raw, member)(
-            *map(quiet, args), **{k: quiet(v) for k, v in options.items()}
-        )
+        given = [*map(quiet, args)]
+        named = {name: quiet(value) for name, value in options.items()}
+        try:
+            getattr(RawConnection, member)(session.raw, *given, **named)
+        except _driver.Error as error:
+            reraise(error, _driver)
+        return next(iter((*given, *named.values())))
+
+    def create_function(self, *args: Any, **options: Any) -> None:
+        """Create a function, as the driver does; strict mode knows it from now on."""
+        self._create("create_function", args, options)
+
+    def create_aggregate(self, *args: Any, **options: Any) -> None:
+        """Create an aggregate, as the driver does; strict mode knows it from now on."""
+        self._create("create_aggregate", args, options)
+
+    def create_window_function(self, *args: Any, **options: Any) -> None:
+        """Create a window function; strict mode knows it from now on."""
+        self._create("create_window_function", args, options)
+
+    def _create(self, member: str, args: Any, options: Any) -> None:
+        passed(getattr(RawConnection, member))(self, *args, **options)
+        name = options.get("name", args[0] if args else "")
+        self._self_session.declare(str(name))
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
@@ -251,180 +348,84 @@ class Connection(_Connection):
         try:
             session.close()
         finally:
-            session.raw.close()
+            RawConnection.close(session.raw)
 
     def iterdump(self, **options: Any) -> Iterator[str]:
         """The SQL of what the caller may see: it runs on the proxy."""
         from sqlite3.dump import _iterdump  # type: ignore[attr-defined]
 
         session = self._self_session
-        if not session.plugins:
-            return session.raw.iterdump(**options)  # type: ignore[no-any-return]
-        check = violations(session.catalogue, session.dialect)
-        reader = Reader(self.cursor(), check)
-        return _iterdump(reader, **options)  # type: ignore[no-any-return]
-
-    def backup(self, target: Any, **options: Any) -> None:
-        """Copy the database; refused while a plugin protects tables of either."""
-        self._refuse_whole("backup")
-        if not isinstance(target, Connection):
-            self._self_session.raw.backup(target, **options)
-            return
-        target._refuse_whole("backup")
-        with self._translated():
-            self._self_session.raw.backup(target.unwrap(), **options)
-        target.refresh()
-
-    def serialize(self, **options: Any) -> bytes:
-        """The database as bytes; refused while a plugin protects tables."""
-        self._refuse_whole("serialize")
-        with self._translated():
-            return bytes(self._self_session.raw.serialize(**options))
-
-    def deserialize(self, data: Any, /, **options: Any) -> None:
-        """Replace the database; refused while a plugin protects tables."""
-        self._refuse_whole("deserialize")
-        with self._translated():
-            self._self_session.raw.deserialize(data, **options)
-        self.refresh()
-
-    def blobopen(
-        self,
-        table: str,
-        column: str,
-        row: int,
-        /,
-        *,
-        readonly: bool = False,
-        name: str = "main",
-    ) -> Any:
-        """Open a value of a row that the caller sees; of a protected one to read only.
-
-        A hidden row is one that is not there: the driver's ``OperationalError``.
-        """
-        session = self._self_session
-        found = session.catalogue.resolve([_folded(name), _folded(table)])
-        if found is not None and found.key in session.protected():
-            if not readonly:
-                self._refuse("blobopen", "pass readonly=True, or use UPDATE")
-            quoted = ".".join(map(session.dialect.quote, (found.schema, found.name)))
-            sql = f"SELECT 1 FROM {quoted} WHERE {_rowid(found)} = ?"
-            if not self.execute(sql, (row,)).fetchone():
-                raise session.error(_driver.OperationalError(f"no such rowid: {row}"))
-        with self._translated():
-            return session.raw.blobopen(
-                table, column, row, readonly=readonly, name=name
-            )
-
-    def _refuse_whole(self, member: str) -> None:
-        if self._self_session.protected():
-            self._refuse(member, "run it under bypass()")
-
-    def _refuse(self, member: str, cure: str) -> NoReturn:
-        raise self._self_session.error(
-            UnsupportedStatement(
-                f"{member} could show or change hidden rows; {cure}",
-                code="unsupported-member",
-            )
-        )
+        try:
+            if not session.plugins:
+                yield from RawConnection.iterdump(session.raw, **options)
+                return
+            check = violations(session.catalogue, session.dialect)
+            yield from _iterdump(Reader(self.cursor(), check), **options)
+        except _driver.Error as error:
+            reraise(error, _driver)
 
 
-def _folded(name: str) -> str:
-    return get_dialect("sqlite").fold(name, quoted=True)
+Connection.planned = Connection
+for _name, _what in CONNECTION_MEMBERS.items():
+    _theirs = getattr(RawConnection, _name, None)
+    if _what == "passed" and callable(_theirs) and _name not in vars(Connection):
+        setattr(Connection, _name, passed(_theirs))
 
 
-def _rowid(table: Table) -> str:
-    """A name of the rowid that no column has; without one SQLite opens no value."""
-    names = ("rowid", "_rowid_", "oid")
-    return next((name for name in names if table.column(name) is None), "NULL")
+def _reads(values: tuple[Any, ...], session: SQLite3Session) -> bool:
+    """Whether an authorizer was asked about a column of a protected table."""
+    names = {key.rpartition(".")[2] for key in session.protected()}
+    fold = session.dialect.fold
+    return values[0] == _driver.SQLITE_READ and fold(values[1], quoted=True) in names
 
 
-def _run_script(connection: _Connection, session: Session, script: str) -> None:
-    raw = session.raw
-    level = _implicit_level(raw)
-    try:
-        if level is not None:
-            _set_level(raw, None)
-        for statement in _split(script, session):
-            cursor: Any = connection.cursor()
-            with closing(cursor):
-                _step_through(cursor.execute(statement), raw)
-    finally:
-        if level is not None:
-            _set_level(raw, level)
-
-
-def _implicit_level(raw: _driver.Connection) -> str | None:
-    """How the driver begins a transaction before DML; None if it leaves that alone.
-
-    With the ``autocommit`` of Python 3.12 set, ``isolation_level`` has no effect.
-    """
-    legacy = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL
-    return raw.isolation_level if getattr(raw, "autocommit", legacy) == legacy else None
-
-
-def _step_through(cursor: _driver.Cursor, raw: _driver.Connection) -> None:
-    """Run to the end, as ``executescript`` does; nobody sees the rows."""
-    cursor.row_factory = None
-    theirs, raw.text_factory = raw.text_factory, _decode
-    try:
-        deque(cursor, maxlen=0)
-    finally:
-        raw.text_factory = theirs
-
-
-def _set_level(raw: _driver.Connection, level: str | None) -> None:
-    raw.isolation_level = level  # type: ignore[assignment]
-
-
-def _split(script: str, session: Session) -> Iterator[str]:
-    """The statements of a script, by the dialect's own lexing."""
-    lexer = session.pipeline.lexers[0]
-    lexemes = [t for t in lexer.lex(script) if t.kind not in ("blank", "comment")]
-    ends = session.dialect.statement_ends([t.text.upper() for t in lexemes])
-    at = first = 0
-    for end in [*ends, len(lexemes)]:
-        if end > first:
-            stop = lexemes[end].start if end < len(lexemes) else len(script)
-            yield script[at:stop].strip()
-        if end < len(lexemes):
-            at = lexemes[end].end
-        first = end + 1
+def _is_raw_cursor(found: Any) -> bool:
+    return issubclass(type(found), RawCursor) and not isinstance(found, Planned)
 
 
 def wrap(
-    raw: _driver.Connection, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
+    raw: RawConnection, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
 ) -> Connection:
     """Wrap an open connection. Raises ``ConfigurationError`` if it is wrapped."""
+    made = _wrapped(raw, ordered(plugins), mode)
+    _start(made)
+    return made
+
+
+def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
     if isinstance(raw, Connection):
         raise ConfigurationError(
             "the connection is wrapped already; wrap the raw one",
             code="already-wrapped",
         )
-    session = _Session(
-        raw,
-        _driver,
-        get_dialect("sqlite"),
-        plugins=ordered(plugins),
-        mode=mode,
-        opened=_is_opened(raw),
-    )
-    return Connection(raw, session)
-
-
-def _is_opened(raw: _driver.Connection) -> bool:
-    """Whether the driver's ``__init__`` ran: a factory's may leave it out.
-
-    Such a connection can do nothing; its plugins do not start, and protect by name.
-    """
+    if not issubclass(type(raw), RawConnection):
+        raise ConfigurationError(
+            f"cannot wrap {type(raw).__qualname__}; pass a connection of sqlite3",
+            code="driver-mismatch",
+        )
     try:
-        raw.in_transaction  # noqa: B018
-    except _driver.ProgrammingError as error:
-        return "not called" not in str(error)
-    return True
+        session = SQLite3Session(
+            raw,
+            _driver,
+            get_dialect("sqlite"),
+            plugins=plugins,
+            mode=mode,
+            opened=is_opened(raw),
+        )
+    except _driver.Error as error:
+        error.add_note("raised while the tables of the database were read")
+        reraise(error, _driver)
+    class_, planned = classes_of(cast("Any", type(raw)), Connection)
+    return cast("Connection", planned(raw, session, class_))
 
 
-_connect = _driver.connect  # install() puts another in its place
+def _start(made: Connection) -> None:
+    session = made._self_session
+    if not is_opened(session.raw):
+        return
+    session.start()
+    if session.plugins and session.mode == "strict":
+        session.authorize()
 
 
 def connect(
@@ -436,44 +437,80 @@ def connect(
 ) -> Connection:
     """``sqlite3.connect`` with plugins; other arguments are the driver's own."""
     checked = ordered(plugins)
-    raw = _connect(database, *args, **kwargs)
-    adopted: Connection = adopt(raw, plugins=checked, mode=mode)
-    return adopted
+    check_mode(mode)
+    open_ = opener(_connect, database, *args, **kwargs)
+    made: Connection = opened(open_, plugins=checked, mode=mode)
+    return made
 
 
-def adopt(
-    raw: Any,
+def opener(theirs: Any, database: Any, *args: Any, **kwargs: Any) -> Callable[[], Any]:
+    """A call of ``theirs``, which is the driver's ``connect``.
+
+    Where a program's own connection class is among the arguments, ours is beneath it.
+    """
+    at = len(args) > _FACTORY
+    factory = args[_FACTORY] if at else kwargs.get("factory")
+    if _is_connection_class(factory):
+        beneath, _ = classes_of(factory, Connection)
+        if at:
+            args = (*args[:_FACTORY], beneath, *args[_FACTORY + 1 :])
+        else:
+            kwargs["factory"] = beneath
+    return lambda: theirs(database, *args, **kwargs)
+
+
+_connect = _driver.connect  # install() puts another in its place
+
+
+def _is_connection_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, RawConnection)
+
+
+def opened(
+    make: Callable[[], Any],
     *,
     plugins: Sequence[Plugin],
     mode: Mode,
     only: Callable[[str], bool] | None = None,
 ) -> Any:
-    """Wrap a connection that was just made; it is closed if that fails.
+    """Make a connection and wrap it; it is closed if that fails.
 
     It stays raw if ``only`` is false for its file. What is wrapped already, with the
     same plugins, comes back: a connection factory may call an installed constructor.
     """
-    wrapped: object = raw
-    if isinstance(wrapped, Connection):
-        session = wrapped._self_session
+
+    def wanted(raw: Any) -> bool:
+        return only is None or not is_opened(raw) or only(_file(raw))
+
+    def wrapped(raw: Any) -> Connection | None:
+        return _wrapped(raw, plugins, mode) if wanted(raw) else None
+
+    with opening(wrapped) as made:
+        raw = make()
+    if isinstance(raw, Connection):
+        session = raw._self_session
         if (session.plugins, session.mode) == (tuple(plugins), mode):
-            return wrapped
-    try:
-        if only is not None and _is_opened(raw) and not only(_file(raw)):
             return raw
-        return wrap(raw, plugins=plugins, mode=mode)
-    except BaseException:
-        raw.close()
-        raise
-
-
-def _file(raw: _driver.Connection) -> str:
-    """The path as SQLite has it: absolute, empty for a database in memory."""
-    cursor = _driver.Connection.cursor(raw)
-    cursor.row_factory = None
-    theirs, raw.text_factory = raw.text_factory, _decode
     try:
-        return cursor.execute("PRAGMA database_list").fetchall()[0][2] or ""
+        found = made[id(raw)] if id(raw) in made else wrapped(raw)
+        if found is None:
+            return raw
+        _start(found)
+    except BaseException:
+        closing: Any = Connection if isinstance(raw, Connection) else RawConnection
+        with suppress(TypeError):  # a factory may make anything
+            closing.close(raw)
+        raise
+    return found
+
+
+def _file(raw: RawConnection) -> str:
+    """The path as SQLite has it: absolute, empty for a database in memory."""
+    cursor = RawConnection.cursor(raw)
+    cursor.row_factory = None
+    theirs, raw.text_factory = raw.text_factory, bytes
+    try:
+        return os.fsdecode(cursor.execute("PRAGMA database_list").fetchall()[0][2])
     finally:
         raw.text_factory = theirs
 

@@ -1,18 +1,20 @@
-"""The transactions of a connection: the outermost, and the savepoints within.
+"""The transaction stack of a connection: what is open, and what an end undoes.
 
-A change of the schema is undone with the level that it was made in; what makes
-several statements one is a level of our own.
+The database is the truth about the outermost transaction (``in_transaction``); the
+stack adds the savepoints within it, and on which level a statement changed the
+catalogue. ``Stack.after`` is told of each statement that begins or ends a level, and
+``Stack.ended`` of the ends that have no text: those two see every commit and rollback.
+https://www.sqlite.org/lang_transaction.html, lang_savepoint.html
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-__all__ = ["RESERVED", "Transactional", "Transactions", "savepoint_name"]
+__all__ = ["Begin", "Control", "Stack", "Transactional", "atomic", "read"]
 
-#: The savepoint of ours; the caller's may not begin with it.
-RESERVED = "_kysera"
+_SAVEPOINT = "_kysera"
 
 
 class Transactional(Protocol):
@@ -24,20 +26,52 @@ class Transactional(Protocol):
         ...
 
 
+class Control(NamedTuple):
+    """A statement of transaction control; ``savepoint`` is the name in it, if any."""
+
+    verb: Literal["begin", "commit", "rollback", "savepoint", "release", "rollback to"]
+    savepoint: str = ""
+
+
+_VERBS: dict[str, Literal["begin", "commit", "rollback", "savepoint", "release"]] = {
+    "BEGIN": "begin",
+    "START": "begin",
+    "COMMIT": "commit",
+    "END": "commit",
+    "ROLLBACK": "rollback",
+    "SAVEPOINT": "savepoint",
+    "RELEASE": "release",
+}
+
+
+def read(tokens: Sequence[str], name: Callable[[str], str]) -> Control | None:
+    """What a statement of transaction control does, from its tokens.
+
+    ``name`` makes the folded name of a token. Optional words (TRANSACTION, SAVEPOINT)
+    and the names of transactions, which mean nothing, are left out.
+    """
+    tokens = [token for token in tokens if token != ";"]
+    verb = _VERBS.get(tokens[0].upper()) if tokens else None
+    if verb is None:  # EXPLAIN of one
+        return None
+    if verb in ("savepoint", "release"):
+        return Control(verb, name(tokens[-1]))
+    # ROLLBACK TRANSACTION "to" has a string or a quoted name where this has TO
+    if verb == "rollback" and "TO" in [token.upper() for token in tokens[1:-1]]:
+        return Control("rollback to", name(tokens[-1]))
+    return Control(verb)
+
+
 @dataclass(slots=True)
 class _Level:
-    """A transaction, or a savepoint of that name, and whether it changed the schema."""
+    """The transaction itself, or a savepoint; whether the catalogue changed in it."""
 
-    name: str
+    savepoint: str = ""
     changed: bool = False
 
 
-class Transactions:
-    """The stack of what was begun and has not ended.
-
-    Drivers and databases end transactions by themselves too: whether one is open, the
-    connection is asked.
-    """
+class Stack:
+    """The levels of one connection's transaction, the outermost first."""
 
     def __init__(self, connection: Transactional) -> None:
         self._connection = connection
@@ -45,108 +79,111 @@ class Transactions:
 
     @property
     def savepoints(self) -> tuple[str, ...]:
-        """The names of the caller's open savepoints, outermost first."""
-        self._settle()
-        return tuple(level.name for level in self._levels[1:])
+        """The (folded) names of the caller's open savepoints, the outermost first."""
+        return tuple(level.savepoint for level in self._levels[1:])
 
-    def follow(self, words: Sequence[str]) -> bool:
-        """Take note of a transaction statement that ran.
+    def changed(self) -> None:
+        """The catalogue was changed by a statement that has just been run."""
+        if self._connection.in_transaction:
+            self._top().changed = True
 
-        ``words`` are its tokens, the verb in upper case. Returns whether it undid a
-        change of the schema.
+    def after(self, control: Control) -> bool:
+        """Follow a statement that has succeeded.
+
+        Returns whether it may have undone a change of the catalogue.
         """
-        name = savepoint_name(words)
-        if words[0] == "SAVEPOINT":
-            self._settle()
-            self._levels.append(_Level(name))
-        elif words[0] == "RELEASE":
-            self._release(name)
-        elif name:
-            return self._roll_back_to(name)
-        return self.ended(undone=words[0] == "ROLLBACK")
+        if control.verb in ("begin", "commit", "rollback"):
+            return self.ended(undone=control.verb == "rollback")
+        if not self._connection.in_transaction:  # the release of the outermost
+            return self.ended(undone=False)
+        if control.verb == "savepoint":
+            self._top()
+            self._levels.append(_Level(control.savepoint))
+            return False
+        at = self._position(control.savepoint)
+        dropped = self._levels[at:]
+        changed = any(level.changed for level in dropped)
+        del self._levels[at:]
+        if control.verb == "release":
+            self._top().changed |= changed
+            return False
+        self._top()
+        if at:  # it stays open
+            self._levels.append(_Level(control.savepoint))
+        return changed
 
     def ended(self, *, undone: bool) -> bool:
-        """Take note of what may have ended all; returns as ``follow`` does."""
-        changed = any(level.changed for level in self._levels)
-        self._settle()
-        return undone and changed and not self._levels
+        """The transaction has ended: by a statement, a method or an attribute.
 
-    def schema_changed(self) -> None:
-        """Take note of a change of the schema at the innermost level."""
-        self._settle()
-        if self._levels:
-            self._levels[-1].changed = True
-
-    def _settle(self) -> None:
-        if not self._connection.in_transaction:
-            self._levels.clear()
-        elif not self._levels:
-            self._levels.append(_Level(""))
-
-    def _find(self, name: str) -> int:
-        places = [i for i, level in enumerate(self._levels) if level.name == name]
-        return places[-1] if places else len(self._levels)
-
-    def _release(self, name: str) -> None:
-        at = self._find(name)
-        changed = any(level.changed for level in self._levels[at:])
-        del self._levels[at:]
-        if changed and self._levels:
-            self._levels[-1].changed = True
-
-    def _roll_back_to(self, name: str) -> bool:
-        at = self._find(name)
-        undone = any(level.changed for level in self._levels[at:])
-        self._levels[at:] = [_Level(name)]
-        return undone
-
-    @contextmanager
-    def atomic(
-        self,
-        run: Callable[[str], Any],
-        *,
-        begin: str | None = None,
-        alone: str = "BEGIN",
-        returns: bool = False,
-    ) -> Iterator[None]:
-        """Let the statements of the block happen together or not at all.
-
-        ``begin`` opens the transaction that the driver would have opened by itself and
-        left open; with None the block is a transaction of its own, if none is open,
-        that ``alone`` begins.
-        With ``returns`` rows are still to be read at its end: the savepoint ends with
-        the transaction, since SQLite releases none meanwhile.
+        Returns whether that may have undone a change of the catalogue.
         """
-        opened = not self._connection.in_transaction
-        own = opened and begin is None
-        if opened:
-            run(begin or alone)
-        if not own:
-            run(f"SAVEPOINT {RESERVED}")
-        try:
-            yield
-        except BaseException:
-            # the database may have rolled back everything already
-            if self._connection.in_transaction:
-                for sql in _UNDO_OWN if own else _UNDO:
-                    run(sql)
-            raise
-        if own or not returns:
-            run("COMMIT" if own else f"RELEASE {RESERVED}")
+        changed = any(level.changed for level in self._levels)
+        self._levels.clear()
+        return undone and changed
+
+    def failed(self) -> bool:
+        """A statement failed, and may have taken the whole transaction with it.
+
+        Returns whether that undid a change of the catalogue.
+        """
+        if not self._levels or self._connection.in_transaction:
+            return False
+        return self.ended(undone=True)
+
+    def _top(self) -> _Level:
+        if not self._levels:
+            self._levels.append(_Level())
+        return self._levels[-1]
+
+    def _position(self, savepoint: str) -> int:
+        """Where the innermost level of that name is; 0 for one that is not known."""
+        for at in range(len(self._levels) - 1, 0, -1):
+            if self._levels[at].savepoint == savepoint:
+                return at
+        return 0
 
 
-_UNDO_OWN = ("ROLLBACK",)
-_UNDO = (f"ROLLBACK TO {RESERVED}", f"RELEASE {RESERVED}")
-_NOISE = ("SAVEPOINT", "TRANSACTION", "TO")
+class Begin(NamedTuple):
+    """How a transaction is opened for statements that belong together.
+
+    ``kept`` says whether it stays open for the caller to end, as one does that the
+    driver begins by itself; otherwise the statements are a transaction of their own.
+    """
+
+    sql: str
+    kept: bool
 
 
-def savepoint_name(words: Sequence[str]) -> str:
-    """The savepoint that SAVEPOINT, RELEASE or ROLLBACK TO names, or ""."""
-    if words[0] == "ROLLBACK" and "TO" not in words:
-        return ""
-    if words[0] not in ("SAVEPOINT", "RELEASE", "ROLLBACK"):
-        return ""
-    rest = list(words[1:])
-    while len(rest) > 1 and rest[0] in _NOISE:
-        rest.pop(0)
-    return rest[0].strip("\"'`[]").upper() if rest else ""
+@contextmanager
+def atomic(
+    connection: Transactional,
+    run: Callable[[str], Any],
+    begin: Begin,
+    *,
+    release: bool = True,
+) -> Iterator[None]:
+    """Let the statements of the block happen together or not at all.
+
+    In an open transaction they have a savepoint. Its name may be the caller's, too:
+    a name means the innermost savepoint that has it. Without ``release`` it is left
+    to the end of the transaction (a statement that still has rows to give keeps it).
+    """
+    undo: tuple[str, ...] = (f"ROLLBACK TO {_SAVEPOINT}",)
+    end = f"RELEASE {_SAVEPOINT}"
+    if not connection.in_transaction:
+        run(begin.sql)
+        if not begin.kept:
+            end, undo = "COMMIT", ("ROLLBACK",)
+    if end != "COMMIT":
+        run(f"SAVEPOINT {_SAVEPOINT}")
+        undo = (*undo, end)
+    try:
+        yield
+        if release:
+            run(end)
+    except BaseException:
+        # the database may have rolled back everything already
+        if connection.in_transaction:
+            for sql in undo:
+                run(sql)
+        raise

@@ -94,13 +94,17 @@ def test_cursors_of_a_callable_are_planned(
 ) -> None:
     with closing(connected(tmp_path)) as connection:
 
-        def make(raw: sqlite3.Connection) -> sqlite3.Cursor:
-            return factory(raw)
+        def make(wrapped: Any) -> Any:
+            return wrapped.cursor(factory)
 
         cursor = connection.cursor(make)
         assert isinstance(cursor, factory)
         assert cursor.execute(IDS).fetchall() == LIVE
         assert cursor.connection is connection
+
+
+def _rigid(wrapped: Any) -> Rigid:
+    return Rigid(wrapped)
 
 
 def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
@@ -110,16 +114,12 @@ def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
 
     with (
         closing(connected(tmp_path, factory=NoCursor)) as connection,
-        pytest.raises(errors.ConfigurationError, match=r"sqlite3\.Cursor"),
+        pytest.raises(AttributeError, match="no attribute 'execute'"),
     ):
         connection.execute(IDS)
     with closing(connected(tmp_path / "rigid")) as connection:
-
-        def make(raw: sqlite3.Connection) -> Rigid:
-            return Rigid(raw)
-
-        with pytest.raises(errors.ConfigurationError, match="pass the class itself"):
-            connection.cursor(make)
+        with pytest.raises(TypeError, match=r"must be sqlite3\.Connection"):
+            connection.cursor(_rigid)
         assert connection.cursor(Rigid).execute(IDS).fetchall() == LIVE
 
 

@@ -42,8 +42,10 @@ OUT_OF_REACH_SINCE = {
     },
     (3, 13): {
         "test_dbapi.ConnectionTests.test_connect_positional_arguments": _FRAME,
-        "test_hooks.TraceCallbackTests.test_trace_keyword_args": _FRAME,
+        "test_factory.ConnectionFactoryTests."
+        "test_connection_factory_as_positional_arg": _FRAME,
         "test_hooks.ProgressTests.test_progress_handler_keyword_args": _FRAME,
+        "test_hooks.TraceCallbackTests.test_trace_keyword_args": _FRAME,
         "test_userfunctions.AggregateTests.test_agg_keyword_args": _FRAME,
         "test_userfunctions.FunctionTests.test_func_keyword_args": _FRAME,
         **dict.fromkeys(

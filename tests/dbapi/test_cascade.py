@@ -85,7 +85,8 @@ def rows(seed: int) -> dict[str, list[tuple[Any, ...]]]:
     rng = random.Random(seed)
 
     def maybe(last: int) -> int | None:
-        return rng.choice([None, *range(1, last + 1)])
+        numbers: list[int | None] = [None, *range(1, last + 1)]
+        return rng.choice(numbers)
 
     def gone(share: float = 0.25) -> str | None:
         return "before" if rng.random() < share else None
@@ -234,7 +235,8 @@ INSERT INTO kids VALUES (1, 1, NULL), (2, 1, NULL), (3, 2, NULL), (4, 2, 'before
 def pair(schema: str = PAIR, *, autocommit: bool = True, **options: Any) -> Any:
     raw = sqlite3.connect(":memory:")
     raw.executescript(schema)
-    raw.isolation_level = None if autocommit else ""
+    if autocommit:
+        raw.isolation_level = None
     options.setdefault("foreign_keys", {"kids.parent": "cascade"})
     tables = options.pop("tables", ["parents", "kids"])
     return kysera_dbapi.wrap(raw, plugins=[SoftDelete(tables, **options)])

@@ -1,0 +1,64 @@
+"""``python -m benchmarks.new_shapes pure 100``: plan so many statements never seen.
+
+A process of its own, so that it can do without the compiled parts of sqlglot, whether
+or not they are installed. Prints milliseconds, one statement a line.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.pairs import clock
+
+__all__ = ["is_compiled"]
+
+#: Three blocks: the query, a scalar sub-select, a sub-select in IN.
+_SHAPE = """
+SELECT c.name, count(o.id) AS n{i}, (SELECT max(total) FROM orders p WHERE p.id < o.id)
+FROM customers c LEFT JOIN orders o ON o.customer_id = c.id AND o.total > ?
+WHERE c.id IN (SELECT customer_id FROM orders WHERE total > ?) GROUP BY c.id
+"""
+#: What is loaded once is loaded by the first ones.
+_FIRST = 20
+
+
+def is_compiled() -> bool:
+    """Whether the installed parser is the compiled one."""
+    spec = find_spec("sqlglot.parser")
+    return spec is not None and not str(spec.origin).endswith(".py")
+
+
+def _prefer_source(path: str) -> FileFinder:
+    """Where ``path`` is a folder of sqlglot's, find its .py files alone."""
+    if "sqlglot" not in Path(path).parts:
+        raise ImportError(path)
+    return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
+
+
+def _seconds(times: int) -> Iterator[float]:
+    from benchmarks.shop import shop  # after the choice of the parser
+
+    session = shop().planner._self_session
+    for i in range(times + _FIRST):
+        text = _SHAPE.format(i=i)
+        start = clock()
+        session.plan(text)
+        taken = clock() - start
+        if i >= _FIRST:
+            yield taken
+
+
+def main() -> None:
+    """Measure, print."""
+    build, times = sys.argv[1], int(sys.argv[2])
+    if build == "pure":
+        sys.path_hooks.insert(0, _prefer_source)
+        assert not is_compiled()
+    for taken in _seconds(times):
+        print(taken * 1e3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The session of a sqlite3 connection: our own SQL, transactions, scripts."""
+
+import sqlite3 as _driver
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
+from sqlite3 import Connection as RawConnection
+from sqlite3 import Cursor as RawCursor
+from typing import TYPE_CHECKING, Any
+
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.plan import Plan
+from kysera_dbapi.script import nulls, split
+from kysera_dbapi.session import Session
+from kysera_dbapi.transaction import Begin, atomic
+
+if TYPE_CHECKING:
+    from kysera_dbapi.authorizer import Authorizer
+
+__all__ = ["SQLite3Session", "is_opened"]
+
+
+class SQLite3Session(Session):
+    """Reads its own rows as text, whatever the caller's connection makes of text."""
+
+    raw_class = RawConnection
+
+    #: In strict mode.
+    authorizer: "Authorizer | None" = None
+
+    def authorize(self) -> None:
+        """Let SQLite use what the plans hold, and nothing else."""
+        from kysera_dbapi.authorizer import Authorizer  # it brings the parser
+
+        self.authorizer = Authorizer(self)
+        self.authorizer.install()
+
+    def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """A block in which SQLite may use what the plan holds; without one, all."""
+        if self.authorizer is None:
+            return nullcontext()
+        return self.authorizer.holding(plan)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
+        """Run SQL of our own on the raw connection; no plugin edits it."""
+        theirs, self.raw.text_factory = self.raw.text_factory, _decode
+        try:
+            with self.holding(None):
+                return super().execute(sql, parameters)
+        finally:
+            self.raw.text_factory = theirs
+
+    def atomic(
+        self, plan: Plan | None = None, *, stepped: bool = True
+    ) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
+
+        Unless it is ``stepped`` through in the block, a statement with RETURNING needs
+        a transaction that stays open after it.
+        """
+        level = _implicit_level(self.raw)
+        begin = Begin("BEGIN IMMEDIATE", kept=level is not None)
+        if level not in {None, "", "DEFERRED"}:
+            begin = Begin(f"BEGIN {level}", kept=True)
+        release = stepped or plan is None or not plan.returns
+        if not (release or begin.kept or self.raw.in_transaction):
+            raise UnsupportedStatement(
+                "a DELETE with RETURNING and declared children needs an open "
+                "transaction; begin one first",
+                code="unsupported-construct",
+            )
+        return atomic(self.raw, self.execute, begin, release=release)
+
+    def run_script(self, script: str, new_cursor: Callable[[], Any]) -> None:
+        """Plan and run the statements of a script one by one, none in a transaction.
+
+        That is the script's own affair, as with the driver's ``executescript``.
+        """
+        level = _implicit_level(self.raw)
+        try:
+            if level is not None:
+                self.raw.isolation_level = None
+            lexer = self.pipeline.lexers[0]
+            for statement in split(script, lexer, self.dialect):
+                with closing(new_cursor()) as cursor:
+                    cursor.execute(statement, nulls(statement, lexer))
+                    _step_through(cursor, self.raw)
+        finally:
+            if level is not None:
+                self.raw.isolation_level = level
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="surrogateescape")
+
+
+def _implicit_level(raw: RawConnection) -> str | None:
+    """How the driver begins a transaction before DML; None if it leaves that alone.
+
+    With the ``autocommit`` of Python 3.12 set, ``isolation_level`` has no effect.
+    """
+    legacy = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL
+    return raw.isolation_level if getattr(raw, "autocommit", legacy) == legacy else None
+
+
+def _step_through(cursor: RawCursor, raw: RawConnection) -> None:
+    """Run to the end, as ``executescript`` does; nobody sees the rows."""
+    cursor.row_factory = None
+    theirs, raw.text_factory = raw.text_factory, _decode
+    try:
+        deque(cursor, maxlen=0)
+    finally:
+        raw.text_factory = theirs
+
+
+def is_opened(raw: RawConnection) -> bool:
+    """Whether the driver's ``__init__`` ran: a factory's may leave it out.
+
+    Such a connection can do nothing; its plugins do not start, and protect by name.
+    """
+    try:
+        raw.in_transaction  # noqa: B018
+    except _driver.ProgrammingError as error:
+        return "not called" not in str(error)
+    return True
