@@ -92,7 +92,10 @@ class Protection:
                 self._check_foreign_key(key)
 
     def check_names(self) -> None:
-        """Raise ``ConfigurationError`` for a name of what does not exist."""
+        """Raise ``ConfigurationError`` for a name of what does not exist.
+
+        A foreign key may be declared before its table is made.
+        """
         known = {
             _spaceless(name)
             for table in self.marks
@@ -100,7 +103,8 @@ class Protection:
             for name in self._names(key)
         }
         for name in self.foreign_keys:
-            if _spaceless(name) not in known:
+            child = found(self.catalogue, _child(name))
+            if child is not None and _spaceless(name) not in known:
                 raise wrong(
                     f"foreign_keys= names {name!r}, which is no foreign key to a "
                     "protected table"
@@ -185,6 +189,12 @@ class Protection:
 
 def _bare(key: str) -> str:
     return key.partition(".")[2]
+
+
+def _child(name: str) -> str:
+    """The table of a foreign key, as the configuration names it."""
+    head, parenthesis, _ = name.partition("(")
+    return head.strip() if parenthesis else name.rpartition(".")[0]
 
 
 def _spaceless(name: str) -> str:
