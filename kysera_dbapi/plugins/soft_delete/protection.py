@@ -156,8 +156,8 @@ class Protection:
         action, name = self.action(key), self._names(key)[0]
         if action is None:
             raise wrong(
-                f"{name} refers to {_bare(key.parent)}; declare {name!r} in "
-                "foreign_keys= as 'cascade', 'restrict' or 'ignore'",
+                f"{name} refers to {_bare(key.parent)}; declare it in foreign_keys= as "
+                "'cascade', 'restrict' or 'ignore'",
                 code="undeclared-foreign-key",
             )
         if action == "cascade" and key.child not in self.marks:
@@ -202,4 +202,5 @@ def _spaceless(name: str) -> str:
     head, parenthesis, columns = folded(name).strip().partition("(")
     if not parenthesis:
         return head
-    return f"{head.strip()}({','.join(c.strip() for c in columns.split(','))}"
+    listed = columns.rstrip().removesuffix(")").split(",")
+    return f"{head.strip()}({','.join(column.strip() for column in listed)})"
