@@ -101,7 +101,7 @@ def _is_set(splice: Splice) -> bool:
 def _returning(draft: "Draft") -> tuple[int, int] | None:
     """Where the RETURNING clause stands."""
     for begin, stop in returning_ranges(draft):
-        return draft.start_of(begin - 1), draft.end_of(stop - 1)
+        return draft.start_of(begin - 1), _after(draft, stop - 1)
     return None
 
 
@@ -110,7 +110,14 @@ def _end(draft: "Draft") -> int:
     last = len(draft.layout.tokens) - 1
     while draft.layout.tokens[last].token_type is _sqlglot.TokenType.SEMICOLON:
         last -= 1
-    return draft.end_of(last)
+    return _after(draft, last)
+
+
+def _after(draft: "Draft", token: int) -> int:
+    """Where a token ends in the caller's text, whose placeholders may be longer."""
+    start = draft.start_of(token)
+    ends = (t.end for t in draft.source.placeholders if t.start == start)
+    return next(ends, draft.end_of(token))
 
 
 def _index_hint(draft: "Draft", block: Block) -> Splice | None:

@@ -133,7 +133,10 @@ class SQLiteDialect(Dialect):
         return utc.isoformat(" ", "microseconds")
 
     def instant(self, value: str) -> str:
-        """Texts with a date, of any zone: https://www.sqlite.org/lang_datefunc.html"""
+        """Texts with a date, of any zone, to the millisecond.
+
+        https://www.sqlite.org/lang_datefunc.html
+        """
         return f"CASE WHEN {value} LIKE '____-__-__%' THEN julianday({value}) END"
 
     def violates(self, error: BaseException, table: Table, key: UniqueKey) -> bool:

@@ -92,7 +92,10 @@ class Protection:
                 self._check_foreign_key(key)
 
     def check_names(self) -> None:
-        """Raise ``ConfigurationError`` for a name of what does not exist."""
+        """Raise ``ConfigurationError`` for a name of what does not exist.
+
+        A foreign key may be declared before its table is made.
+        """
         known = {
             _spaceless(name)
             for table in self.marks
@@ -100,7 +103,8 @@ class Protection:
             for name in self._names(key)
         }
         for name in self.foreign_keys:
-            if _spaceless(name) not in known:
+            child = found(self.catalogue, _child(name))
+            if child is not None and _spaceless(name) not in known:
                 raise wrong(
                     f"foreign_keys= names {name!r}, which is no foreign key to a "
                     "protected table"
@@ -152,8 +156,8 @@ class Protection:
         action, name = self.action(key), self._names(key)[0]
         if action is None:
             raise wrong(
-                f"{name} refers to {_bare(key.parent)}; declare {name!r} in "
-                "foreign_keys= as 'cascade', 'restrict' or 'ignore'",
+                f"{name} refers to {_bare(key.parent)}; declare it in foreign_keys= as "
+                "'cascade', 'restrict' or 'ignore'",
                 code="undeclared-foreign-key",
             )
         if action == "cascade" and key.child not in self.marks:
@@ -187,9 +191,16 @@ def _bare(key: str) -> str:
     return key.partition(".")[2]
 
 
+def _child(name: str) -> str:
+    """The table of a foreign key, as the configuration names it."""
+    head, parenthesis, _ = name.partition("(")
+    return head.strip() if parenthesis else name.rpartition(".")[0]
+
+
 def _spaceless(name: str) -> str:
     """A name of the configuration, without blanks round commas and parentheses."""
     head, parenthesis, columns = folded(name).strip().partition("(")
     if not parenthesis:
         return head
-    return f"{head.strip()}({','.join(c.strip() for c in columns.split(','))}"
+    listed = columns.rstrip().removesuffix(")").split(",")
+    return f"{head.strip()}({','.join(column.strip() for column in listed)})"

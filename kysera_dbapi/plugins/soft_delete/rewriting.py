@@ -47,7 +47,7 @@ class SoftDelete(Plugin):
 
     Raises ``ConfigurationError``, at once or when a connection is made. Within
     ``bypass("soft_delete", ...)`` a connection can be made before the tables are: the
-    first statement that is not bypassed is checked instead.
+    first statement that is not bypassed and finds one of them is checked instead.
     """
 
     name = "soft_delete"
@@ -78,21 +78,25 @@ class SoftDelete(Plugin):
     def on_init(self, host: Host) -> None:
         """Check tables, columns, foreign keys and triggers against the catalogue."""
         if f"bypass:{self.name}" not in scope():
+            self.on_catalogue(host)
             self._protection(host.catalogue, host.dialect).check_names()
 
     def on_catalogue(self, host: Host) -> None:
         """The same: a statement may not make what a connection would refuse."""
-        self._protection(host.catalogue, host.dialect)
+        self._protection(host.catalogue, host.dialect).check()
 
     def _protection(self, catalogue: "Catalogue", dialect: "Dialect") -> Protection:
-        """The configuration for a catalogue, checked once for each."""
+        """The configuration for a catalogue, checked once for each.
+
+        Before there is any of its tables, nothing is to be protected.
+        """
         checked = self._checked
         if checked is not None and checked.catalogue is catalogue:
             return checked
         made = Protection(
             catalogue, dialect, self._settings, self._foreign_keys, self._accepted
         )
-        if catalogue.known:
+        if catalogue.known and made.marks:
             made.check()
         self._checked = made
         return made
