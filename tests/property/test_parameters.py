@@ -63,9 +63,9 @@ class Translating(sqlite3.Cursor):
         return super().executemany(translated(sql, ()), rows)
 
 
-def translated(sql: str, parameters: object) -> str:
+def translated(sql: str, parameters: Any) -> str:
     if isinstance(parameters, Mapping):
-        names: Mapping[str, object] = parameters
+        names: list[str] = list(parameters)  # pyright: ignore
         return sql % {name: f":{name}" for name in names}
     return re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%")
 
