@@ -1,146 +1,14 @@
 """install and uninstall: a driver's own constructors give wrapped connections."""
 
-import importlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
-from weakref import WeakSet
+from collections.abc import Callable, Sequence
 
-from kysera_dbapi import sqlite3
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import check_mode
-from kysera_dbapi.subclasses import (
-    BeneathConnection,
-    BeneathCursor,
-    Constructor,
-    classes_of,
-)
 
 __all__ = ["install", "uninstall"]
 
-#: The modules whose names are replaced; the first is the one that people import.
-_MODULES = ("sqlite3", "sqlite3.dbapi2", "_sqlite3")
-
 _lock = threading.Lock()
-_installed: "dict[str, _Installation]" = {}
-#: Classes whose ``__new__`` is making a connection right now, by thread and class.
-_making = threading.local()
-#: Classes of programs whose ``__new__`` is ours.
-_reached: "WeakSet[Any]" = WeakSet()
-
-
-class _Installation:
-    """What takes the place of a driver's constructors, and how it is taken back."""
-
-    def __init__(
-        self, plugins: Sequence[Plugin], mode: Mode, only: Callable[[str], bool] | None
-    ) -> None:
-        self._plugins = plugins
-        self._mode: Mode = mode
-        self._only = only
-        self._before: list[tuple[Any, str, Any]] = []
-
-    def install(self) -> None:
-        """Replace the constructors, and reach the subclasses that there are."""
-        modules = [importlib.import_module(name) for name in _MODULES]
-        opener, connection = modules[0].connect, modules[0].Connection
-        new = {
-            "connect": staticmethod(self._connect(opener)),
-            "Connection": Constructor.standing_in(BeneathConnection, _connection),
-            "Cursor": Constructor.standing_in(BeneathCursor, _cursor),
-        }
-        for theirs in _subclasses(connection):
-            if theirs not in _reached:
-                _reach(theirs)
-        for module in modules:
-            for name, value in new.items():
-                self._set(module, name, value)
-
-    def undo(self) -> None:
-        """Put the modules' own names back."""
-        for module, name, value in self._before:
-            setattr(module, name, value)
-
-    def _set(self, module: Any, name: str, value: Any) -> None:
-        self._before.append((module, name, getattr(module, name)))
-        setattr(module, name, value)
-
-    def _connect(self, opener: Callable[..., Any]) -> Callable[..., Any]:
-        def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
-            if _installed.get("sqlite3") is not self:  # the program kept it
-                return opener(database, *args, **kwargs)
-            return self.opened(sqlite3.opener(opener, database, *args, **kwargs))
-
-        connect.__module__, connect.__qualname__ = opener.__module__, "connect"
-        connect.__doc__ = opener.__doc__
-        return connect
-
-    def opened(self, make: Callable[[], Any]) -> Any:
-        """A wrapped connection that ``make`` opens."""
-        return sqlite3.opened(
-            make, plugins=self._plugins, mode=self._mode, only=self._only
-        )
-
-
-def _reach(theirs: Any) -> None:
-    """Have a class that was there before ``install`` make wrapped connections.
-
-    A ``__new__`` gives the wrapped connection, once ``__init__`` was called. It stays
-    there, as Python cannot take one back; without an installation it does nothing.
-    """
-    before = theirs.__new__
-
-    def new(cls: Any, *args: Any, **options: Any) -> Any:
-        busy = vars(_making).setdefault("classes", set[Any]())
-        installation = _installed.get("sqlite3")
-        if cls in busy or installation is None:
-            return _new(before, cls, args, options)
-        beneath, _ = classes_of(cls, sqlite3.Connection)
-
-        def make() -> Any:
-            busy.add(beneath)  # a program's own __new__ calls that of its base
-            try:
-                raw = _new(before, beneath, args, options)
-            finally:
-                busy.discard(beneath)
-            raw.__init__(*args, **options)
-            return raw
-
-        return installation.opened(make)
-
-    theirs.__new__ = staticmethod(new)
-    _reached.add(theirs)
-
-
-def _new(before: Any, cls: Any, args: Any, options: Any) -> Any:
-    if before is object.__new__:
-        return before(cls)
-    return before(cls, *args, **options)
-
-
-def _subclasses(cls: Any) -> Iterator[Any]:
-    """The programs' own classes that have to have a ``__new__`` of ours."""
-    for theirs in cls.__subclasses__():
-        if theirs is BeneathConnection:
-            continue
-        yield theirs
-        yield from (sub for sub in _subclasses(theirs) if "__new__" in vars(sub))
-
-
-def _connection(cls: Any, args: Any, options: Any) -> Any:
-    """A connection that is made by calling its class."""
-    installation = _installed.get("sqlite3")
-    if installation is None:
-        return type.__call__(cls, *args, **options)
-    return installation.opened(lambda: type.__call__(cls, *args, **options))
-
-
-def _cursor(cls: Any, args: Any, options: Any) -> Any:
-    """A cursor that is made by calling its class: planned on a wrapped connection."""
-    if args and isinstance(args[0], sqlite3.Connection):
-        return args[0].cursor(cls)
-    return type.__call__(cls, *args, **options)
 
 
 def install(
@@ -162,20 +30,24 @@ def install(
     stays raw. Raises ``ConfigurationError``: already-installed, missing-driver, or a
     plugin's.
     """
+    # a driver is loaded when it is wanted
+    from kysera_dbapi.installation import Installation, installed
+    from kysera_dbapi.session import check_mode
+
     if driver != "sqlite3":
         raise ConfigurationError(
             f"cannot install into {driver!r}; known is sqlite3", code="missing-driver"
         )
-    installation = _Installation(ordered(plugins), mode, only)
+    installation = Installation(ordered(plugins), mode, only)
     check_mode(mode)
     with _lock:
-        if driver in _installed:
+        if driver in installed:
             raise ConfigurationError(
                 f"{driver} is installed already; uninstall() it first",
                 code="already-installed",
             )
         installation.install()
-        _installed[driver] = installation
+        installed[driver] = installation
 
 
 def uninstall(driver: str) -> None:
@@ -183,9 +55,11 @@ def uninstall(driver: str) -> None:
 
     Raises ``ConfigurationError`` (not-installed).
     """
+    from kysera_dbapi.installation import installed
+
     with _lock:
-        if driver not in _installed:
+        if driver not in installed:
             raise ConfigurationError(
                 f"{driver} is not installed; install() it first", code="not-installed"
             )
-        _installed.pop(driver).undo()
+        installed.pop(driver).undo()

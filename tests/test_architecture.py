@@ -61,7 +61,8 @@ DIRECTIONS = {
     "psycopg": "connection",
     "pymysql": "connection",
     "_connect": "connection sqlite3 psycopg pymysql",
-    "_install": "connection sqlite3 subclasses",
+    "installation": "connection sqlite3 subclasses",
+    "_install": "installation session",
 }
 #: These may import what is written here and no more.
 PLUGINS = {
