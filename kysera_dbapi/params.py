@@ -94,12 +94,11 @@ class Binding:
         None goes to the driver as it is.
         """
         expected, ours = self.expected, self.ours
+        plain: Any = tuple  # type checkers would make it a tuple of unknowns
 
         def bind(parameters: Any) -> Any:
-            values: Any = tuple(map(call, sources))
-            # by comparing its type a checker would take it for a tuple of unknowns
-            plain: bool = type(parameters) is tuple
-            if ours and plain and len(parameters) == expected:
+            values = tuple(map(call, sources))
+            if ours and type(parameters) is plain and len(parameters) == expected:
                 return values + parameters if ours == "before" else parameters + values
             return parameters if parameters is None else self.bind(parameters, values)
 

@@ -1,5 +1,6 @@
 """What an import brings with it: parser and drivers come when they are wanted."""
 
+import os
 import subprocess
 import sys
 
@@ -23,7 +24,7 @@ def loaded(program: str) -> set[str]:
         check=True,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     return {name.partition(".")[0] for name in done.stdout.split()}
 
