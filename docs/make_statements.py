@@ -41,10 +41,11 @@ What a statement gives in each mode, set by `connect(..., mode=...)`:
 - **strict** also guards against hostile text of statements. Functions that are not
   known are refused, as are statistics and virtual tables of unknown modules. When the
   database prepares a statement, each relation and function that it is about to use must
-  be one that the plan holds (SQLite's authorizer); what is not is refused, a view that
-  another connection has put in the place of a table too. It does not guard
-  against what a program does with the raw connection, nor against conclusions from the
-  time that a statement takes, or from a violated unique or foreign key.
+  be one that the plan holds (SQLite's authorizer; it is not asked about functions in
+  the defaults and constraints of columns). What is not is refused, a view that another
+  connection has put in the place of a table too. Strict mode does not guard against
+  what a program does with the raw connection, nor against conclusions from the time
+  that a statement takes, or from a violated unique or foreign key.
 - **report** refuses nothing, for the time of adoption: what normal mode would refuse is
   logged (logger `kysera_dbapi`, once for each shape of statement) and
   runs without the edits that could not be made. **Deleted rows can be seen and removed

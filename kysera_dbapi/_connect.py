@@ -73,9 +73,12 @@ def wrap(
 def explain(
     sql: str, *, dialect: str = "sqlite", plugins: Sequence[Plugin] = ()
 ) -> Explanation:
-    """What would be sent for ``sql``; without a connection, any name is a table."""
+    """What would be sent for ``sql``, and why, or why it is refused.
+
+    There is no connection, so any name is a table of the first schema.
+    """
     pipeline = Pipeline(get_dialect(dialect), ordered(plugins), Catalogue(known=False))
-    return Explanation.of(sql, pipeline.plan(sql, scope()))
+    return Explanation.of(sql, pipeline, scope())
 
 
 def _from_url(

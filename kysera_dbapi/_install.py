@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.session import check_mode
 
 __all__ = ["install", "uninstall"]
 
@@ -27,25 +28,25 @@ def install(
 
     ``only`` is for programs that open other databases beside: it is given the file's
     absolute path ("" for a database in memory), and a connection for which it is false
-    stays raw. Raises ``ConfigurationError``: already-installed, missing-driver, or a
-    plugin's.
+    stays raw. Raises ``ConfigurationError``: already-installed, missing-driver,
+    unknown-mode, or a plugin's.
     """
-    # a driver is loaded when it is wanted
-    from kysera_dbapi.installation import Installation, installed
-    from kysera_dbapi.session import check_mode
-
     if driver != "sqlite3":
         raise ConfigurationError(
             f"cannot install into {driver!r}; known is sqlite3", code="missing-driver"
         )
-    installation = Installation(ordered(plugins), mode, only)
+    checked = ordered(plugins)
     check_mode(mode)
+    # a driver is loaded when it is wanted
+    from kysera_dbapi.installation import Installation, installed
+
     with _lock:
         if driver in installed:
             raise ConfigurationError(
                 f"{driver} is installed already; uninstall() it first",
                 code="already-installed",
             )
+        installation = Installation(checked, mode, only)
         installation.install()
         installed[driver] = installation
 

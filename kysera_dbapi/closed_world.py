@@ -80,7 +80,7 @@ class ClosedWorld:
         return " ".join(title).replace(" . ", ".") or "the text"
 
     def _check_unnamed(self, source: Source, protected: Collection[str]) -> None:
-        names = _bare(protected)
+        names = {self._name(key) for key in protected}
         if source.rule is not None and source.rule.keeps_text:
             names |= self._reading(protected)
         name = self._named(source, names)
@@ -91,6 +91,11 @@ class ClosedWorld:
                 f"{what}; run it under bypass()",
                 code="protected-ddl",
             )
+
+    def _name(self, key: str) -> str:
+        """A table's name without its schema; either may hold a dot."""
+        table = self._catalogue.tables.get(key)
+        return table.name if table is not None else key.partition(".")[2]
 
     def _reading(self, protected: Collection[str]) -> set[str]:
         """The names of the views and virtual tables that read a protected table."""
@@ -186,7 +191,7 @@ class ClosedWorld:
     ) -> None:
         effects = self.reach.effects(events)
         if not effects.removed.isdisjoint(protected):
-            removed = sorted(effects.removed & set(protected))[0].rpartition(".")[2]
+            removed = self._name(sorted(effects.removed & set(protected))[0])
             raise UnsupportedStatement(
                 f"a foreign key would remove rows of the protected table {removed} for "
                 "good (ON DELETE CASCADE); delete them first, or run the statement "
@@ -231,10 +236,6 @@ def _events(draft: Draft, target: Table) -> list[Event]:
 
 def _none(_: Trigger) -> bool:
     return False
-
-
-def _bare(keys: Collection[str]) -> set[str]:
-    return {key.rpartition(".")[2] for key in keys}
 
 
 def _undeclared(name: str, why: str) -> UnsupportedStatement:

@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from inspect import Signature, getattr_static, signature
 from types import MemberDescriptorType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import wrapt
 
+from kysera_dbapi._context import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.session import Session
 
-__all__ = ["Connection", "passed"]
+__all__ = ["Connection", "named_as", "passed"]
 
 _ABSENT: Any = object()
 _OWN = ("explain", "refresh", "unwrap")
@@ -35,7 +36,7 @@ class _StandIn:
         self._class = class_
 
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._class
 
 
@@ -47,7 +48,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
     #: The members that can be assigned to.
     settable: frozenset[str] = frozenset()
     #: The class itself, where a program's own class is derived from it.
-    planned: "type[Connection]"
+    planned: Any
 
     def __init__(self, raw: Any, session: Session, class_: type | None = None) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
@@ -70,7 +71,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         found = _ABSENT if name.startswith("__") else self._own_attribute(name)
         if found is not _ABSENT:
             return found
-        if name.startswith("__") or not hasattr(type(session.raw), name):
+        if name.startswith("__") or not hasattr(self._class, name):
             raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
         raise session.error(
             UnsupportedStatement(
@@ -83,9 +84,12 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
     def _own_attribute(self, name: str) -> Any:
         """What a program keeps in an object of its own connection class."""
         raw = self._self_session.raw
-        if name in getattr(raw, "__dict__", ()):
-            found = vars(raw)[name]
-        elif isinstance(getattr(type(raw), name, None), MemberDescriptorType):
+        kept: dict[str, Any] = getattr(raw, "__dict__", {})
+        cls: Any = self._class
+        found: Any
+        if name in kept:
+            found = kept[name]
+        elif isinstance(getattr(cls, name, None), MemberDescriptorType):
             found = getattr(raw, name)
         else:
             return _ABSENT
@@ -128,8 +132,13 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         delattr(session.raw, name)
 
     def __dir__(self) -> list[str]:
-        raw = self._self_session.raw
-        return sorted({*dir(type(raw)), *getattr(raw, "__dict__", ()), *_OWN})
+        kept: dict[str, Any] = getattr(self._self_session.raw, "__dict__", {})
+        return sorted({*dir(self._class), *kept, *_OWN})
+
+    @property
+    def _class(self) -> Any:
+        """The class of the raw connection."""
+        return self._self_session.raw.__class__
 
     @property
     def __dict__(self) -> Any:  # type: ignore[override]
@@ -155,11 +164,14 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         return self._self_session.raw
 
     def explain(self, sql: str) -> Explanation:
-        """What would be sent for ``sql``, and why; nothing is executed."""
+        """What would be sent for ``sql``, and why, or why it is refused.
+
+        Nothing is executed: the catalogue is the one that was last read.
+        """
         session = self._self_session
         try:
             self._check_open()
-            return Explanation.of(sql, session.plan(sql))
+            return Explanation.of(sql, session.pipeline, scope())
         except Exception as error:
             reraise(error, session.driver)
 
@@ -186,7 +198,7 @@ def _signature(raw: Any) -> Signature:
 
 
 def _named(connection: Any) -> str:
-    kind = type(connection)
+    kind = cast("Any", type)(connection)
     return f"{kind.__module__}.{kind.__qualname__} object"
 
 
@@ -200,6 +212,11 @@ def passed(theirs: Any) -> Callable[..., Any]:
         except Exception as error:
             reraise(error, session.driver)
 
-    made = update_wrapper(method, theirs)
+    return named_as(theirs, method)
+
+
+def named_as(theirs: Any, method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method`` with the name of the driver's, to which it does not lead."""
+    made: Any = update_wrapper(method, theirs)
     del made.__wrapped__
-    return made
+    return cast("Callable[..., Any]", made)

@@ -152,7 +152,11 @@ class Planned:
         def run() -> int:
             with self._atomic(plan, many=many):
                 send = self._send_many if many else self._send
-                send(plan, parameters)
+                if session.hooked:
+                    with session.holding(plan):
+                        send(plan, parameters)
+                else:
+                    send(plan, parameters)
                 session.done(plan)
             return int(self.rowcount)
 

@@ -132,6 +132,10 @@ class Dialect:
         """Whether a (folded) function or relation goes round any filter."""
         return name in self.dangerous_functions or name in self.dangerous_relations
 
+    def knows(self, name: str) -> bool:
+        """Whether a (folded) function shows nothing but what it is given."""
+        return name in self.known_functions
+
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:
         """The schemas in which a view of ``schema`` finds bare names."""
         return path

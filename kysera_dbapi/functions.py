@@ -13,8 +13,8 @@ from kysera_dbapi.source import Source
 
 __all__ = ["Functions"]
 
-#: Where a name before a parenthesis is a table's.
-_NAMING = ("INTO", "REFERENCES", "TABLE", "EXISTS", "USING", "PRAGMA")
+#: After these a name before a parenthesis is a table's, a type's or a pragma's.
+_NAMING = ("AS", "INTO", "REFERENCES", "TABLE", "EXISTS", "USING", "PRAGMA")
 
 
 class Functions:
@@ -35,29 +35,32 @@ class Functions:
         for name in self.calls(source):
             if self._dialect.is_dangerous(name):
                 raise _refused(name, "it runs SQL, reads files or shows stored rows")
-            if strict and source.planned and not self.is_known(name):
-                raise _refused(name, "strict mode does not know it")
         if strict and source.planned:
-            self._check_operators(source.words)
+            self._check_known(source)
 
     def is_known(self, name: str) -> bool:
         """Whether a (folded) name is a function that strict mode lets be called."""
         table = self._catalogue.resolve([name])
         return (
             name in self._catalogue.functions
-            or name in self._dialect.known_functions
+            or self._dialect.knows(name)
             or name in self._declared
             or (table is not None and table.kind == "virtual")
         )
 
-    def _check_operators(self, words: Sequence[str]) -> None:
-        for word in set(words):
-            name = self._dialect.operator_functions.get(word)
-            if name is not None and not self.is_known(name):
+    def _check_known(self, source: Source) -> None:
+        operators = self._dialect.operator_functions
+        names = [operators[word] for word in source.words if word in operators]
+        for name in (*names, *self.calls(source, types=False)):
+            if not self.is_known(name):
                 raise _refused(name, "strict mode does not know it")
 
-    def calls(self, source: Source) -> Iterator[str]:
-        """The (folded) names that stand where a function's name does."""
+    def calls(self, source: Source, *, types: bool = True) -> Iterator[str]:
+        """The (folded) names that stand where a function's name does.
+
+        After another name it is a type's: ``VARYING CHARACTER(9)``; ``types`` says
+        whether to take those too.
+        """
         lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
         words = [t.text.upper() for t in lexemes]
         keywords = self._dialect.keywords
@@ -66,7 +69,11 @@ class Functions:
                 continue
             if lexeme.kind == "word" and words[i] in keywords:
                 continue  # syntax; a function called like that is harmless
-            if not _names_table(words, i, source):
+            before = lexemes[i - 1] if i else lexeme
+            named = before.kind == "quoted" or (
+                before.kind == "word" and words[i - 1] not in keywords
+            )
+            if not (_names_table(words, i, source) or (i and named and not types)):
                 name = self._dialect.unquote(lexeme.text)
                 yield self._dialect.fold(name, quoted=name != lexeme.text)
 

@@ -1,4 +1,4 @@
-"""What stands in for a driver's own constructors while it is installed."""
+"""What takes the place of a driver's own constructors, and how it is taken back."""
 
 import importlib
 import threading

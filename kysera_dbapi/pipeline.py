@@ -21,13 +21,14 @@ __all__ = ["Pipeline"]
 
 _WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error")
 _Key = tuple[object, ...]
+_At = tuple[str, frozenset[str], bool]
 
 
 class Pipeline:
     """Plans the statements of one catalogue, for one set of plugins.
 
-    Threads may share it: plans are immutable, and two threads that meet a new shape at
-    once both plan it, alike.
+    Threads may share it: plans are immutable, and of threads that meet a new shape at
+    once one plans it while the others wait, if not for long.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Pipeline:
         watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
         self._watched = watched or mode == "strict"
         self.declared = declared
+        self._turns = tuple(threading.RLock() for _ in range(16))
 
     @cached_property
     def planner(self) -> "Planner":
@@ -74,6 +76,7 @@ class Pipeline:
         plugins: Sequence[Plugin],
         catalogue: Catalogue,
         mode: Mode = "normal",
+        declared: frozenset[str] = frozenset(),
     ) -> "Pipeline":
         """The pipeline of all connections with these plugins and an equal catalogue.
 
@@ -81,16 +84,16 @@ class Pipeline:
         that come and go one by one.
         """
         # the pipeline holds what the ids are of: no id is used again while it lives
-        key = (id(dialect), *map(id, plugins), catalogue.version, mode)
+        key = (type(dialect), *map(id, plugins), catalogue.version, mode, declared)
         with _sharing:
             found = _shared.get(key)
             if found is None:
-                found = _shared[key] = cls(dialect, plugins, catalogue, mode)
+                found = _shared[key] = cls(dialect, plugins, catalogue, mode, declared)
             if found.plugins and found not in _latest:
                 _latest.append(found)
         if found.catalogue == catalogue:
             return found
-        return cls(dialect, plugins, catalogue, mode)
+        return cls(dialect, plugins, catalogue, mode, declared)
 
     def known(
         self, text: str, scope: frozenset[str], *, format_style: bool = False
@@ -117,11 +120,26 @@ class Pipeline:
 
         Raises ``UnsupportedStatement`` for what is refused.
         """
-        lexer, at = self.lexers[format_style], (text, scope, format_style)
-        shape = lexer.shape(text)
+        shape = self.lexers[format_style].shape(text)
+        turn = self._turns[hash(shape.key) % len(self._turns)]
+        # no longer: a plugin at work for another thread may be waiting for this one
+        waited = turn.acquire(timeout=_PATIENCE)
+        try:
+            at = (text, scope, format_style)
+            plan = self.plans.items.get(at)
+            if plan is None:
+                plan = self.known(text, scope, format_style=format_style)
+            return plan or self._new(shape, at)
+        finally:
+            if waited:
+                turn.release()
+
+    def _new(self, shape: Shape, at: _At) -> Plan:
+        text, scope, format_style = at
+        lexer = self.lexers[format_style]
         plan = self._made(shape, scope, lexer)
         if plan is None:
-            self.shapes.put((shape.key, *at[1:]), None)
+            self.shapes.put((shape.key, scope, format_style), None)
             shape = lexer.shape(text, fold=False)
             plan = self._made(shape, scope, lexer)
             assert plan is not None
@@ -129,9 +147,17 @@ class Pipeline:
             self._keep(plan, shape, at)
         return self._spelled(plan, shape, at)
 
+    def preview(self, text: str, scope: frozenset[str]) -> Plan:
+        """As ``plan``, but nothing is looked up and nothing is kept."""
+        lexer = self.lexers[0]
+        shape = lexer.shape(text, fold=False)
+        plan = self._made(shape, scope, lexer)
+        assert plan is not None
+        return plan.of(text, shape.given())
+
     # -- what is kept -------------------------------------------------------------
 
-    def _found(self, shape: Shape, at: _Key) -> Plan | None:
+    def _found(self, shape: Shape, at: _At) -> Plan | None:
         """The plan of a shape, for these values of the literals that decided it."""
         key = (shape.key, *at[1:])
         plan = self.shapes.items.get(key)
@@ -139,11 +165,11 @@ class Pipeline:
             return plan
         return self.shapes.items.get((*key, *_decisive(plan, shape)))
 
-    def _unfolds(self, shape: Shape, at: _Key) -> bool:
+    def _unfolds(self, shape: Shape, at: _At) -> bool:
         """Whether the lists of a shape are known not to fold."""
         return self.shapes.items.get((shape.key, *at[1:]), _NEW) is None
 
-    def _keep(self, plan: Plan, shape: Shape, at: _Key) -> None:
+    def _keep(self, plan: Plan, shape: Shape, at: _At) -> None:
         if not shape.given():
             return
         key = (shape.key, *at[1:])
@@ -153,9 +179,9 @@ class Pipeline:
             decisive = _decisive(plan, shape)
             self.shapes.put((*key, *decisive), plan, size + len(str(decisive)))
 
-    def _spelled(self, plan: Plan, shape: Shape, at: _Key) -> Plan:
+    def _spelled(self, plan: Plan, shape: Shape, at: _At) -> Plan:
         """The plan for one text, kept by its text if that will come again."""
-        literals, text = shape.given(), str(at[0])
+        literals, text = shape.given(), at[0]
         plan = plan.of(text, literals)
         if plan.keep and not literals:
             self.plans.put(at, plan, 2 * len(text))
@@ -165,15 +191,14 @@ class Pipeline:
             latest.put(at, plan, 2 * len(text))
         return plan
 
-    def directly(self, plan: Plan, at: _Key) -> None:
+    def directly(self, plan: Plan, at: _At) -> None:
         """Let a plan be found by its text alone, if nothing else decides or follows."""
         text, scope, format_style = at
         if not plan.alone or scope or format_style or self._watched:
             return
         if text not in self.direct.items:
-            self.direct.put(
-                str(text), (plan.sql, plan.bind), len(str(text)) + len(plan.sql)
-            )
+            size = len(text) + len(plan.sql)
+            self.direct.put(text, (plan.sql, plan.bind), size)
 
     def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
         """The plan of a new shape; None if its lists may not fold."""
@@ -191,6 +216,8 @@ class Pipeline:
 
 #: Texts of fewer characters have their shape in no time.
 _LONG = 2_000
+#: Seconds to wait for another thread that is planning.
+_PATIENCE = 1.0
 _NEW: Plan = Plan("", "")
 _shared: WeakValueDictionary[_Key, Pipeline] = WeakValueDictionary()
 _latest: deque[Pipeline] = deque(maxlen=8)

@@ -60,6 +60,11 @@ class Plan:
     #: The keys of the relations that it names.
     relations: frozenset[str] = frozenset()
     target: str = ""
+    #: Whether these relations are all that it may use, but for names not known and
+    #: those of its common table expressions.
+    closed: bool = False
+    unknown: frozenset[str] = frozenset()
+    queries: frozenset[str] = frozenset()
     reads_columns: bool = False
     #: Whether a write gives rows back.
     returns: bool = False

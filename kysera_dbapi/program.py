@@ -47,10 +47,16 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         tuple(draft.edits),
         frozenset(r.table.key for r in draft.references),
         draft.target.table.key if draft.target else "",
-        draft.reads_columns,
+        closed=True,
+        unknown=frozenset(name.rpartition(".")[2] for name in draft.unknown),
+        queries=frozenset(
+            draft.name_of(cte.args["alias"].this)
+            for cte in draft.tree.find_all(exp.CTE)
+        ),
+        reads_columns=draft.reads_columns,
         returns=draft.tree.args.get("returning") is not None,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
-        counted=any(shape.counts) and bool(program or image),
+        counted=shape.folded and bool(program or image),
         keep=not draft.unknown,
     )
 
@@ -127,7 +133,7 @@ def _lists_stand(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
         return False
     lists = [s for s, n in zip(spans, shape.folds, strict=True) if n >= 0]
     return not any(
-        FOLDED in str(splice.parts)
+        any(isinstance(part, str) and FOLDED in part for part in splice.parts)
         or any(splice.start < end and start < splice.end for start, end in lists)
         or any(start < splice.start < end for start, end in lists)
         for splice in draft.splices

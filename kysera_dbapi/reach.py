@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kysera_dbapi import statement
-from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
+from kysera_dbapi.catalogue import Catalogue, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import Source, read
@@ -32,8 +32,10 @@ class Effects:
     triggers: list[tuple[Table, Trigger]]
     #: The keys of the tables whose rows foreign keys remove.
     removed: set[str]
-    #: The keys of the tables that triggers and foreign keys write to or look into.
-    touched: set[str]
+    #: The keys of the tables that foreign keys write to.
+    cascaded: set[str]
+    #: The keys of all tables written to.
+    written: set[str]
 
 
 class Reach:
@@ -53,17 +55,16 @@ class Reach:
         Raises ``UnsupportedStatement`` for a view without a parse.
         """
         known = self._reads.get(table.key)
-        if known is None:
-            found: dict[str, Table] = {}
-            todo = [table]
-            while todo:
-                for below in self._read_by(todo.pop()):
-                    if below.key not in found:
-                        found[below.key] = below
-                        todo.append(below)
-            found.pop(table.key, None)
-            # kept when all is known: another thread may look at any time
-            known = self._reads[table.key] = frozenset(found)
+        if known is not None:
+            return known
+        found: set[str] = set()
+        pending = [table]
+        while pending:
+            below = self._read_by(pending.pop())
+            pending += [one for one in below if one.key not in found]
+            found.update(one.key for one in below)
+        # put in when it is whole: threads share the catalogue
+        known = self._reads[table.key] = frozenset(found - {table.key})
         return known
 
     def _read_by(self, table: Table) -> list[Table]:
@@ -99,6 +100,14 @@ class Reach:
             and shadow.name.startswith(f"{table.name}_")
         ]
 
+    def shadows(self, virtual: Table) -> set[str]:
+        """The keys of the tables in which a virtual table may keep its rows."""
+        return {
+            table.key
+            for table in self._catalogue.of_kind("shadow")
+            if virtual in self._owners(table)
+        }
+
     def named_in(self, text: str) -> list[Table]:
         """The relations of any schema that a definition may name, in strings too."""
         return self._tables(_significant(self._lexer, text))
@@ -131,7 +140,7 @@ class Reach:
 
     def effects(self, events: Iterable[Event]) -> Effects:
         """What happens besides when rows are written."""
-        found = Effects([], set(), set())
+        found = Effects([], set(), set(), set())
         pending = list(events)
         seen: set[tuple[str, str]] = set()
         while pending:
@@ -139,12 +148,12 @@ class Reach:
             if (table.key, event) in seen:
                 continue
             seen.add((table.key, event))
+            found.written.add(table.key)
             if event != "DELETE" and self._replaces(table):
                 pending.append((table, "DELETE"))
             for trigger in table.triggers:
                 if trigger.event == event:
                     found.triggers.append((table, trigger))
-                    found.touched |= self.touches(trigger)
                     pending += self._writes(trigger)
             pending += self._referring(table, event, found)
         return found
@@ -164,15 +173,15 @@ class Reach:
             if child is None or action.upper() not in _SETS:
                 continue
             gone = event == "DELETE" and action.upper() == "CASCADE"
-            if gone:
-                found.removed.add(child.key)
+            found.cascaded.add(child.key)
+            found.removed |= {child.key} if gone else set()
             yield child, "DELETE" if gone else "UPDATE"
 
-    def related(self, key: str) -> Iterator[ForeignKey]:
-        """The foreign keys of a table, and those that refer to it."""
+    def related(self, key: str) -> Iterator[str]:
+        """The tables that are looked into for the foreign keys of a table."""
         for one in self._catalogue.foreign_keys:
             if key in (one.child, one.parent):
-                yield one
+                yield from (one.child, one.parent)
 
     def _replaces(self, table: Table) -> bool:
         """Whether the table itself says ON CONFLICT REPLACE."""

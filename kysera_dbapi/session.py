@@ -1,7 +1,7 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -67,6 +67,7 @@ class Session:
         self.closed = False
         self._stale = False
         self._stamped: object = None
+        self._declared: frozenset[str] = frozenset()
         self._catalogue = Catalogue(known=False)
         if self.plugins and opened:
             self._catalogue = self._read_catalogue()
@@ -75,7 +76,9 @@ class Session:
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
         self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
-        self.hooked = bool(self.before or self.after or self.failed)
+        hooked = bool(self.before or self.after or self.failed)
+        #: Whether there is more to an execution than to send the text.
+        self.hooked = hooked or mode == "strict"
         self._started: tuple[Plugin, ...] = ()
 
     def start(self) -> None:
@@ -85,7 +88,7 @@ class Session:
 
     def _new_pipeline(self) -> None:
         self.pipeline = Pipeline.shared(
-            self.dialect, self.plugins, self._catalogue, self.mode
+            self.dialect, self.plugins, self._catalogue, self.mode, self._declared
         )
         self.plans = self.pipeline.plans.items
         #: The texts to send by those given, where that is all: outside of every block.
@@ -180,6 +183,17 @@ class Session:
             control = read(tokens, self._name)
             if control is not None and self.transaction.after(control):
                 self._reread()
+
+    def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """A block in which the database may use what the plan holds; in strict mode."""
+        return nullcontext()
+
+    def declare(self, function: str) -> None:
+        """Let strict mode know a function of the program's own."""
+        name = self.dialect.fold(function, quoted=True)
+        if self.mode == "strict" and name not in self._declared:
+            self._declared |= {name}
+            self._new_pipeline()
 
     def atomic(self, plan: Plan, *, stepped: bool) -> AbstractContextManager[None]:
         """A block in which a plan's companions and its statement are one.

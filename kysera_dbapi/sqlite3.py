@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import cache, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
-from typing import Any
+from typing import Any, cast
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
@@ -90,7 +90,7 @@ _FACTORY = 4
 class _Scripting(Planned):
     """What SQLite's cursors have besides."""
 
-    _session: SQLite3Session
+    _session: SQLite3Session  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def executescript(self, script: Any, /) -> Any:
         """Commit, then plan and execute the script's statements one by one."""
@@ -109,7 +109,9 @@ class _Scripting(Planned):
         return self
 
 
-class _Translating(_Scripting, Translating):
+class _Translating(  # pyright: ignore[reportIncompatibleVariableOverride]
+    _Scripting, Translating
+):
     """The same over a program's class that translates its texts."""
 
 
@@ -134,11 +136,20 @@ def cursor_class(theirs: Any) -> type[Any]:
         return type("Cursor", (_Scripting, RawCursor), members)
     above = AboveCursor(theirs)
     members["_raw_class"] = above
-    members["_raw_execute"] = lambda cursor, *given: above.execute(cursor, *given)
-    members["_raw_executemany"] = lambda cursor, *rows: above.executemany(cursor, *rows)
+    members["_raw_execute"] = _method(above.execute)
+    members["_raw_executemany"] = _method(above.executemany)
     own = theirs.execute not in (RawCursor.execute, BeneathCursor.execute)
     planned = _Translating if own else _Scripting
     return type(theirs.__name__, (planned, theirs, BeneathCursor), members)
+
+
+def _method(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that gives ``call`` its ``self`` too."""
+
+    def method(self: Any, *given: Any) -> Any:
+        return call(self, *given)
+
+    return method
 
 
 _PLAIN = cursor_class(RawCursor)
@@ -148,8 +159,7 @@ class Connection(Physical, _Connection):
     """A wrapped ``sqlite3.Connection``."""
 
     members = CONNECTION_MEMBERS
-    planned: "type[Connection]"
-    _self_session: SQLite3Session
+    _self_session: SQLite3Session  # pyright: ignore[reportIncompatibleVariableOverride]
 
     settable = frozenset(
         ("autocommit", "isolation_level", "row_factory", "text_factory")
@@ -222,18 +232,23 @@ class Connection(Physical, _Connection):
 
     def _maker(self, factory: Any) -> Any:
         """What the driver's ``cursor()`` is to call, with the raw connection."""
+        theirs: Any = factory
         if isinstance(factory, type) and issubclass(factory, RawCursor):
             planned: Any = factory
             if not issubclass(factory, Planned):
                 planned = cursor_class(factory)
             if not issubclass(planned, BeneathCursor):
                 return planned
-            return lambda _: type.__call__(planned, self)
-        if not callable(factory):
-            return factory
+
+            def make_planned(_: Any) -> Any:
+                return type.__call__(planned, self)
+
+            return make_planned
+        if not callable(theirs):
+            return theirs
 
         def make(_: Any) -> Any:
-            made = factory(self)
+            made = theirs(self)
             if _is_raw_cursor(made):
                 raise ConfigurationError(
                     f"the cursor factory {factory!r} made a cursor past the plugins; "
@@ -244,9 +259,13 @@ class Connection(Physical, _Connection):
 
         return make
 
-    def execute(self, sql: str, *parameters: Any) -> Any:
+    def execute(self, sql: str, parameters: Any = ABSENT, /) -> Any:
         """A new cursor, having executed the statement."""
-        return self.cursor().execute(sql, *parameters)
+        # its type is asked, as a proxy's attributes take long
+        cursor = type(self).cursor(self)
+        if parameters is ABSENT:
+            return cursor.execute(sql)
+        return cursor.execute(sql, parameters)
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
         """A new cursor, having executed the statement for each of ``rows``."""
@@ -276,7 +295,10 @@ class Connection(Physical, _Connection):
 
         args = tuple(map(strict, args))
         options = {name: strict(value) for name, value in options.items()}
-        self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        called = self._set_callback("set_authorizer", args, options, _driver.SQLITE_OK)
+        if session.authorizer is not None:  # ours is asked first, and stays
+            session.authorizer.theirs = called
+            session.authorizer.install()
 
     def set_trace_callback(self, *args: Any, **options: Any) -> None:
         """Show a callable each statement that is run, but not what we read."""
@@ -288,7 +310,8 @@ class Connection(Physical, _Connection):
 
     def _set_callback(
         self, member: str, args: Any, options: Any, meanwhile: int | None
-    ) -> None:
+    ) -> Any:
+        """Set a callback that is not called for what we read; returns that."""
         session = self._self_session
 
         def quiet(callback: Any) -> Any:
@@ -298,11 +321,30 @@ class Connection(Physical, _Connection):
 
             return called if callable(callback) else callback
 
+        given = [*map(quiet, args)]
         named = {name: quiet(value) for name, value in options.items()}
         try:
-            getattr(RawConnection, member)(session.raw, *map(quiet, args), **named)
+            getattr(RawConnection, member)(session.raw, *given, **named)
         except _driver.Error as error:
             reraise(error, _driver)
+        return next(iter((*given, *named.values())))
+
+    def create_function(self, *args: Any, **options: Any) -> None:
+        """Create a function, as the driver does; strict mode knows it from now on."""
+        self._create("create_function", args, options)
+
+    def create_aggregate(self, *args: Any, **options: Any) -> None:
+        """Create an aggregate, as the driver does; strict mode knows it from now on."""
+        self._create("create_aggregate", args, options)
+
+    def create_window_function(self, *args: Any, **options: Any) -> None:
+        """Create a window function; strict mode knows it from now on."""
+        self._create("create_window_function", args, options)
+
+    def _create(self, member: str, args: Any, options: Any) -> None:
+        passed(getattr(RawConnection, member))(self, *args, **options)
+        name = options.get("name", args[0] if args else "")
+        self._self_session.declare(str(name))
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
@@ -377,16 +419,17 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
     except _driver.Error as error:
         error.add_note("raised while the tables of the database were read")
         reraise(error, _driver)
-    theirs: Any = type(raw)
-    class_, planned = classes_of(theirs, Connection)
-    made: Connection = planned(raw, session, class_)
-    return made
+    class_, planned = classes_of(cast("Any", type(raw)), Connection)
+    return cast("Connection", planned(raw, session, class_))
 
 
 def _start(made: Connection) -> None:
     session = made._self_session
-    if is_opened(session.raw):
-        session.start()
+    if not is_opened(session.raw):
+        return
+    session.start()
+    if session.plugins and session.mode == "strict":
+        session.authorize()
 
 
 def connect(
@@ -458,8 +501,9 @@ def opened(
             return raw
         _start(found)
     except BaseException:
+        closing: Any = Connection if isinstance(raw, Connection) else RawConnection
         with suppress(TypeError):  # a factory may make anything
-            (Connection if isinstance(raw, Connection) else RawConnection).close(raw)
+            closing.close(raw)
         raise
     return found
 

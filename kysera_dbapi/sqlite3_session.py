@@ -3,16 +3,19 @@
 import sqlite3 as _driver
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.script import nulls, split
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import Begin, atomic
+
+if TYPE_CHECKING:
+    from kysera_dbapi.authorizer import Authorizer
 
 __all__ = ["SQLite3Session", "is_opened"]
 
@@ -22,11 +25,28 @@ class SQLite3Session(Session):
 
     raw_class = RawConnection
 
+    #: In strict mode.
+    authorizer: "Authorizer | None" = None
+
+    def authorize(self) -> None:
+        """Let SQLite use what the plans hold, and nothing else."""
+        from kysera_dbapi.authorizer import Authorizer  # it brings the parser
+
+        self.authorizer = Authorizer(self)
+        self.authorizer.install()
+
+    def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
+        """A block in which SQLite may use what the plan holds; without one, all."""
+        if self.authorizer is None:
+            return nullcontext()
+        return self.authorizer.holding(plan)
+
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
         theirs, self.raw.text_factory = self.raw.text_factory, _decode
         try:
-            return super().execute(sql, parameters)
+            with self.holding(None):
+                return super().execute(sql, parameters)
         finally:
             self.raw.text_factory = theirs
 

@@ -8,14 +8,14 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache, partial, update_wrapper
+from functools import cache, partial
 from inspect import signature
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
-from kysera_dbapi.connection import Connection
+from kysera_dbapi.connection import Connection, named_as
 from kysera_dbapi.cursor import translated
 
 __all__ = [
@@ -201,9 +201,7 @@ def _beneath(name: str) -> Callable[..., Any]:
             return theirs(self, *args, **options)
         return getattr(proxy.planned, name)(proxy, *args, **options)
 
-    made = update_wrapper(method, theirs)
-    del made.__wrapped__
-    return made
+    return named_as(theirs, method)
 
 
 for _name in dir(RawConnection):

@@ -41,9 +41,10 @@ class SQLiteDialect(Dialect):
         blank=r"[ \t\n\f\r]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",
         string=r"(?:'[^']*+')++(?!')",
-        blob=r"[xX]'[^']*+'",
+        # sqlglot reads a hexadecimal number as a string of bits: neither folds
+        blob=r"[xX]'[^']*+'|0[xX][0-9a-fA-F]++",
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
-        number=r"0[xX][0-9a-fA-F]++|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
+        number=r"(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
         placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*\))?",
         word=r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
     )
@@ -105,6 +106,11 @@ class SQLiteDialect(Dialect):
             return rule is None or rule.treatment == "refused"
         return super().is_dangerous(name)
 
+    def knows(self, name: str) -> bool:
+        """The table functions of harmless pragmas too."""
+        pragma = name.startswith("pragma_") and not self.is_dangerous(name)
+        return pragma or super().knows(name)
+
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:
         """A view sees its own database alone, a temporary one sees all."""
         return path if schema == "temp" else (schema,)
@@ -127,18 +133,19 @@ class SQLiteDialect(Dialect):
 
     def schema_stamp(self, execute: Execute) -> object:
         """The schema cookies: https://www.sqlite.org/pragma.html#pragma_schema_version"""
-        names = [str(row[1]) for row in execute("PRAGMA database_list")]
+        names = {str(row[1]) for row in execute("PRAGMA database_list")}
         return [
             execute("PRAGMA foreign_keys"),
             *(
                 (name, execute(f"PRAGMA {self.quote(name)}.schema_version")[0][0])
-                for name in names
+                for name in sorted(names | {"temp"})  # listed once it is used
             ),
         ]
 
     def schema_differs(self, error: BaseException) -> bool:
         """SQLite knows errors of names by their texts alone."""
-        return bool(_NO_SUCH.match(str(error)))
+        unplanned = getattr(error, "code", "") == "unplanned-relation"
+        return unplanned or bool(_NO_SUCH.match(str(error)))
 
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""

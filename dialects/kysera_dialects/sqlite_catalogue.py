@@ -23,6 +23,7 @@ _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL", re.IGNORECASE)
 
 def read(dialect: Dialect, execute: Execute) -> Catalogue:
     """Read the schema table of every database and the pragmas of its tables."""
+    execute("PRAGMA temp.schema_version")  # temp is listed once it is used
     databases = [(str(r[1]), str(r[2] or "")) for r in execute("PRAGMA database_list")]
     enforces = bool(execute("PRAGMA foreign_keys")[0][0])
     digest = hashlib.blake2b(repr((databases, enforces)).encode(), digest_size=16)

@@ -93,10 +93,18 @@ def test_cursors_of_a_callable_are_planned(
     factory: type[sqlite3.Cursor], tmp_path: Path
 ) -> None:
     with closing(connected(tmp_path)) as connection:
-        cursor = connection.cursor(lambda wrapped: wrapped.cursor(factory))
+
+        def make(wrapped: Any) -> Any:
+            return wrapped.cursor(factory)
+
+        cursor = connection.cursor(make)
         assert isinstance(cursor, factory)
         assert cursor.execute(IDS).fetchall() == LIVE
         assert cursor.connection is connection
+
+
+def _rigid(wrapped: Any) -> Rigid:
+    return Rigid(wrapped)
 
 
 def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
@@ -111,7 +119,7 @@ def test_a_cursor_that_cannot_be_planned_is_refused(tmp_path: Path) -> None:
         connection.execute(IDS)
     with closing(connected(tmp_path / "rigid")) as connection:
         with pytest.raises(TypeError, match=r"must be sqlite3\.Connection"):
-            connection.cursor(lambda wrapped: Rigid(wrapped))
+            connection.cursor(_rigid)
         assert connection.cursor(Rigid).execute(IDS).fetchall() == LIVE
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
+import kysera_dbapi.sqlite3 as shim
 from kysera_dbapi import errors
-from kysera_dbapi.sqlite3 import Connection
 from tests.dbapi.letters import HIDDEN, IDS, LIVE, SCHEMA, letters, plugin
 
 
@@ -216,11 +216,12 @@ def test_what_is_no_driver_is_refused(driver: Any) -> None:
 
 
 def test_wrong_arguments_give_the_driver_s_error() -> None:
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: kysera_dbapi.connect(sqlite3),
         lambda: kysera_dbapi.connect(sqlite3, ":memory:", novelty=1),
         lambda: kysera_dbapi.connect(sqlite3, 3.5),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(TypeError):
             call()
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
@@ -253,7 +254,7 @@ def test_an_unknown_mode_is_an_error_and_opens_nothing(mode: Any, folder: Path) 
         calls = [
             lambda: kysera_dbapi.connect("sqlite:///new.db", mode=mode),
             lambda: kysera_dbapi.connect(sqlite3, "new.db", mode=mode),
-            lambda: kysera_dbapi.sqlite3.connect("new.db", mode=mode),
+            lambda: shim.connect("new.db", mode=mode),
             lambda: kysera_dbapi.wrap(raw, mode=mode),
             lambda: kysera_dbapi.install("sqlite3", mode=mode),
         ]
@@ -270,7 +271,7 @@ def test_a_connection_is_wrapped_once() -> None:
         for call in (
             lambda: kysera_dbapi.wrap(connection),
             lambda: kysera_dbapi.wrap(connection, plugins=[plugin()]),
-            lambda: kysera_dbapi.sqlite3.wrap(connection),
+            lambda: shim.wrap(connection),
         ):
             assert refusal(call).code == "already-wrapped"
         assert connection.execute(IDS).fetchall() == LIVE
@@ -283,10 +284,13 @@ def test_what_is_no_connection_cannot_be_wrapped(wrong: Any) -> None:
     assert refusal(lambda: kysera_dbapi.wrap(wrong)).code == "driver-mismatch"
 
 
+def number(*_: Any, **__: Any) -> int:
+    """Makes no connection."""
+    return 3
+
+
 def test_a_factory_has_to_make_a_connection() -> None:
-    error = refusal(
-        lambda: kysera_dbapi.connect(sqlite3, ":memory:", factory=lambda *_, **__: 3)
-    )
+    error = refusal(lambda: kysera_dbapi.connect(sqlite3, ":memory:", factory=number))
     assert error.code == "driver-mismatch"
 
 
@@ -466,9 +470,9 @@ def test_a_connection_is_a_wrapped_one_in_every_way() -> None:
         makers: list[Callable[[], Any]] = [
             lambda: kysera_dbapi.connect("sqlite://"),
             lambda: kysera_dbapi.connect(sqlite3, ":memory:"),
-            lambda: kysera_dbapi.sqlite3.connect(":memory:"),
+            lambda: shim.connect(":memory:"),
             lambda: kysera_dbapi.wrap(raw),
         ]
         for make in makers:
             with closing(make()) as connection:
-                assert isinstance(connection, Connection)
+                assert isinstance(connection, shim.Connection)

@@ -1,6 +1,7 @@
 """install: every constructor gives wrapped connections, until uninstall."""
 
 import importlib
+import importlib.util
 import sqlite3
 import sys
 import threading
@@ -10,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection as EarlyConnection
 from sqlite3 import connect as early_connect
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,6 +19,9 @@ import kysera_dbapi
 from kysera_dbapi import errors
 from kysera_dbapi.sqlite3 import Connection
 from tests.dbapi.letters import IDS, LIVE, SCHEMA, plugin, plugin_before
+
+#: The driver's module for calls that its types do not foresee.
+driver: Any = sqlite3
 
 MODULES = [
     name
@@ -65,6 +69,8 @@ class Below(Before):
 class Made(sqlite3.Connection):
     """One that makes its objects in its own way."""
 
+    note: str
+
     def __new__(cls, *arguments: Any, **options: Any) -> Any:
         made = super().__new__(cls)
         made.note = "x"
@@ -73,6 +79,8 @@ class Made(sqlite3.Connection):
 
 class MadeBelow(Below):
     """And one of both."""
+
+    note: str
 
     def __new__(cls, *arguments: Any, **options: Any) -> Any:
         made = super().__new__(cls, *arguments, **options)
@@ -99,7 +107,7 @@ CONSTRUCTORS: dict[str, Callable[[str], Any]] = {
     "a factory": lambda p: sqlite3.connect(p, factory=sqlite3.Connection),
     "an earlier factory": lambda p: sqlite3.connect(p, factory=EarlyConnection),
     "a class as factory": lambda p: sqlite3.connect(p, factory=Before),
-    "a callable": lambda p: sqlite3.connect(p, factory=lambda *a, **o: Before(*a)),
+    "a callable": lambda p: driver.connect(p, factory=before),
     "a class": lambda p: Before(p),
     "a class below": lambda p: Below(p),
     "a class with __new__": lambda p: Made(p),
@@ -107,6 +115,17 @@ CONSTRUCTORS: dict[str, Callable[[str], Any]] = {
     "a class of the old style": lambda p: OldStyle(p),
     "a URI": lambda p: sqlite3.connect(f"file:{p}?mode=rw", uri=True, timeout=1),
 }
+
+
+def before(database: str, **_: Any) -> Any:
+    """A callable that makes a connection."""
+    return Before(database)
+
+
+def names(module: str) -> dict[str, Any]:
+    """What a module has."""
+    found: Any = _module(module)
+    return cast("dict[str, Any]", found.__dict__)
 
 
 def _module(name: str) -> Any:
@@ -144,7 +163,7 @@ def test_a_class_may_open_another_connection_of_its_own(path: str) -> None:
     class Twin(sqlite3.Connection):
         def __init__(self, database: str, *, first: bool = True) -> None:
             super().__init__(database)
-            self.other = Twin(database, first=False) if first else None
+            self.other: Any = Twin(database, first=False) if first else None
 
     with (
         installed(),
@@ -158,7 +177,7 @@ def test_a_class_may_open_another_connection_of_its_own(path: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_else_in_the_modules_opens_a_connection(module: str) -> None:
     with installed(plugins=[plugin_before()]):
-        for name, value in list(vars(_module(module)).items()):
+        for name, value in list(names(module).items()):
             if not callable(value) or name == "enable_callback_tracebacks":
                 continue
             with suppress(Exception):
@@ -172,7 +191,7 @@ def test_nothing_else_in_the_modules_opens_a_connection(module: str) -> None:
 def test_no_class_or_function_of_the_driver_is_left(module: str) -> None:
     opening = {
         name
-        for name, value in vars(_module(module)).items()
+        for name, value in names(module).items()
         if value is early_connect
         or (isinstance(value, type) and issubclass(value, EarlyConnection))
     }
@@ -249,8 +268,9 @@ def test_an_abstract_class_can_be_mixed_in(path: str) -> None:
             def ids(self) -> list[Any]:
                 return self.execute(IDS).fetchall()
 
+        shop: Any = Shop
         with pytest.raises(TypeError, match="abstract"):
-            Shop(path)
+            shop(path)
         with closing(Open(path)) as connection:
             assert connection.ids() == LIVE
 
@@ -263,7 +283,7 @@ def namespace() -> dict[tuple[str, str], Any]:
     return {
         (module, name): value
         for module in MODULES
-        for name, value in vars(_module(module)).items()
+        for name, value in names(module).items()
     }
 
 
@@ -323,8 +343,7 @@ def test_connect_is_no_method_of_a_class_that_has_it(path: str) -> None:
     with installed():
 
         class Pool:
-            connect = sqlite3.connect
-            opener: Any = sqlite3.connect
+            connect: Any = driver.connect
 
         with closing(Pool().connect(path)) as connection:
             assert connection.execute(IDS).fetchall() == LIVE
@@ -342,7 +361,11 @@ def test_a_connection_that_a_plugin_refuses_is_closed(tmp_path: Path) -> None:
             made.append(self)
 
     with installed():
-        for make in (Noted, lambda p: sqlite3.connect(p, factory=Noted)):
+        makers: list[Callable[[str], Any]] = [
+            Noted,
+            lambda p: sqlite3.connect(p, factory=Noted),
+        ]
+        for make in makers:
             with pytest.raises(errors.ConfigurationError) as caught:
                 make(str(tmp_path / "empty.db"))
             assert caught.value.code == "missing-table"
@@ -384,7 +407,8 @@ def test_threads_open_connections_of_their_own(path: str) -> None:
         make = list(CONSTRUCTORS.values())[number % len(CONSTRUCTORS)]
         with closing(make(path)) as connection:
             assert isinstance(connection, Connection)
-            return connection.execute(IDS).fetchall()
+            rows: list[Any] = connection.execute(IDS).fetchall()
+            return rows
 
     with installed(), ThreadPoolExecutor(16) as pool:
         assert list(pool.map(look, range(160))) == [LIVE] * 160
@@ -417,7 +441,8 @@ def test_threads_that_connect_while_it_comes_and_goes_get_one_or_the_other(
         while not stop.is_set():
             with closing(Before(path)) as connection:
                 rows = len(connection.execute(IDS).fetchall())
-                assert rows == (2 if isinstance(connection, Connection) else 3)
+                opened: Any = connection
+                assert rows == (2 if isinstance(opened, Connection) else 3)
                 seen.add(rows)
         return seen
 

@@ -10,6 +10,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import errors
+from kysera_dbapi.plugins import SoftDelete
 from tests.dbapi.letters import (
     HIDDEN,
     IDS,
@@ -118,7 +119,7 @@ def test_the_rowid_is_found_behind_columns_of_its_name() -> None:
             "INSERT INTO letters VALUES (7, 2, 'one', NULL), (7, 1, 'two', 'x');"
             "CREATE TABLE pages (rowid, oid, _rowid_, body, deleted_at);"
         )
-        tables = kysera_dbapi.plugins.SoftDelete(["letters", "pages"])
+        tables = SoftDelete(["letters", "pages"])
         connection = kysera_dbapi.wrap(raw, plugins=[tables])
         assert connection.blobopen("letters", "body", 1, readonly=True).read() == b"one"
         with pytest.raises(sqlite3.OperationalError, match="no such rowid: 2"):

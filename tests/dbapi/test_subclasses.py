@@ -60,7 +60,7 @@ class Formatted(sqlite3.Cursor):
         """Translate the placeholders."""
         if parameters is None:
             return super().execute(sql)
-        if isinstance(parameters, dict):
+        if hasattr(parameters, "keys"):
             return super().execute(sql % {n: f":{n}" for n in parameters}, parameters)
         return super().execute(sql.replace("%s", "?").replace("%%", "%"), parameters)
 
@@ -144,13 +144,29 @@ def test_a_callable_is_given_the_wrapped_connection(connection: Any) -> None:
     assert given[0] is connection
 
 
+def nothing(*_: Any) -> None:
+    """Makes no cursor."""
+
+
+def cursor_of_wrapped(wrapped: Any) -> sqlite3.Cursor:
+    """What the driver does not take for a connection."""
+    return sqlite3.Cursor(wrapped)
+
+
+def none_wanted() -> None:
+    """Takes no connection."""
+
+
 def test_a_callable_may_not_make_a_cursor_past_the_plugins(connection: Any) -> None:
     raw = connection.unwrap()
+
+    def past(_: Any) -> sqlite3.Cursor:
+        return sqlite3.Cursor(raw)
+
     with pytest.raises(errors.ConfigurationError, match="past the plugins"):
-        connection.cursor(lambda _: sqlite3.Cursor(raw))
-    with pytest.raises(TypeError):
-        connection.cursor(lambda wrapped: sqlite3.Cursor(wrapped))
-    for wrong in (lambda: None, lambda _: None, None, 3):
+        connection.cursor(past)
+    wrongs: list[Any] = [cursor_of_wrapped, none_wanted, nothing, None, 3]
+    for wrong in wrongs:
         with pytest.raises(TypeError):
             connection.cursor(wrong)
 
@@ -173,7 +189,8 @@ class Shop(sqlite3.Connection):
 
     def ids(self) -> list[Any]:
         """By its own ``execute``."""
-        return self.execute(IDS).fetchall()
+        rows: list[Any] = self.execute(IDS).fetchall()
+        return rows
 
     def execute(self, sql: str, *parameters: Any) -> Any:
         """Count."""
@@ -203,6 +220,7 @@ class Slotted(sqlite3.Connection):
     """One with slots."""
 
     __slots__ = ("note",)
+    note: str
 
     def noted(self) -> str:
         """What was noted."""

@@ -500,7 +500,7 @@ def test_a_script_leaves_what_the_driver_leaves(
         return [*found, *tables]
 
     def opened() -> sqlite3.Connection:
-        raw = sqlite3.connect(":memory:", **mode)
+        raw: sqlite3.Connection = sqlite3.connect(":memory:", **mode)
         raw.executescript(SCHEMA)
         return raw
 

@@ -128,6 +128,11 @@ class Shop(sqlite3.Connection):
         return found + self.cursor().execute(IDS).fetchall()
 
 
+def own(wrapped: Any) -> Any:
+    """A cursor factory."""
+    return wrapped.cursor(Own)
+
+
 def blobs(c: Any) -> None:
     """Open values of rows that are there, and of one that is not."""
     for key in (1, 2, 9):
@@ -190,9 +195,16 @@ def verbs(c: Any) -> None:
 
 def callbacks(c: Any) -> None:
     """Functions that ask the connection themselves."""
-    c.create_function("count_of", 1, lambda x: len(c.execute(IDS).fetchall()))
+
+    def count_of(_: int) -> int:
+        return len(c.execute(IDS).fetchall())
+
+    def asking(cursor: Any, row: Any) -> Any:
+        return cursor.connection.execute(IDS).fetchone
+
+    c.create_function("count_of", 1, count_of)
     c.execute("SELECT count_of(id) FROM letters").fetchall()
-    c.row_factory = lambda cursor, row: cursor.connection.execute(IDS).fetchone
+    c.row_factory = asking
     c.execute(IDS).fetchall()
 
 
@@ -215,7 +227,7 @@ WORK: dict[str, Callable[[Any], Any]] = {
     "formatted": lambda c: c.cursor(Formatted).execute(
         "DELETE FROM letters WHERE id = %s", (1,)
     ),
-    "callable": lambda c: c.cursor(lambda w: w.cursor(Own)).rows(IDS),
+    "callable": lambda c: c.cursor(own).rows(IDS),
     "own connection": lambda c: c.ids(),
     "iterdump": lambda c: list(c.iterdump()),
     "explain": lambda c: c.explain(IDS),
@@ -261,7 +273,11 @@ def test_a_class_that_was_there_first_is_seen_from_its_beginning(watch: Watch) -
 
     kysera_dbapi.install("sqlite3", plugins=[plugin_before()])
     try:
-        for make in (Tracing, lambda p: sqlite3.connect(p, factory=Tracing)):
+        makers: list[Callable[[str], Any]] = [
+            Tracing,
+            lambda p: sqlite3.connect(p, factory=Tracing),
+        ]
+        for make in makers:
             with closing(make(":memory:")) as connection:
                 connection.execute(IDS).fetchall()
     finally:

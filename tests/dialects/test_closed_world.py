@@ -322,3 +322,15 @@ def test_a_refusal_does_not_repeat_the_text(connection: Any, sql: str) -> None:
     with pytest.raises(kysera_dbapi.UnsupportedStatement) as caught:
         connection.execute(sql)
     assert "secret" not in str(caught.value).lower()
+
+
+def test_views_that_go_in_a_circle_come_to_an_end() -> None:
+    raw = """CREATE VIEW one AS SELECT 1 AS id;
+        CREATE VIEW two AS SELECT * FROM one;
+        DROP VIEW one;
+        CREATE VIEW one AS SELECT * FROM two;"""
+    with (
+        closing(shop.connect(before=raw)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="circular"),
+    ):
+        connection.execute("SELECT * FROM one")
