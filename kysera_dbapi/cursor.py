@@ -217,9 +217,9 @@ def translated(sql: str, lexer: Lexer) -> str:
 
 
 def _qmark(lexeme: Lexeme) -> str:
-    if lexeme.kind == "placeholder" and lexeme.text[0] == "%":
-        return "?" if lexeme.text == "%s" else f":{lexeme.text[2:-2]}"
-    return lexeme.text.replace("%%", "%")
+    if lexeme.kind != "placeholder" or lexeme.text[0] != "%" or lexeme.text == "%%":
+        return lexeme.text.replace("%%", "%")
+    return "?" if lexeme.text == "%s" else f":{lexeme.text[2:-2]}"
 
 
 class Translating(Planned):

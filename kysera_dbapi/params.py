@@ -180,7 +180,15 @@ def arrange(
             )
     indices, expected = _number(tokens)
     style = _style(tokens) or default
-    explicit = style == "?1" and any(isinstance(slot, Bind) for slot in slots)
+    adds = any(isinstance(slot, Bind) for slot in slots)
+    numbered = any(token[0] == "?" and token != "?" for token in tokens)
+    if adds and numbered and style == ":a":
+        raise UnsupportedStatement(
+            "numbered and named placeholders are mixed in a statement that gets values "
+            "of a plugin; use one kind",
+            code="unsupported-construct",
+        )
+    explicit = style == "?1" and adds
     spelled = [
         _spell_bind(style, binds.index(slot), expected)
         if isinstance(slot, Bind)

@@ -20,7 +20,6 @@ INSERT INTO a VALUES (1, 10, NULL), (2, 20, '2024-01-01');
 INSERT INTO b VALUES {rows};
 INSERT INTO c VALUES (1, {reference}, NULL), (2, NULL, NULL);
 """
-KEYS: dict[str, OnDelete] = {"b.a": "ignore", "c.x": "ignore"}
 
 
 def made(folder: Path, schema: str, *, filtered: bool) -> Path:
@@ -49,7 +48,11 @@ def test_a_dump_knows_the_violated_keys_among_the_visible_rows(
     with closing(sqlite3.connect(made(tmp_path, schema, filtered=True))) as raw:
         expected = raw.execute("PRAGMA foreign_key_check").fetchall() != []
         dump = list(raw.iterdump())
-    with closing(connected(made(tmp_path, schema, filtered=False))) as connection:
+    keys: dict[str, OnDelete] = {"c.x": "ignore"}
+    if first.startswith("REFERENCES a"):
+        keys["b.a"] = "ignore"
+    full = made(tmp_path, schema, filtered=False)
+    with closing(connected(full, keys)) as connection:
         check = violations(
             connection._self_session.catalogue, connection._self_session.dialect
         )
@@ -59,7 +62,7 @@ def test_a_dump_knows_the_violated_keys_among_the_visible_rows(
         assert list(connection.iterdump()) == dump
 
 
-def connected(path: Path) -> Any:
+def connected(path: Path, keys: dict[str, OnDelete]) -> Any:
     """A wrapped connection."""
-    plugin = SoftDelete(tables=["a", "b"], foreign_keys=KEYS)
+    plugin = SoftDelete(tables=["a", "b"], foreign_keys=keys)
     return shim.connect(path, plugins=[plugin])
