@@ -89,6 +89,14 @@ def _points() -> Iterator[Row]:
         "point SELECT, soft_delete, a literal", 1.25, orders.replace("?", "7"), None
     )
     yield _point("SELECT of a join, soft_delete", 1.25, join, (7,))
+    yield _ratio("connection.execute, a cursor each: point SELECT", 0, _anew)
+
+
+def _anew(shop: Shop) -> Sides:
+    sql = "SELECT text FROM log WHERE id = ?"
+    return Sides(
+        work.point_anew(shop.shim, sql, (7,)), work.point_anew(shop.raw, sql, (7,))
+    )
 
 
 def _point(name: str, target: float, sql: str, values: Any) -> Row:

@@ -20,6 +20,7 @@ __all__ = [
     "fetched",
     "one_by_one",
     "point",
+    "point_anew",
     "undone",
     "whole",
 ]
@@ -47,6 +48,19 @@ def point(connection: Any, sql: str, values: Sequence[object] | None) -> Work:
         return clock() - start
 
     return literal if values is None else bound
+
+
+def point_anew(connection: Any, sql: str, values: Sequence[object]) -> Work:
+    """The same by the connection's own ``execute``, with a new cursor each time."""
+
+    @own_code
+    def work(times: int) -> float:
+        start = clock()
+        for _ in repeat(None, times):
+            connection.execute(sql, values).fetchone()
+        return clock() - start
+
+    return work
 
 
 def executed(connection: Any, sql: str, rows: Sequence[Sequence[object]]) -> Work:

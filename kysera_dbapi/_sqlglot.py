@@ -136,11 +136,14 @@ def on_deep_stack(work: Callable[[], _Result]) -> _Result:
         finally:
             sys.setrecursionlimit(limit)
             threading.stack_size(stack)
-    if failure and isinstance(failure[0], RecursionError):
-        raise UnsupportedStatement(
-            "the statement nests too deep; use WITH or a temporary table",
-            code="too-deep",
-        ) from failure[0]
-    if failure:
-        raise failure[0]
+    try:
+        if failure and isinstance(failure[0], RecursionError):
+            raise UnsupportedStatement(
+                "the statement nests too deep; use WITH or a temporary table",
+                code="too-deep",
+            ) from failure[0]
+        if failure:
+            raise failure[0]
+    finally:
+        failure.clear()  # its traceback holds this frame: no cycle
     return outcome[0]

@@ -45,11 +45,16 @@ class Planned:
         """Plan the statement and execute it; returns the cursor."""
         plan = None
         try:
-            session = self._session
+            # the way of most executions: it calls nothing of Python's own
             if scope() is NOTHING:
-                sent = session.direct.get(sql)
-                if sent is not None:
-                    return self._raw_execute(sent, parameters)
+                try:
+                    sent, bind = self._session.direct[sql]
+                except KeyError:
+                    pass
+                else:
+                    if bind is None:
+                        return self._raw_execute(sent, parameters)
+                    return self._raw_execute(sent, bind(parameters))
             plan = self._plan(sql, style=False)
             self._run(sql, plan, parameters)
         except Exception as error:
@@ -86,8 +91,10 @@ class Planned:
     # -- planning -----------------------------------------------------------------
 
     def _plan(self, sql: Any, *, style: bool) -> Plan:
-        found = self._session.plans.get((sql, scope(), style))
+        at = (sql, scope(), style)
+        found = self._session.plans.get(at)
         if found is not None:
+            self._session.pipeline.directly(found, at)  # others have pushed it out
             return found
         if isinstance(sql, str):
             sql.encode()  # what has no UTF-8 raises UnicodeEncodeError, as drivers do
@@ -100,12 +107,18 @@ class Planned:
         session = self._session
         style = self._translates and parameters is not ABSENT and parameters is not None
         try:
-            if not (session.dialect.schema_differs(error) and session.refresh()):
-                self._raise(error, plan)
-            plan = self._plan(sql, style=style)
-            self._run(sql, plan, parameters)
+            if plan is None and sql in session.direct:
+                plan = self._plan(sql, style=style)
+            if session.dialect.schema_differs(error) and session.refresh():
+                plan = self._plan(sql, style=style)
+                self._run(sql, plan, parameters)
+                return
         except Exception as second:
             self._raise(second, plan)
+        try:
+            self._raise(error, plan)
+        finally:
+            del error  # as in _raise
 
     def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
         """Raise the error as ours and the driver's; to be called as it is handled."""
@@ -115,9 +128,13 @@ class Planned:
         if plan is not None:
             for plugin in session.plugins:
                 twin = plugin.explain_error(twin, plan, session)
-        if twin is error:
-            raise error
-        raise twin from twin.__cause__
+        try:
+            if twin is error:
+                raise error
+            raise twin from twin.__cause__
+        finally:
+            # the traceback holds this frame: a cycle would keep the cursor alive
+            del error, twin
 
     # -- execution ----------------------------------------------------------------
 
@@ -151,7 +168,7 @@ class Planned:
     def _atomic(self, plan: Plan, *, many: bool) -> AbstractContextManager[None]:
         session = self._session
         if plan.companions:
-            return session.atomic(plan, stepped=many)
+            return session.atomic(returns=plan.returns and not many)
         if plan.undoable and session.rechecks:
             return session.undoable()
         return nullcontext()
@@ -166,9 +183,8 @@ class Planned:
         if plan.companions:
             self._raw_execute(plan.sql, self._prepared(plan, given))
             return
-        assert plan.program is not None
-        values = tuple([bind.source() for bind in plan.binds])
-        self._raw_execute(plan.sql, plan.program.binding.bind(given, values))
+        assert plan.bind is not None
+        self._raw_execute(plan.sql, plan.bind(given))
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
         if plan.companions:

@@ -7,7 +7,7 @@ parses to the edited tree. What cannot be proved is refused.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sqlglot import exp
@@ -213,8 +213,13 @@ class Draft(Statement):
         return self.dialect.quote(name)
 
     def end_of(self, token: int) -> int:
-        """Where the text of a token ends."""
-        return int(self.layout.tokens[token].end) + 1
+        """Where the text of a token ends; a placeholder may be longer there."""
+        found = self.layout.tokens[token]
+        return self._placeholders.get(int(found.start), int(found.end) + 1)
+
+    @cached_property
+    def _placeholders(self) -> dict[int, int]:
+        return {t.start: t.end for t in self.source.placeholders}
 
     def start_of(self, token: int) -> int:
         """Where the text of a token starts."""

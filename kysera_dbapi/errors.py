@@ -281,6 +281,7 @@ def reraise(error: BaseException, driver: object) -> NoReturn:
         raise raised
     finally:
         raised.__context__ = context
+        del error, raised, context  # the traceback holds this frame: no cycle
 
 
 def _from_driver(error: BaseException, driver: object) -> BaseException:

@@ -10,15 +10,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from operator import add
-from typing import Any, Literal, TypeGuard, cast
+from operator import add, call
+from typing import Any, Literal, cast
 
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 
-__all__ = ["Bind", "Binding", "Parameters", "Slot", "Style", "arrange"]
+__all__ = ["Bind", "Binder", "Binding", "Parameters", "Slot", "Style", "arrange"]
 
 #: The caller's values, as PEP 249 has them.
 Parameters = Sequence[Any] | Mapping[str, Any]
+#: Puts the values to send together from those that the caller gave.
+Binder = Callable[[Any], Any]
 #: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat.
 Style = Literal["?", "?1", ":a", "%s", "%(a)s"]
 
@@ -74,9 +76,6 @@ class Binding:
         other than the text asks for, placeholder-style when a mapping comes with
         positional placeholders.
         """
-        if self.ours and _is_tuple(parameters) and len(parameters) == self.expected:
-            after = self.ours == "after"
-            return parameters + values if after else values + parameters
         if _is_mapping(parameters):
             return self._overlay(cast(Mapping[str, Any], parameters), values)
         if len(parameters) != self.expected:
@@ -87,6 +86,23 @@ class Binding:
             )
         given = cast(Sequence[Any], parameters)
         return tuple(given[i] if i >= 0 else values[-1 - i] for i in self.sources)
+
+    def binder(self, sources: Sequence[Callable[[], object]]) -> Binder:
+        """``bind`` with values that ``sources`` are asked for at each execution.
+
+        This is the way of most executions, so tuples take no more than an addition.
+        None goes to the driver as it is.
+        """
+        expected, ours = self.expected, self.ours
+        plain: Any = tuple  # type checkers would make it a tuple of unknowns
+
+        def bind(parameters: Any) -> Any:
+            values = tuple(map(call, sources))
+            if ours and type(parameters) is plain and len(parameters) == expected:
+                return values + parameters if ours == "before" else parameters + values
+            return parameters if parameters is None else self.bind(parameters, values)
+
+        return bind
 
     def bind_many(
         self, rows: Iterable[Parameters], values: tuple[object, ...]
@@ -134,10 +150,6 @@ class _Overlay(dict[str, Any]):
 
     def __missing__(self, key: str) -> Any:
         return self._given[key]
-
-
-def _is_tuple(parameters: object) -> TypeGuard[tuple[object, ...]]:
-    return type(parameters) is tuple
 
 
 def _is_mapping(parameters: object) -> bool:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.plan import Bounded, Plan, as_written
+from kysera_dbapi.plan import Bounded, Direct, Plan, as_written
 from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks
 from kysera_dbapi.shape import Lexer, Shape
 from kysera_dbapi.source import MAX_TOKENS, read
@@ -45,8 +45,8 @@ class Pipeline:
         self.mode: Mode = mode
         #: Plans by (text, scope, format style); read on the hot path.
         self.plans: Bounded[_Key, Plan] = Bounded(4096, 1 << 24)
-        #: Texts to send by those given, outside of every block, where that is all.
-        self.direct: Bounded[str, str] = Bounded(4096, 1 << 24)
+        #: What to send, by text alone: outside of every block, where that is all.
+        self.direct: Bounded[str, Direct] = Bounded(4096, 1 << 24)
         #: Plans by shape, for texts with literals; None if its lists may not fold.
         self.shapes: Bounded[_Key, Plan | None] = Bounded(2048, 1 << 23)
         #: The latest texts with literals: apart, as new ones may come without end.
@@ -103,7 +103,7 @@ class Pipeline:
         latest = self.long if len(text) > _LONG else self.spelled
         again = latest.items.get(at)
         if again is not None:
-            self._directly(again, at)
+            self.directly(again, at)
             return again
         lexer = self.lexers[format_style]
         shape = lexer.shape(text)
@@ -185,17 +185,20 @@ class Pipeline:
         plan = plan.of(text, literals)
         if plan.keep and not literals:
             self.plans.put(at, plan, 2 * len(text))
-            self._directly(plan, at)
+            self.directly(plan, at)
         elif plan.keep:
             latest = self.long if len(text) > _LONG else self.spelled
             latest.put(at, plan, 2 * len(text))
         return plan
 
-    def _directly(self, plan: Plan, at: _At) -> None:
-        """Let the text be looked up by itself, if its plan is another text alone."""
+    def directly(self, plan: Plan, at: _At) -> None:
+        """Let a plan be found by its text alone, if nothing else decides or follows."""
         text, scope, format_style = at
-        if plan.direct and not (scope or format_style or self._watched):
-            self.direct.put(text, plan.sql, len(text) + len(plan.sql))
+        if not plan.alone or scope or format_style or self._watched:
+            return
+        if text not in self.direct.items:
+            size = len(text) + len(plan.sql)
+            self.direct.put(text, (plan.sql, plan.bind), size)
 
     def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
         """The plan of a new shape; None if its lists may not fold."""

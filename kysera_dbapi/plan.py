@@ -9,18 +9,20 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kysera_dbapi.params import Bind, Binding
+from kysera_dbapi.params import Bind, Binder, Binding
 from kysera_dbapi.shape import Shape
 from kysera_dbapi.source import Source
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Companion, Edit
 
-__all__ = ["Bounded", "Piece", "Plan", "Program", "Statistics", "as_written"]
+__all__ = ["Bounded", "Direct", "Piece", "Plan", "Program", "Statistics", "as_written"]
 
 #: Kinds that change the catalogue and have no effect within a transaction.
 _OUTSIDE = ("attach", "catalogue pragma")
 
+#: A final text, and what makes the values to send of the caller's.
+Direct = tuple[str, Binder | None]
 #: A piece of a final text: itself, or the number of a literal of the caller's.
 Piece = str | int
 
@@ -75,6 +77,8 @@ class Plan:
     alone: bool = field(init=False, default=False)
     #: Whether the caller's own values are all there is to send, and nothing before.
     sends_as_given: bool = field(init=False, default=False)
+    #: Makes the values to send of the caller's; None if there are no others.
+    bind: Binder | None = field(init=False, default=None, compare=False, repr=False)
 
     @property
     def undoable(self) -> bool:
@@ -82,15 +86,13 @@ class Plan:
         return self.effect == "catalogue" and self.kind not in _OUTSIDE
 
     def __post_init__(self) -> None:
-        same_values = self.program is None or not self.program.binding.adds
+        adds = self.program is not None and self.program.binding.adds
         alone = not (self.companions or self.effect or self.reads_columns)
         object.__setattr__(self, "alone", alone)
-        object.__setattr__(self, "sends_as_given", same_values and not self.companions)
-
-    @property
-    def direct(self) -> bool:
-        """Whether ``sql`` and the caller's values are all, and nothing comes after."""
-        return self.sends_as_given and self.alone
+        object.__setattr__(self, "sends_as_given", not (adds or self.companions))
+        if self.program is not None and adds:
+            sources = tuple(bind.source for bind in self.binds)
+            object.__setattr__(self, "bind", self.program.binding.binder(sources))
 
     def of(self, text: str, literals: Sequence[str]) -> "Plan":
         """The plan for another text of the same shape."""

@@ -57,7 +57,8 @@ class Planner:
                 )
             return self._planned(source, active, protected, shape)
         except UnsupportedStatement as error:
-            self._report(error, protected)
+            if self._refuses(error, protected):
+                raise
             plan = as_written(source, shape)
             # what was reported is kept, not to be reported once more
             return replace(plan, keep=True) if protected else plan
@@ -103,10 +104,11 @@ class Planner:
         try:
             check()
         except UnsupportedStatement as error:
-            self._report(error, protected)
+            if self._refuses(error, protected):
+                raise
 
-    def _report(self, error: UnsupportedStatement, protected: Collection[str]) -> None:
-        if protected and self.mode != "report":
-            raise error
-        if protected:
+    def _refuses(self, error: UnsupportedStatement, protected: Collection[str]) -> bool:
+        """Whether an error is to be raised; in report mode it is only logged."""
+        if protected and self.mode == "report":
             _LOG.warning("would be refused: %s", error)
+        return bool(protected) and self.mode != "report"

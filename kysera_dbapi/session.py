@@ -210,13 +210,12 @@ class Session:
             self._declared |= {name}
             self._new_pipeline()
 
-    def atomic(
-        self, plan: Plan | None = None, *, stepped: bool = True
-    ) -> AbstractContextManager[None]:
-        """A block in which a plan's companions and its statement are one.
+    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
 
-        ``stepped`` says that the statement is run to its end in the block. Without a
-        plan, all that is run in the block is one.
+        In an open transaction it is a part of that; else the driver's way of beginning
+        transactions decides whether it is committed at the end or left open. With
+        ``returns`` the last statement has rows still to be read after the block.
         """
         raise NotImplementedError
 

@@ -259,9 +259,13 @@ class Connection(Physical, _Connection):
 
         return make
 
-    def execute(self, sql: str, *parameters: Any) -> Any:
+    def execute(self, sql: str, parameters: Any = ABSENT, /) -> Any:
         """A new cursor, having executed the statement."""
-        return self.cursor().execute(sql, *parameters)
+        # its type is asked, as a proxy's attributes take long
+        cursor = type(self).cursor(self)
+        if parameters is ABSENT:
+            return cursor.execute(sql)
+        return cursor.execute(sql, parameters)
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
         """A new cursor, having executed the statement for each of ``rows``."""

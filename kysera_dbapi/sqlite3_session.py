@@ -50,26 +50,23 @@ class SQLite3Session(Session):
         finally:
             self.raw.text_factory = theirs
 
-    def atomic(
-        self, plan: Plan | None = None, *, stepped: bool = True
-    ) -> AbstractContextManager[None]:
+    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
         """A block whose statements happen together or not at all.
 
-        Unless it is ``stepped`` through in the block, a statement with RETURNING needs
-        a transaction that stays open after it.
+        Rows that are still to be read (``returns``) need a transaction that stays open
+        after it. Raises ``UnsupportedStatement`` where there is none.
         """
         level = _implicit_level(self.raw)
         begin = Begin("BEGIN IMMEDIATE", kept=level is not None)
         if level not in {None, "", "DEFERRED"}:
             begin = Begin(f"BEGIN {level}", kept=True)
-        release = stepped or plan is None or not plan.returns
-        if not (release or begin.kept or self.raw.in_transaction):
+        if returns and not (begin.kept or self.raw.in_transaction):
             raise UnsupportedStatement(
                 "a DELETE with RETURNING and declared children needs an open "
                 "transaction; begin one first",
                 code="unsupported-construct",
             )
-        return atomic(self.raw, self.execute, begin, release=release)
+        return atomic(self.raw, self.execute, begin, release=not returns)
 
     def run_script(self, script: str, new_cursor: Callable[[], Any]) -> None:
         """Plan and run the statements of a script one by one, none in a transaction.

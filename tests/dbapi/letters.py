@@ -45,7 +45,7 @@ class _Late(SoftDelete):
         """Nothing is there to be checked."""
 
     def on_catalogue(self, host: Any) -> None:
-        """Nothing is there to be checked."""
+        """Nor later."""
 
 
 def plugin_before() -> SoftDelete:

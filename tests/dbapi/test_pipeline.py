@@ -17,6 +17,10 @@ from kysera_dbapi.plan import Bounded
 from kysera_dbapi.plugin import Mode, Plugin
 from kysera_dbapi.plugins import SoftDelete
 
+# Named and numbered placeholders with a sequence are deprecated from Python 3.12 on.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Binding .* is a named:DeprecationWarning"
+)
 SHOP = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at);
 CREATE TABLE log (id INTEGER PRIMARY KEY, total);
@@ -268,7 +272,7 @@ def test_a_savepoint_may_be_named_by_a_string(connection: Any) -> None:
 def test_a_column_is_named_by_its_own_literals(connection: Any, value: str) -> None:
     text = "SELECT (SELECT count(*) FROM orders WHERE total > {}) FROM log"
     with closing(raw_shop()) as raw:
-        for literal in ("1", value, "2", value):
+        for literal in ("1", value, "2", "'other'", value):
             expected = raw.execute(text.format(literal)).description
             found = connection.execute(text.format(literal)).description
             assert found == expected
@@ -348,10 +352,18 @@ def test_values_of_ours_come_among_those_of_lists(count: int) -> None:
 def test_a_list_without_placeholders_lends_its_plan_to_none_with_some(
     connection: Any,
 ) -> None:
-    text = PAD + "SELECT id FROM orders WHERE id IN ({}) OR total IN ({})"
-    assert rows(connection, text.format("1", "30, 30")) == [(1,), (3,)]
-    assert rows(connection, text.format("1", "?"), (30,)) == [(1,), (3,)]
-    assert rows(connection, text.format("?", "30"), (1,)) == [(1,), (3,)]
+    text = PAD + "DELETE FROM orders WHERE id IN ({}) OR total IN ({})"
+    assert connection.execute(text.format("7", "8, 9")).rowcount == 0
+    assert connection.execute(text.format("7", "?"), (30,)).rowcount == 1
+    assert connection.execute(text.format("?", "8"), (1,)).rowcount == 1
+
+
+def test_a_numbered_placeholder_elsewhere_counts_those_of_a_list(
+    connection: Any,
+) -> None:
+    text = PAD + "DELETE FROM orders WHERE total > ?1 AND id IN (?, ?)"
+    assert connection.execute(text, (20, 1, 3)).rowcount == 1
+    assert rows(connection, "SELECT id FROM orders") == [(1,)]
 
 
 def test_numbered_placeholders_do_not_fold(connection: Any, plugin: Counting) -> None:

@@ -1,8 +1,9 @@
 """Plans and the caches that keep them."""
 
 import threading
+from itertools import count
 
-from kysera_dbapi.params import Binding
+from kysera_dbapi.params import Bind, Binding
 from kysera_dbapi.plan import Bounded, Plan, Program
 
 BINDING = Binding("?", 0, (), ())
@@ -74,11 +75,20 @@ def test_a_plan_without_a_program_sends_the_text_itself() -> None:
     text = "SELECT 1"
     plan = Plan("SELECT 2", "select").of(text, ["1"])
     assert plan.sql is text
-    assert plan.direct
+    assert plan.alone
+    assert plan.bind is None
 
 
-def test_a_plan_that_adds_values_is_not_direct() -> None:
-    added = Program(("SELECT ?",), Binding("?", 0, (-1,), ("_k0",)))
-    assert not Plan("", "select", program=added).direct
-    assert not Plan("", "begin", effect="transaction").direct
-    assert not Plan("", "begin", effect="transaction").of("BEGIN", ()).direct
+def test_a_plan_that_adds_values_asks_for_them_each_time() -> None:
+    numbers = count()
+    added = Program(("SELECT ?, ?",), Binding("?", 1, (0, -1), ("_k0",)))
+    bind = Bind("number", lambda: next(numbers))
+    plan = Plan("", "select", program=added, binds=(bind,)).of("SELECT ?", ())
+    assert plan.alone
+    assert plan.bind is not None
+    assert [plan.bind(("a",)), plan.bind(["b"])] == [("a", 0), ("b", 1)]
+
+
+def test_a_plan_with_an_effect_is_not_alone() -> None:
+    assert not Plan("", "begin", effect="transaction").alone
+    assert not Plan("", "begin", effect="transaction").of("BEGIN", ()).alone

@@ -63,9 +63,10 @@ class Translating(sqlite3.Cursor):
         return super().executemany(translated(sql, ()), rows)
 
 
-def translated(sql: str, parameters: object) -> str:
+def translated(sql: str, parameters: Any) -> str:
     if isinstance(parameters, Mapping):
-        return sql % {name: f":{name}" for name in parameters}
+        names: list[str] = list(parameters)  # pyright: ignore
+        return sql % {name: f":{name}" for name in names}
     return re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%")
 
 
@@ -118,7 +119,13 @@ def outcome(
 def filled(draw: st.DrawFn, templates: Sequence[str]) -> tuple[str, list[str]]:
     """A statement and its placeholders."""
     template = draw(st.sampled_from(templates))
-    pools = [TOKENS[:6], TOKENS[6:], ("?",), (":a", ":b", "?"), ("?2", "?1")]
+    pools: list[tuple[str, ...]] = [
+        TOKENS[:6],
+        TOKENS[6:],
+        ("?",),
+        (":a", ":b", "?"),
+        ("?2", "?1"),
+    ]
     if template in ECHOES:
         pools.append(TOKENS)
     pool = draw(st.sampled_from(pools))

@@ -132,7 +132,8 @@ def comparable(plan: Plan) -> tuple[object, ...]:
         plan.effect,
         plan.relations,
         plan.target,
-        plan.direct,
+        plan.alone,
+        plan.bind is None,
         plan.edits,
         len(plan.companions),
         len(plan.binds),
@@ -145,7 +146,7 @@ def comparable(plan: Plan) -> tuple[object, ...]:
 def test_what_no_plugin_touches_is_sent_as_it_is(
     catalogue: Catalogue, statement: Statement
 ) -> None:
-    protected = SoftDelete({"nowhere": {}})
+    protected = SoftDelete(["nowhere"])
     for plugin, scope in ((protected, NOTHING), (soft_delete(), BYPASS)):
         text = statement.sql
         plan = pipeline(catalogue, plugin).plan(text, scope)
