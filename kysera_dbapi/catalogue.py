@@ -49,9 +49,10 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class UniqueKey:
-    """A unique index, and its definition if it is no constraint of the table.
+    """A unique index; an expression among its columns is an empty name.
 
-    An expression among its columns is an empty name.
+    One that is no constraint of the table has its definition, as ``text`` and in
+    ``words``, without blanks and comments.
     """
 
     name: str
@@ -59,6 +60,7 @@ class UniqueKey:
     partial: bool = False
     primary: bool = False
     text: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

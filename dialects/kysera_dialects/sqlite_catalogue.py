@@ -148,13 +148,15 @@ class _SchemaReader:
                 columns = [
                     str(r[2] or "") for r in self._pragma("index_info", str(name))
                 ]
+                text = texts.get(str(name), "")
                 found.append(
                     UniqueKey(
                         str(name),
                         tuple(columns),
                         partial=bool(partial),
                         primary=of == "pk",
-                        text=texts.get(str(name), ""),
+                        text=text,
+                        words=tuple(_words(text, self._lexer)),
                     )
                 )
         return tuple(found)
@@ -208,8 +210,7 @@ def _temporary_triggers(execute: Execute) -> list[tuple[str, ...]]:
 
 def _on_conflict(sql: str, lexer: Lexer) -> frozenset[str]:
     """The conflict clauses of UNIQUE and PRIMARY KEY; not of NOT NULL or CHECK."""
-    lexemes = [t for t in lexer.lex(sql) if t.kind not in ("blank", "comment")]
-    words = [t.text.upper() for t in lexemes]
+    words = [word.upper() for word in _words(sql, lexer)]
     found: set[str] = set()
     for at in range(1, len(words) - 2):
         if words[at : at + 2] == ["ON", "CONFLICT"] and words[at + 2] != "ABORT":
@@ -217,6 +218,10 @@ def _on_conflict(sql: str, lexer: Lexer) -> frozenset[str]:
             if words[before] in ("UNIQUE", "KEY"):
                 found.add(words[at + 2])
     return frozenset(found)
+
+
+def _words(sql: str, lexer: Lexer) -> list[str]:
+    return [t.text for t in lexer.lex(sql) if t.kind not in ("blank", "comment")]
 
 
 def _before(words: Sequence[str], at: int) -> int:

@@ -1,6 +1,5 @@
 """The mark of deleted rows: a column with the time of deletion, or with a flag."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,9 +10,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark"]
 
-_TOKEN = re.compile(
-    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\w+|\S"""
-)
 _AMBIGUOUS = {"OR", "BETWEEN", "CASE"}
 
 
@@ -64,7 +60,7 @@ class Mark:
         """
         if not key.partial:
             return False
-        words = _TOKEN.findall(key.text)
+        words = key.words
         upper = [word.upper() for word in words]
         if "WHERE" not in upper:
             return False
