@@ -434,7 +434,7 @@ def test_parentheses_nest_two_hundred_deep(
             "DELETE FROM orders WHERE id = :id",
             "UPDATE orders SET deleted_at = :_k0 WHERE "
             'orders."deleted_at" IS NULL AND (id = :id)',
-            "",
+            "before",
         ),
         (
             "DELETE FROM orders WHERE id = ?1",
