@@ -66,12 +66,16 @@ class Noop(Plugin):
         """See it."""
 
 
+#: One for all: connections of equal plugins share their plans.
+_NOOP = Noop()
+
+
 def with_noop(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
     """The plugins in order, and one that does nothing among them."""
     found = ordered(plugins)
     if any(plugin.name == Noop.name for plugin in found):
         return found
-    return ordered([*found, Noop()])
+    return ordered([*found, _NOOP])
 
 
 @pytest.fixture(autouse=NOOP, scope="session")
