@@ -23,6 +23,8 @@ ABSENT: Any = object()
 class Planned:
     """The planned half of a cursor class; the other half is the driver's class."""
 
+    __slots__ = ()
+
     #: The class beneath, the driver's or a caller's subclass of it, and its methods.
     _raw_class: Any
     _raw_execute: Any
@@ -227,6 +229,8 @@ class Translating(Planned):
 
     It does so only for values that it is given.
     """
+
+    __slots__ = ()
 
     _translates = True
 

@@ -90,6 +90,8 @@ _FACTORY = 4
 class _Scripting(Planned):
     """What SQLite's cursors have besides."""
 
+    __slots__ = ()
+
     _session: SQLite3Session  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def executescript(self, script: Any, /) -> Any:
@@ -114,6 +116,8 @@ class _Translating(  # pyright: ignore[reportIncompatibleVariableOverride]
 ):
     """The same over a program's class that translates its texts."""
 
+    __slots__ = ()
+
 
 def _check_size(script: str, raw: RawConnection) -> None:
     if len(script.encode()) > raw.getlimit(_driver.SQLITE_LIMIT_SQL_LENGTH):
@@ -130,6 +134,8 @@ def cursor_class(theirs: Any) -> type[Any]:
     members: dict[str, Any] = {"__module__": theirs.__module__}
     members["_planner"] = _Scripting
     if theirs is RawCursor or "_kysera_original" in vars(theirs):
+        # as the driver's: no other attributes, and found faster
+        members["__slots__"] = ("_proxy", "_session")
         members["_raw_class"] = RawCursor
         members["_raw_execute"] = RawCursor.execute
         members["_raw_executemany"] = RawCursor.executemany

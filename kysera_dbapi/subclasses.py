@@ -99,12 +99,15 @@ def _routed(cursor: Any, name: str, sql: Any, *parameters: Any) -> Any:
     theirs = getattr(RawCursor, name)
     if getattr(cursor, "_planner", None) is None or _is_sent(cursor, sql):
         return theirs(cursor, sql, *parameters)
+    planned = getattr(cursor._planner, name)
+    if cursor._raw_class is RawCursor:
+        return planned(cursor, sql, *parameters)
     # a text of the program's own class: planned, and past that class
     cursor._raw_class, cursor._translates = RawCursor, False
     cursor._raw_execute = partial(RawCursor.execute, cursor)
     cursor._raw_executemany = partial(RawCursor.executemany, cursor)
     try:
-        return getattr(cursor._planner, name)(cursor, sql, *parameters)
+        return planned(cursor, sql, *parameters)
     finally:
         del cursor._raw_class, cursor._translates
         del cursor._raw_execute, cursor._raw_executemany

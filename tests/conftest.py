@@ -19,6 +19,9 @@ NOOP = bool(os.environ.get("KYSERA_TEST_NOOP"))
 
 PACKAGES = ("kysera", "kysera_dbapi", "kysera_dialects")
 
+# they are run from a checkout, and are no part of the wheel that tox tests
+collect_ignore = [] if find_spec("benchmarks") else ["test_benchmarks.py"]
+
 
 def pytest_report_header() -> list[str]:
     """Where each package comes from, and the versions that matter."""
