@@ -96,6 +96,7 @@ class Authorizer:
         before = self._access, self._denied
         self._access = self._of(plan) if plan is not None else None
         self._denied = ""
+        unheld = plan is not None and self._access is None
         try:
             yield
         except sqlite3.Error as error:
@@ -108,7 +109,7 @@ class Authorizer:
             ) from error
         finally:
             self._access, self._denied = before
-            if plan is not None and not plan.closed and scope():
+            if unheld and scope():
                 # what was prepared within bypass() is not to be run outside of it
                 self.install()
 

@@ -51,8 +51,6 @@ CASES: list[tuple[str, list[Any]]] = [
 ]
 
 
-# Python 3.12.1 takes ?1 for a name
-@pytest.mark.filterwarnings("ignore:Binding:DeprecationWarning")
 @pytest.mark.parametrize(("sql", "rows"), CASES)
 def test_rows_of_every_kind_are_bound(
     sql: str, rows: list[Any], tmp_path: Path

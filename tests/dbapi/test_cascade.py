@@ -146,6 +146,13 @@ def consistent(copy: sqlite3.Connection) -> None:
             copy.execute(f"UPDATE {table} SET {column} = NULL WHERE rowid = {rowid}")
 
 
+@pytest.fixture
+def both(seed: int) -> Iterator[Twins]:
+    made = twins(seed)
+    with closing(made.shim), closing(made.copy):
+        yield made
+
+
 def twins(seed: int) -> Twins:
     """The copy first, made whole; then the full one: its rows, and deleted ones."""
     data = rows(seed)
@@ -200,8 +207,7 @@ def outcome(connection: Any, sql: str) -> tuple[str, dict[str, set[Any]]]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_cascade_leaves_what_the_database_would_leave(seed: int) -> None:
-    both = twins(seed)
+def test_a_cascade_leaves_what_the_database_would_leave(seed: int, both: Twins) -> None:
     rng = random.Random(seed)
     assert live_rows(both.shim) == live_rows(both.copy)
     for text in STATEMENTS:
@@ -210,8 +216,7 @@ def test_a_cascade_leaves_what_the_database_would_leave(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_rowcount_is_that_of_the_rows_named(seed: int) -> None:
-    both = twins(seed)
+def test_the_rowcount_is_that_of_the_rows_named(seed: int, both: Twins) -> None:
     both.full.execute("DELETE FROM notes")
     for text in STATEMENTS[:6]:  # sqlite3 counts no rows after WITH
         sql = text.format(n=3, m=1)

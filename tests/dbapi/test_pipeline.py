@@ -17,10 +17,6 @@ from kysera_dbapi.plan import Bounded
 from kysera_dbapi.plugin import Mode, Plugin
 from kysera_dbapi.plugins import SoftDelete
 
-# Named and numbered placeholders with a sequence are deprecated from Python 3.12 on.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Binding .* is a named:DeprecationWarning"
-)
 SHOP = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at);
 CREATE TABLE log (id INTEGER PRIMARY KEY, total);

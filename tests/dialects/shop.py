@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import kysera_dbapi
-from kysera_dbapi.plugin import Mode
+from kysera_dbapi.plugin import Mode, Plugin
 from kysera_dbapi.plugins import SoftDelete
 from tests.oracle.world import GHOST
 
@@ -54,12 +54,13 @@ def connect(
     before: str = "",
     accept: Iterable[str] = (),
     database: str = ":memory:",
+    beside: Iterable[Plugin] = (),
 ) -> Any:
     """A wrapped connection to a new shop; ``before`` runs on it raw."""
     raw = sqlite3.connect(database, isolation_level=None)
     raw.executescript(SCHEMA + before)
     plugin = SoftDelete(PROTECTED, accept_triggers=tuple(accept))
-    return kysera_dbapi.wrap(raw, plugins=[plugin], mode=mode)
+    return kysera_dbapi.wrap(raw, plugins=[plugin, *beside], mode=mode)
 
 
 def hidden(connection: Any) -> list[list[Any]]:

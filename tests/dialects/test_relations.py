@@ -17,12 +17,9 @@ from tests.oracle.corpus_writes import LIMITED
 from tests.oracle.test_soft_delete import soft_delete
 from tests.oracle.world import World
 
-pytestmark = [
-    pytest.mark.skipif(
-        sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
-    ),
-    pytest.mark.filterwarnings("ignore:Binding .* is a named:DeprecationWarning"),
-]
+pytestmark = pytest.mark.skipif(
+    sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
+)
 SEED = 20_260_207
 ACTIONS = (
     sqlite3.SQLITE_READ,

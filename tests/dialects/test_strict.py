@@ -10,7 +10,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi.plan import Plan
-from kysera_dbapi.plugin import Mode
+from kysera_dbapi.plugin import Mode, Plugin
 from kysera_dbapi.plugins import SoftDelete
 from tests.dialects import shop
 from tests.oracle import generator
@@ -65,7 +65,6 @@ needs_right_join = pytest.mark.skipif(
 
 
 @needs_right_join
-@pytest.mark.filterwarnings("ignore:Binding .* is a named:DeprecationWarning")
 def test_what_normal_mode_takes_strict_mode_takes(
     world: World, verdicts: dict[str, Outcome]
 ) -> None:
@@ -176,10 +175,19 @@ def code_of(connection: Any, sql: str) -> str:
     return caught.value.code
 
 
-def files(folder: Path, mode: Any = "strict") -> tuple[Any, sqlite3.Connection]:
+class Idle(Plugin):
+    """Does nothing."""
+
+    name = "idle"
+
+
+def files(
+    folder: Path, mode: Any = "strict", beside: tuple[Plugin, ...] = ()
+) -> tuple[Any, sqlite3.Connection]:
     """A wrapped connection to a shop in a file, and a raw one."""
     path = str(folder / "shop.db")
-    return shop.connect(mode=mode, database=path), sqlite3.connect(path)
+    wrapped = shop.connect(mode=mode, database=path, beside=beside)
+    return wrapped, sqlite3.connect(path)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -236,8 +244,11 @@ def test_a_harmless_view_in_the_place_of_a_table_is_read(tmp_path: Path) -> None
         assert wrapped.execute(LOG).fetchall() == [("FIRST",), ("SECOND",)]
 
 
-def test_what_was_prepared_within_bypass_is_held_outside(tmp_path: Path) -> None:
-    wrapped, raw = files(tmp_path)
+@pytest.mark.parametrize("beside", [(), (Idle(),)], ids=["alone", "beside another"])
+def test_what_was_prepared_within_bypass_is_held_outside(
+    tmp_path: Path, beside: tuple[Plugin, ...]
+) -> None:
+    wrapped, raw = files(tmp_path, beside=beside)
     with closing(wrapped), closing(raw):
         wrapped.execute(LOG).fetchall()
         with kysera_dbapi.bypass("soft_delete", reason="the first look"):

@@ -13,13 +13,9 @@ from tests.oracle.draft import Statement
 from tests.oracle.shrink import shrunk
 from tests.oracle.world import PROTECTED, World, quoted
 
-pytestmark = [
-    pytest.mark.skipif(
-        sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
-    ),
-    # Python 3.12.0 to 3.12.3 takes `?1` for a named parameter.
-    pytest.mark.filterwarnings("ignore:Binding .* is a named:DeprecationWarning"),
-]
+pytestmark = pytest.mark.skipif(
+    sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
+)
 SEED = 7
 
 

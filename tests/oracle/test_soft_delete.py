@@ -31,13 +31,9 @@ from tests.oracle.shapes import QUERY_SHAPES, WRITE_SHAPES
 from tests.oracle.shrink import shrunk
 from tests.oracle.world import GHOST, PROTECTED, World
 
-pytestmark = [
-    pytest.mark.skipif(
-        sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
-    ),
-    # Python 3.12.0 to 3.12.3 takes `?1` for a named parameter.
-    pytest.mark.filterwarnings("ignore:Binding .* is a named:DeprecationWarning"),
-]
+pytestmark = pytest.mark.skipif(
+    sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
+)
 SEED = 20_260_101
 QUERIES = 3_000
 WRITES = 600

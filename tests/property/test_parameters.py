@@ -15,10 +15,6 @@ from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plugins import SoftDelete
 from tests.property.strategies import LAW, PAD
 
-pytestmark = pytest.mark.filterwarnings(
-    # From Python 3.12 on, named placeholders with a sequence are deprecated.
-    "ignore:Binding .* is a named:DeprecationWarning"
-)
 SHOP = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at);
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name, deleted_at);

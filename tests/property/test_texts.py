@@ -29,10 +29,6 @@ from tests.property.strategies import (
     statements,
 )
 
-pytestmark = pytest.mark.filterwarnings(
-    # Python 3.12.0 to 3.12.3 takes `?1` for a named parameter.
-    "ignore:Binding .* is a named:DeprecationWarning"
-)
 NOTHING: frozenset[str] = frozenset()
 BYPASS = frozenset({"bypass:soft_delete"})
 #: Thousands of SQLite's own steps that a query may take.
