@@ -7,8 +7,11 @@ from kysera_dbapi._connect import connect, explain, wrap
 from kysera_dbapi._context import (
     bypass,
     bypass_reasons,
+    context,
+    current_context,
     including_deleted,
     only_deleted,
+    with_context,
 )
 from kysera_dbapi._install import install, uninstall
 from kysera_dbapi.errors import (
@@ -53,6 +56,8 @@ __all__ = [
     "bypass",
     "bypass_reasons",
     "connect",
+    "context",
+    "current_context",
     "explain",
     "including_deleted",
     "install",
@@ -60,6 +65,7 @@ __all__ = [
     "paramstyle",
     "threadsafety",
     "uninstall",
+    "with_context",
     "wrap",
 ]
 

@@ -117,6 +117,15 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "An option has a value that cannot work.",
             "Correct the option that the message names.",
         ),
+        "context-value": (
+            "A value of the context is of a kind that policies cannot bind.",
+            "Give a text, a number, bytes, a date, a time or a UUID, or a list of "
+            "them.",
+        ),
+        "policy": (
+            "A policy names what does not exist, or is no condition.",
+            "Correct what the message names.",
+        ),
         "unknown-scheme": (
             "The scheme of the URL is not that of a known database.",
             "Use one of the schemes that the message lists, such as `sqlite`.",

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
 
-from kysera_dbapi._context import scope
+from kysera_dbapi._blocks import scope
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError

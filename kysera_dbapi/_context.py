@@ -1,118 +1,107 @@
-"""What is in force for the running code: deleted rows shown, plugins bypassed.
+"""The values that policies bind, and scoped exceptions from what plugins do."""
 
-The scope is a context variable, so each thread and each asyncio task has its own
-(a task begins with a copy of its creator's). Blocks nest and may end in any order. As
-with all context variables, a generator that waits within a block has set it for its
-caller too, until the generator goes on or is closed.
-"""
+from collections.abc import Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import ContextDecorator
-from contextvars import ContextVar
-from functools import wraps
-from inspect import (
-    isasyncgenfunction,
-    iscoroutinefunction,
-    isgeneratorfunction,
-    isroutine,
-)
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
-
-from kysera_dbapi.errors import ConfigurationError
+from kysera_dbapi._blocks import Block, blocks, values
+from kysera_dbapi.errors import ConfigurationError, ContextMissing
 
 __all__ = [
-    "NOTHING",
-    "Block",
     "bypass",
     "bypass_reasons",
+    "checked_values",
+    "context",
+    "current_context",
     "including_deleted",
     "only_deleted",
-    "scope",
+    "several",
+    "single",
+    "with_context",
 ]
 
-_Callable = TypeVar("_Callable", bound=Callable[..., Any])
+_SINGLE = (str, bytes, int, float, Decimal, date, time, timedelta, UUID)
+_SEVERAL = (list, tuple, set, frozenset)
 
 
-class Block(ContextDecorator):
-    """A ``with`` block, or a decorator of functions, that sets one flag.
+def context(**given: object) -> Block:
+    """A block in which policies and plugins bind these values. Also a decorator.
 
-    It holds no state: it can be used again, within itself, by threads and by tasks.
+    It lays them over those of the blocks around it; None takes a value away. A value is
+    a text, a number, bytes, a date, a time or a UUID, or a list of them, for
+    ``IN :name``. ``roles`` is a list of the names of roles. Raises
+    ``ConfigurationError`` (context-value) for any other value.
     """
+    return Block(values=checked_values(given))
 
-    def __init__(self, flag: str, bypassed: tuple[str, str] | None = None) -> None:
-        self.flag: Final = flag
-        self.bypassed: Final = bypassed
+
+def with_context(**given: object) -> Block:
+    """A decorator of a job: its values may be functions of the job's arguments.
+
+    ``@with_context(tenant_id=lambda job: job.tenant)``. Otherwise as ``context()``.
+    """
+    made = {name: value for name, value in given.items() if callable(value)}
+    checked_values({k: v for k, v in given.items() if k not in made})
+    return _Derived(given) if made else context(**given)
+
+
+def current_context() -> Mapping[str, object]:
+    """The values in force, as a map of the caller's own; lists are tuples."""
+    return values().whole()
+
+
+def single(name: str) -> object:
+    """The value in force of that name.
+
+    Raises ``ContextMissing`` if there is none, ``ConfigurationError`` (context-value)
+    if it is a list.
+    """
+    now = values()
+    if name in now:
+        return now[name]
+    if name in now.lists:
+        raise _wrong(f"{name} must be a single value here, got a list")
+    raise _missing(name)
+
+
+def several(name: str) -> tuple[object, ...]:
+    """The list in force of that name.
+
+    Raises ``ContextMissing`` if there is none, ``ConfigurationError`` (context-value)
+    if it is a single value.
+    """
+    now = values()
+    if name in now.lists:
+        return now.lists[name]
+    if name in now:
+        raise _wrong(f"{name} must be a list here, got a single value")
+    raise _missing(name)
+
+
+def checked_values(given: Mapping[str, object]) -> dict[str, object]:
+    """The values of a context, lists as tuples; raises ``ConfigurationError``."""
+    return {name: _checked(name, value) for name, value in given.items()}
+
+
+class _Derived(Block):
+    """Makes the block of each call from the call's arguments."""
+
+    def __init__(self, given: Mapping[str, object]) -> None:
+        super().__init__()
+        self._given = given
 
     def __enter__(self) -> None:
-        _scope.set(_Scope((*_scope.get().blocks, self)))
+        raise TypeError("with_context() with functions is a decorator, not a block")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        blocks = list(_scope.get().blocks)
-        # not always the last: a generator's blocks end when the generator does
-        for index in reversed(range(len(blocks))):
-            if blocks[index] is self:
-                del blocks[index]
-                break
-        _scope.set(_Scope(tuple(blocks)) if blocks else NOTHING)
-
-    def __call__(self, func: _Callable) -> _Callable:
-        """``func`` run within this block; plain and ``async def`` functions only.
-
-        Raises ``TypeError`` for what runs after the call has returned (generators)
-        and for what is no function, since the block would have no effect on them.
-        """
-        if isgeneratorfunction(func) or isasyncgenfunction(func):
-            raise TypeError(f"cannot decorate a generator function, got {func!r}")
-        if not _is_function(func):
-            raise TypeError(f"cannot decorate what is no function, got {func!r}")
-        if iscoroutinefunction(func):
-            return cast("_Callable", self._within_async(func))
-        return cast("_Callable", self._within(func))
-
-    def _within(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(func)
-        def inner(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return _finished(func(*args, **kwargs), func)
-
-        return inner
-
-    def _within_async(
-        self, func: Callable[..., Coroutine[Any, Any, Any]]
-    ) -> Callable[..., Coroutine[Any, Any, Any]]:
-        @wraps(func)
-        async def inner(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return _finished(await func(*args, **kwargs), func)
-
-        return inner
-
-
-class _Scope(frozenset[str]):
-    """The flags in force, and the blocks that set them, outermost first."""
-
-    blocks: tuple[Block, ...]
-
-    def __new__(cls, blocks: tuple[Block, ...] = ()) -> Self:
-        flags = {block.flag for block in blocks if block.bypassed}
-        rows = [block.flag for block in blocks if not block.bypassed]
-        self = super().__new__(cls, flags.union(rows[-1:]))
-        self.blocks = blocks
-        return self
-
-
-#: The scope outside of every block.
-NOTHING: Final = _Scope()
-_scope: ContextVar[_Scope] = ContextVar("kysera_dbapi.scope", default=NOTHING)
-
-#: The flags in force: "soft_delete.include" or "soft_delete.only", "bypass:<plugin>".
-scope: Callable[[], frozenset[str]] = _scope.get
+    def of_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Block:
+        """The block of one call."""
+        made = {
+            name: value(*args, **kwargs) if callable(value) else value
+            for name, value in self._given.items()
+        }
+        return context(**made)
 
 
 def including_deleted() -> Block:
@@ -136,13 +125,13 @@ def bypass(plugin: str, *, reason: str) -> Block:
 
     Raises ``ConfigurationError`` when the name or the reason is empty.
     """
-    return Block(f"bypass:{_text(plugin, 'plugin')}", (plugin, _text(reason, "reason")))
+    flag = f"bypass:{_text(plugin, 'plugin')}"
+    return Block(flag, bypassed=(plugin, _text(reason, "reason")))
 
 
 def bypass_reasons() -> tuple[tuple[str, str], ...]:
     """The bypasses in force, as (plugin, reason), the outermost first."""
-    blocks = _scope.get().blocks
-    return tuple(block.bypassed for block in blocks if block.bypassed)
+    return tuple(block.bypassed for block in blocks() if block.bypassed)
 
 
 def _text(value: object, name: str) -> str:
@@ -154,15 +143,44 @@ def _text(value: object, name: str) -> str:
     )
 
 
-def _is_function(value: object) -> bool:
-    wrapped = isinstance(value, staticmethod | classmethod)
-    return callable(value) and isroutine(value) and not wrapped
+def _checked(name: str, value: object) -> object:
+    if value is None:
+        return None
+    if name == "roles" and not _is_list_of(value, str):
+        raise _wrong(f"roles must be a list of names, got {value!r}")
+    if _is_list_of(value, _SINGLE):
+        found: tuple[object, ...] = tuple(cast("Any", value))
+        for item in found:
+            _check_number(name, item)
+        return found
+    if isinstance(value, _SINGLE):
+        _check_number(name, value)
+        return value
+    raise _wrong(
+        f"{name} must be a text, number, bytes, date, time or UUID, or a list of them, "
+        f"got {type(value).__name__}"
+    )
 
 
-def _finished(result: Any, func: Callable[..., Any]) -> Any:
-    # a decorator below ours can hide an async def or a generator from inspection
-    if isinstance(result, Generator | Coroutine):
-        result.close()
-    elif not isinstance(result, AsyncGenerator):
-        return result
-    raise TypeError(f"cannot decorate {func!r}: what it returned runs after the block")
+def _is_list_of(value: object, kinds: type | tuple[type, ...]) -> bool:
+    if not isinstance(value, _SEVERAL):
+        return False
+    return all(isinstance(item, kinds) for item in cast("list[object]", value))
+
+
+def _check_number(name: str, value: object) -> None:
+    """Refuse NaN: some databases store it as NULL."""
+    if isinstance(value, float | Decimal) and value != value:  # noqa: PLR0124
+        raise _wrong(f"{name} is not a number")
+
+
+def _wrong(what: str) -> ConfigurationError:
+    return ConfigurationError(f"context: {what}", code="context-value")
+
+
+def _missing(name: str) -> ContextMissing:
+    return ContextMissing(
+        f"no value for {name!r} in the context; set it with "
+        f"kysera_dbapi.context({name}=...)",
+        code="context-missing",
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from kysera_dbapi._context import scope
+from kysera_dbapi._blocks import scope
 from kysera_dbapi.catalogue import Table
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan

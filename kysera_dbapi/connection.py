@@ -13,7 +13,7 @@ from typing import Any, NoReturn, cast
 
 import wrapt
 
-from kysera_dbapi._context import scope
+from kysera_dbapi._blocks import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.plugin import Host

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kysera_dbapi._context import NOTHING, scope
+from kysera_dbapi._blocks import NOTHING, scope
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session, steps
 from kysera_dbapi.shape import Lexeme, Lexer

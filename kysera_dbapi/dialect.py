@@ -120,6 +120,10 @@ class Dialect:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key
 
+    def in_list(self) -> tuple[str, str]:
+        """What stands round the one placeholder of ``IN (a list)``."""
+        raise NotImplementedError
+
     def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
         """The condition that columns (as spelled) are a row of a list that is bound.
 

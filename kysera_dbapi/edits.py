@@ -7,20 +7,21 @@ parses to the edited tree. What cannot be proved is refused.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.deletion import Deletion
-from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.params import Bind
 from kysera_dbapi.placement import Placement
+from kysera_dbapi.predicate import Predicate
+from kysera_dbapi.predicate import predicate as compiled
 from kysera_dbapi.splices import Fragment, Splice, Value, spell, splice, unproved
 from kysera_dbapi.statement import Reference, Statement, tree_of
 
@@ -33,8 +34,6 @@ Companion = Callable[
     Generator[tuple[str, Sequence[Any]], list[tuple[Any, ...]], None],
 ]
 
-_TIGHT = (exp.Is, exp.EQ, exp.NEQ, exp.In, exp.Not, exp.Boolean, exp.Paren)
-
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -43,39 +42,6 @@ class Edit:
     plugin: str
     action: str
     reason: str
-
-
-class Predicate:
-    """A condition on one relation, compiled once: its columns are unqualified names.
-
-    Raises ``UnsupportedStatement`` (unparsed-statement) for text that is no condition.
-    """
-
-    def __init__(self, sql: str, dialect: Dialect) -> None:
-        self.sql = sql
-        try:
-            tree = _sqlglot.expression(sql, dialect.grammar)
-        except _sqlglot.ParseError as error:
-            raise UnsupportedStatement(
-                f"not a condition: {sql}", code="unparsed-statement"
-            ) from error
-        columns = [c.this for c in tree.find_all(exp.Column) if not c.table]
-        spans = [where for c in columns if (where := _sqlglot.span(c))]
-        self._cuts = sorted(start for start, _ in spans)
-        self._tight = isinstance(tree, _TIGHT)
-
-    def about(self, qualifier: str) -> Fragment:
-        """The condition on the relation of that (quoted) name."""
-        pieces: list[str] = []
-        at = 0
-        for cut in self._cuts:
-            pieces += [self.sql[at:cut], qualifier, "."]
-            at = cut
-        text = "".join((*pieces, self.sql[at:]))
-        return (text,) if self._tight else (f"({text})",)
-
-
-_compiled = lru_cache(maxsize=1024)(Predicate)
 
 
 @dataclass(eq=False)
@@ -110,7 +76,7 @@ class Draft(Statement):
     ) -> None:
         """Let only rows that satisfy the predicate pass through the reference."""
         if isinstance(predicate, str):
-            predicate = _compiled(predicate, self.dialect)
+            predicate = compiled(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 

@@ -14,7 +14,8 @@ from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
 from kysera_dbapi.statement import Reference
 
 if TYPE_CHECKING:
-    from kysera_dbapi.edits import Draft, Predicate
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.predicate import Predicate
 
 __all__ = ["Placement"]
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
-from kysera_dbapi._context import scope
+from kysera_dbapi._blocks import scope
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import ConfigurationError, translate

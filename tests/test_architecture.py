@@ -22,7 +22,8 @@ DIRECTIONS = {
     "_codes": "",
     "errors": "_codes",
     "protocols": "",
-    "_context": "errors",
+    "_blocks": "",
+    "_context": "_blocks errors",
     "_sqlglot": "errors",
     "dialect": "errors protocols",
     "shape": "dialect errors",
@@ -35,10 +36,11 @@ DIRECTIONS = {
     "statement": "exposure respelling source params catalogue _sqlglot errors",
     "splices": "params errors",
     "names": "splices _sqlglot",
-    "placement": "splices statement",
+    "predicate": "splices _sqlglot dialect errors params",
+    "placement": "predicate splices statement",
     "deletion": "splices names statement",
     "image": "splices names layout",
-    "edits": "deletion image names placement",
+    "edits": "deletion image names placement predicate",
     "plugin": "errors",
     "plan": "params source",
     "program": "plan edits",
@@ -47,7 +49,7 @@ DIRECTIONS = {
     "closed_world": "functions reach plugin edits statement catalogue",
     "limits": "statement",
     "planner": "limits program closed_world plan plugin",
-    "pipeline": "planner plan plugin _context",
+    "pipeline": "planner plan plugin _blocks",
     "transaction": "",
     "script": "dialect shape",
     "explanation": "pipeline errors",
@@ -68,8 +70,8 @@ DIRECTIONS = {
 }
 #: These may import what is written here and no more.
 PLUGINS = {
-    "plugin", "statement", "edits", "splices", "catalogue", "_context", "errors",
-    "protocols", "dialect", "params",
+    "plugin", "statement", "edits", "splices", "catalogue", "_blocks", "_context",
+    "errors", "protocols", "dialect", "params",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
 

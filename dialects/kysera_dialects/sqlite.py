@@ -103,10 +103,15 @@ class SQLiteDialect(Dialect):
         names = sorted(self.row_identifiers, reverse=True)
         return next(((name,) for name in names if table.column(name) is None), ())
 
+    def in_list(self) -> tuple[str, str]:
+        """A text of JSON (https://www.sqlite.org/json1.html#jeach)."""
+        return "(SELECT value FROM json_each(", "))"
+
     def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
         """The list is a text of JSON (https://www.sqlite.org/json1.html#jeach)."""
         if len(columns) == 1:
-            return f"{columns[0]} IN (SELECT value FROM json_each(", "))"
+            before, after = self.in_list()
+            return f"{columns[0]} IN {before}", after
         values = (f"json_extract(value, '$[{i}]')" for i in range(len(columns)))
         row, values_ = ", ".join(columns), ", ".join(values)
         return f"({row}) IN (SELECT {values_} FROM json_each(", "))"

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kysera_dbapi._blocks import Block, scope
 from kysera_dbapi._context import (
-    Block,
     bypass,
     bypass_reasons,
     including_deleted,
     only_deleted,
-    scope,
 )
 from kysera_dbapi.errors import ConfigurationError
 

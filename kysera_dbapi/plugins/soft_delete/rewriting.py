@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kysera_dbapi._context import scope
+from kysera_dbapi._blocks import scope
 from kysera_dbapi.params import Bind
 from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.soft_delete import collision, settings

@@ -1,0 +1,278 @@
+"""A policy's condition with every name resolved: it means the same wherever it stands.
+
+Put into a caller's statement as it is written, it could be captured: by an alias or a
+common table expression of the caller's that has the name of a table in it. So columns
+of its own table are marked, relations are written with their schema, and their aliases
+are reserved names, which callers may not use.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot, statement
+from kysera_dbapi.catalogue import Catalogue, Table
+from kysera_dbapi.dialect import Dialect
+from kysera_dbapi.edits import Draft
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement
+from kysera_dbapi.params import Bind
+from kysera_dbapi.predicate import OWN, Piece, Predicate
+from kysera_dbapi.shape import Lexeme, Lexer
+from kysera_dbapi.source import read
+from kysera_dbapi.splices import Splice
+from kysera_dbapi.statement import Reference
+
+__all__ = ["Resolver"]
+
+#: Makes the value of a ``:name``, a single one or (true) a list.
+BindOf = Callable[[str, bool], Bind]
+_OWN = "_k0"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Resolves conditions by one catalogue."""
+
+    dialect: Dialect
+    catalogue: Catalogue
+    bind: BindOf
+    #: Numbers for reserved names, no two alike: policies may come to nest.
+    numbers: Iterator[int]
+
+    def resolved(
+        self, sql: str, table: Table, filters: Callable[[Draft], None]
+    ) -> Predicate:
+        """The condition on rows of ``table``; ``filters`` edits what it reads.
+
+        Raises ``ConfigurationError`` (policy) for what is no condition, or has names
+        that mean nothing.
+        """
+        condition = _Condition(self, table, sql)
+        text = condition.canonical()
+        draft = self.draft(text, table, f" AS {_OWN}")
+        del draft.references[0]
+        if draft.references:
+            filters(draft)
+            draft.finish()
+        return Predicate(sql, self._pieces(draft, condition))
+
+    def draft(self, condition: str, table: Table, alias: str = "") -> Draft:
+        """A query of the rows of a table that meet the condition."""
+        name = f"{self.dialect.quote(table.schema)}.{self.dialect.quote(table.name)}"
+        text = f"SELECT * FROM {name}{alias} WHERE ({condition}\n)"
+        lexer = Lexer(self.dialect.lexical)
+        source = read(text, self.dialect, lexer)
+        if source.several:
+            raise _wrong("it is more than one statement")
+        return statement.parse(source, self.dialect, self.catalogue, Draft)
+
+    def _pieces(self, draft: Draft, condition: "_Condition") -> tuple[Piece, ...]:
+        """What stands between the outermost parentheses, in pieces."""
+        opening = draft.text.index(" WHERE (") + len(" WHERE (")
+        marks: list[Splice] = [*draft.splices]
+        for lexeme in draft.source.placeholders:
+            listed = lexeme.text in condition.lists
+            bind = self.bind(lexeme.text[1:], listed)
+            before, after = self.dialect.in_list() if listed else ("", "")
+            # the parentheses of a list are those that canonical() put there
+            start, end = lexeme.start - listed, lexeme.end + listed
+            marks.append(Splice(start, end, (before, bind, after), rank=9))
+        pieces: list[Piece] = []
+        at = opening
+        for one in sorted(marks, key=lambda s: (s.start, s.rank)):
+            pieces += [draft.text[at : one.start], *one.parts]
+            at = max(at, one.end)
+        pieces.append(draft.text[at:].rpartition("\n")[0])
+        return tuple(p for piece in pieces for p in _marked(piece) if p != "")
+
+
+def _marked(piece: str | Bind) -> Iterator[Piece]:
+    if isinstance(piece, Bind):
+        yield piece
+        return
+    first, *rest = piece.split(f"{_OWN}.")
+    yield first
+    for part in rest:
+        yield OWN
+        yield part
+
+
+class _Condition:
+    """One condition on its way to the canonical text."""
+
+    def __init__(self, resolver: Resolver, table: Table, sql: str) -> None:
+        self._resolver = resolver
+        self._table = table
+        self._sql = sql
+        #: The placeholders of lists, as ``:ids``.
+        self.lists: frozenset[str] = frozenset()
+
+    def canonical(self) -> str:
+        """The condition with its names resolved, those of its own table by ``_k0``."""
+        text, self.lists = self._expanded()
+        draft = self._parsed(text)
+        if draft.unknown:
+            raise _wrong(f"there is no table {draft.unknown[0]!r}", self._sql)
+        for with_ in draft.tree.find_all(exp.With):
+            raise _wrong(f"{with_.key.upper()} cannot be in it", self._sql)
+        aliases = self._aliases(draft)
+        splices: list[Splice] = []
+        for reference in draft.references[1:]:
+            splices += self._named(draft, reference, aliases)
+        splices += _renamed(aliases, draft)
+        for column in draft.tree.find_all(exp.Column):
+            if not any(r.node is column for r in draft.references):
+                splices += self._column(draft, column, aliases)
+        spelled = _spliced(draft.text, splices)
+        return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[0]
+
+    def _parsed(self, text: str) -> Draft:
+        try:
+            # alone first, so that it cannot close the parentheses that it is put in
+            lexer = Lexer(self._resolver.dialect.lexical)
+            plain = "".join(_qmark(t) for t in lexer.lex(text))
+            _sqlglot.expression(plain, self._resolver.dialect.grammar)
+            return self._resolver.draft(text, self._table)
+        except (_sqlglot.ParseError, UnsupportedStatement) as error:
+            raise _wrong("it does not parse as a condition", self._sql) from error
+
+    def _expanded(self) -> tuple[str, frozenset[str]]:
+        """``IN :list`` as ``IN (:list)``, and which they are; without comments."""
+        lexemes = list(Lexer(self._resolver.dialect.lexical).lex(self._sql))
+        said = [t for t in lexemes if t.kind not in ("blank", "comment")]
+        lists: set[int] = set()
+        for lexeme, last in zip(said[1:], said, strict=False):
+            if lexeme.kind == "placeholder" and lexeme.text[0] != ":":
+                raise _wrong(f"{lexeme.text} is no :name", self._sql)
+            if lexeme.kind == "placeholder" and last.text.upper() == "IN":
+                lists.add(lexeme.start)
+        if said and said[0].kind == "placeholder" and said[0].text[0] != ":":
+            raise _wrong(f"{said[0].text} is no :name", self._sql)
+        text = "".join(
+            f" ({t.text})" if t.start in lists else _plain(t) for t in lexemes
+        )
+        return text, frozenset(t.text for t in lexemes if t.start in lists)
+
+    # -- names --------------------------------------------------------------------
+
+    def _aliases(self, draft: Draft) -> "dict[int, str]":
+        """New names for all that the blocks within expose, by the ids of nodes."""
+        found: dict[int, str] = {}
+        for block in draft.tree.find_all(exp.Select):
+            if block is draft.tree:
+                found[id(draft.references[0].node)] = _OWN
+                continue
+            for _, node in draft.exposures(block):
+                found[id(node)] = f"_k{next(self._resolver.numbers)}"
+        return found
+
+    def _named(
+        self, draft: Draft, reference: Reference, aliases: "dict[int, str]"
+    ) -> list[Splice]:
+        """A relation by its schema and name, and with an alias of ours."""
+        quote = self._resolver.dialect.quote
+        table = reference.table
+        full = f"{quote(table.schema)}.{quote(table.name)}"
+        named = aliases.get(id(reference.node))
+        if named is not None and reference.node.args.get("alias") is None:
+            full += f" AS {named}"
+        return [Splice(reference.start, reference.end, (full,))]
+
+    def _column(
+        self, draft: Draft, column: exp.Column, aliases: "dict[int, str]"
+    ) -> list[Splice]:
+        """A column by the reserved name of the relation that it is of."""
+        where = _sqlglot.span(column.this)
+        if where is None:
+            raise _wrong(f"{column.name} is not understood where it stands", self._sql)
+        table = column.args.get("table")
+        node = self._owner(draft, column, draft.name_of(table) if table else "")
+        if _table_of(draft, node) is None and node.args.get("alias") is None:
+            raise _wrong(f"what {column.name} is of needs an alias", self._sql)
+        start = where[0]
+        for part in ("table", "db", "catalog"):
+            said = column.args.get(part)
+            if said is not None:
+                span = _sqlglot.span(said)
+                start = span[0] if span else start
+        return [Splice(start, where[0], (f"{aliases[id(node)]}.",))]
+
+    def _owner(self, draft: Draft, column: exp.Column, name: str) -> exp.Expression:
+        """What a column is of: SQL looks in the innermost block first."""
+        block = column.find_ancestor(exp.Select)
+        while block is not None:
+            exposed = draft.exposures(block)
+            found = [
+                node
+                for said, node in exposed
+                if (said == name if name else self._has(draft, node, column))
+            ]
+            if len(found) == 1:
+                self._check(draft, found[0], column)
+                return found[0]
+            if found:
+                raise _wrong(f"{column.name} is ambiguous", self._sql)
+            block = block.find_ancestor(exp.Select)
+        raise _wrong(f"there is no column {column.sql()!r}", self._sql)
+
+    def _has(self, draft: Draft, node: exp.Expression, column: exp.Column) -> bool:
+        table = _table_of(draft, node)
+        if table is None:
+            raise _wrong(
+                f"{column.name} must be qualified, as there is a sub-select in FROM",
+                self._sql,
+            )
+        return self._knows(table, draft.name_of(column.this))
+
+    def _check(self, draft: Draft, node: exp.Expression, column: exp.Column) -> None:
+        table = _table_of(draft, node)
+        name = draft.name_of(column.this)
+        if table is not None and not self._knows(table, name):
+            raise _wrong(f"table {table.name!r} has no column {name!r}", self._sql)
+
+    def _knows(self, table: Table, name: str) -> bool:
+        if table.kind == "unknown":
+            return True
+        fold = self._resolver.dialect.fold
+        columns = {fold(c.name, quoted=True) for c in table.columns}
+        row = self._resolver.dialect.row_identifiers
+        return name in columns or (name in row and not table.without_rowid)
+
+
+def _table_of(draft: Draft, node: exp.Expression) -> Table | None:
+    found = (r.table for r in draft.references if r.node is node)
+    return next(found, None)
+
+
+def _renamed(aliases: dict[int, str], draft: Draft) -> list[Splice]:
+    """The aliases that are written, by the reserved names."""
+    splices: list[Splice] = []
+    for node in draft.tree.find_all(exp.Table, exp.Subquery, exp.Values):
+        alias = node.args.get("alias")
+        said = _sqlglot.span(alias.this) if alias is not None and alias.this else None
+        if said is not None and id(node) in aliases and aliases[id(node)] != _OWN:
+            splices.append(Splice(*said, (aliases[id(node)],)))
+    return splices
+
+
+def _spliced(text: str, splices: Sequence[Splice]) -> str:
+    pieces: list[str] = []
+    at = 0
+    for one in sorted(splices, key=lambda s: (s.start, s.end)):
+        pieces += [text[at : one.start], *(str(part) for part in one.parts)]
+        at = one.end
+    return "".join((*pieces, text[at:]))
+
+
+def _plain(lexeme: Lexeme) -> str:
+    """A lexeme as it can be put into a caller's line: without comments."""
+    return " " if lexeme.kind == "comment" else lexeme.text
+
+
+def _qmark(lexeme: Lexeme) -> str:
+    return "?" if lexeme.kind == "placeholder" else lexeme.text
+
+
+def _wrong(what: str, sql: str = "") -> ConfigurationError:
+    return ConfigurationError(f"policy {sql!r}: {what}", code="policy")
