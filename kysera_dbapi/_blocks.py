@@ -6,8 +6,15 @@ end in any order. As with all context variables, a generator that waits within a
 has set it for its caller too, until the generator goes on or is closed.
 """
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
-from contextlib import ContextDecorator
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+)
+from contextlib import ContextDecorator, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import (
@@ -19,7 +26,7 @@ from inspect import (
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
-__all__ = ["NOTHING", "Block", "Values", "blocks", "scope", "values"]
+__all__ = ["NOTHING", "Block", "Values", "blocks", "outside", "scope", "values"]
 
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 
@@ -126,10 +133,21 @@ _values: ContextVar[Values] = ContextVar("kysera_dbapi.values", default=_NOBODY)
 #: The blocks in force, the outermost first.
 blocks: Callable[[], tuple[Block, ...]] = _blocks.get
 #: The flags in force, by which plans differ: "soft_delete.include" or
-#: "soft_delete.only", "bypass:<plugin>", "role:<name>".
+#: "soft_delete.only", "bypass:<plugin>".
 scope: Callable[[], frozenset[str]] = _scope.get
 #: The values in force, which plans bind.
 values: Callable[[], Values] = _values.get
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """A block outside of all others: nothing is in force in it."""
+    before = _blocks.get()
+    _put(())
+    try:
+        yield
+    finally:
+        _put(before)
 
 
 def _put(given: tuple[Block, ...]) -> None:
@@ -140,9 +158,7 @@ def _put(given: tuple[Block, ...]) -> None:
             now = now.over(block.values)
     _values.set(now)
     rows = [block.flag for block in given if block.flag and not block.bypassed]
-    flags = {block.flag for block in given if block.bypassed}.union(
-        rows[-1:], (f"role:{role}" for role in now.lists.get("roles", ()))
-    )
+    flags = {block.flag for block in given if block.bypassed}.union(rows[-1:])
     _scope.set(frozenset(flags) if flags else NOTHING)
 
 

@@ -126,6 +126,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "A policy names what does not exist, or is no condition.",
             "Correct what the message names.",
         ),
+        "policy-function": (
+            "The function of a policy raised an error, or returned no map of columns.",
+            "Mend the function; the reason is in the message and in `__cause__`.",
+        ),
         "unknown-scheme": (
             "The scheme of the URL is not that of a known database.",
             "Use one of the schemes that the message lists, such as `sqlite`.",
@@ -219,6 +223,14 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Make it a plain method that takes the arguments of `Plugin`'s.",
         ),
     },
+    "PolicyViolation": {
+        "policy-violation": (
+            "A row that is written, or written over, is not one that a policy allows. "
+            "Nothing was changed.",
+            "Write rows that the caller may see; the error has `table`, `policy` and "
+            "`row`.",
+        ),
+    },
     "ContextMissing": {
         "context-missing": (
             "A policy needs a value that the context does not hold.",
@@ -254,6 +266,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "unproved-rewrite": (
             "The edited text did not parse to the statement that was planned.",
             "Write the statement in plainer SQL, and report it as a defect.",
+        ),
+        "unlisted-table": (
+            "The table has no policy, and such tables are to be refused.",
+            'Write a policy for it, or set `unlisted="allow"`.',
         ),
         "unknown-relation": (
             "The statement names a table that the catalogue does not know.",

@@ -16,6 +16,7 @@ __all__ = [
     "context",
     "current_context",
     "including_deleted",
+    "missing",
     "only_deleted",
     "several",
     "single",
@@ -63,7 +64,7 @@ def single(name: str) -> object:
         return now[name]
     if name in now.lists:
         raise _wrong(f"{name} must be a single value here, got a list")
-    raise _missing(name)
+    raise missing(name)
 
 
 def several(name: str) -> tuple[object, ...]:
@@ -77,7 +78,7 @@ def several(name: str) -> tuple[object, ...]:
         return now.lists[name]
     if name in now:
         raise _wrong(f"{name} must be a list here, got a single value")
-    raise _missing(name)
+    raise missing(name)
 
 
 def checked_values(given: Mapping[str, object]) -> dict[str, object]:
@@ -178,7 +179,8 @@ def _wrong(what: str) -> ConfigurationError:
     return ConfigurationError(f"context: {what}", code="context-value")
 
 
-def _missing(name: str) -> ContextMissing:
+def missing(name: str) -> ContextMissing:
+    """The error of a value that is not in the context."""
     return ContextMissing(
         f"no value for {name!r} in the context; set it with "
         f"kysera_dbapi.context({name}=...)",

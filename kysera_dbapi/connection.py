@@ -13,7 +13,6 @@ from typing import Any, NoReturn, cast
 
 import wrapt
 
-from kysera_dbapi._blocks import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.plugin import Host
@@ -177,7 +176,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         session = self._self_session
         try:
             self._check_open()
-            return Explanation.of(sql, session.pipeline, scope())
+            return Explanation.of(sql, session.pipeline, session.scope())
         except Exception as error:
             reraise(error, session.driver)
 

@@ -93,7 +93,7 @@ class Planned:
     # -- planning -----------------------------------------------------------------
 
     def _plan(self, sql: Any, *, style: bool) -> Plan:
-        at = (sql, scope(), style)
+        at = (sql, self._session.scope(), style)
         found = self._session.plans.get(at)
         if found is not None:
             self._session.pipeline.directly(found, at)  # others have pushed it out
@@ -169,13 +169,27 @@ class Planned:
 
     def _atomic(self, plan: Plan, *, many: bool) -> AbstractContextManager[None]:
         session = self._session
-        if plan.companions:
+        if plan.companions or (plan.checked and many):
             return session.atomic(returns=plan.returns and not many)
         if plan.undoable and session.rechecks:
             return session.undoable()
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:
+        if plan.checked:
+            self._session.violations.begin()
+        self._send_as_planned(plan, parameters)
+        if plan.silent:
+            self._settle()
+
+    def _settle(self, count: int | None = None) -> None:
+        """Read the rows that nobody asked for, and let nobody see that they were.
+
+        ``count`` is the rowcount of many executions.
+        """
+        raise NotImplementedError
+
+    def _send_as_planned(self, plan: Plan, parameters: Any) -> None:
         if parameters is None or plan.sends_as_given:
             self._raw_execute(
                 plan.sql, *(() if parameters is ABSENT else (parameters,))
@@ -189,6 +203,9 @@ class Planned:
         self._raw_execute(plan.sql, plan.bind(given))
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
+        if plan.silent:
+            self._send_each(plan, rows)
+            return
         if plan.companions:
             # the driver takes a row when it is to be executed: its companions run then
             rows = (self._prepared(plan, row) for row in rows)
@@ -197,6 +214,20 @@ class Planned:
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
         self._raw_executemany(plan.sql, rows)
+
+    def _send_each(self, plan: Plan, rows: Iterable[Any]) -> None:
+        """One by one, as drivers take no rows back from ``executemany``."""
+        count = 0
+        for index, row in enumerate(rows):
+            try:
+                self._send(plan, row)
+            except Exception as error:
+                violated = self._session.violations.error(index)
+                if violated is None:
+                    raise
+                raise violated from error
+            count += self.rowcount
+        self._settle(count)
 
     def _prepared(self, plan: Plan, parameters: Any) -> Any:
         """Run the companions of one execution; returns the statement's values."""

@@ -91,6 +91,8 @@ class Dialect:
     #: A RIGHT or FULL join in one branch of a set operation can make the database
     #: forget the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
+    #: RETURNING calls the columns by the table's own name, not by its alias.
+    returning_names_table: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
     refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
@@ -137,6 +139,17 @@ class Dialect:
         Raises ``DataError`` (unsupported-key) for a value that cannot be in one.
         """
         raise NotImplementedError
+
+    def check(self, label: str) -> tuple[str, str]:
+        """What makes a condition an expression that fails unless it is true.
+
+        It is what stands before the condition, and what after. The expression is 1.
+        """
+        raise NotImplementedError
+
+    def is_plain(self, declared: str) -> bool:
+        """Whether no driver converts values because of the declared type."""
+        return True
 
     def timestamp(self, moment: "datetime") -> object:
         """What to bind for a moment, given with its time zone."""

@@ -8,14 +8,16 @@ parses to the edited tree. What cannot be proved is refused.
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.checking import Checking
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.image import pinned_splices, pinned_tree
+from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.params import Bind
@@ -24,6 +26,9 @@ from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.predicate import predicate as compiled
 from kysera_dbapi.splices import Fragment, Splice, Value, spell, splice, unproved
 from kysera_dbapi.statement import Reference, Statement, tree_of
+
+if TYPE_CHECKING:
+    from kysera_dbapi.plugin import Plugin
 
 __all__ = ["Companion", "Draft", "Edit", "Fragment", "Predicate", "Splice", "Value"]
 
@@ -58,6 +63,8 @@ class Draft(Statement):
     pinned: list[Splice] = field(default_factory=list[Splice])
     #: The name of the plugin at work.
     plugin: str = ""
+    #: All plugins of the connection, those apart that are bypassed.
+    plugins: "tuple[Plugin, ...]" = ()
     #: Whether the plan stands on the columns that the catalogue knows.
     reads_columns: bool = False
     _filters: dict[Reference, list[Predicate]] = field(
@@ -65,6 +72,9 @@ class Draft(Statement):
     )
     _assignments: dict[str, tuple[Value, str | None]] = field(
         default_factory=dict[str, tuple[Value, str | None]]
+    )
+    _checks: list[tuple[Predicate, str]] = field(
+        default_factory=list[tuple[Predicate, str]]
     )
     _deletes: bool = True
     _keys: Bind | None = None
@@ -93,9 +103,24 @@ class Draft(Statement):
         self._note(f"update {', '.join(assignments)} instead of deleting", reason)
 
     def assign(self, column: str, value: Value, *, reason: str) -> None:
-        """Set a column of every row that an UPDATE (or a soft DELETE) changes."""
+        """Set a column of every row that an UPDATE (or a soft DELETE) changes.
+
+        Of an INSERT, of every row; the statement must not supply it (``supplies``).
+        """
         self._assignments[column] = (value, None)
         self._note(f"set {column}", reason)
+
+    def supplies(self, column: str) -> bool:
+        """Whether an INSERT has values of its own for a column."""
+        return Insertion(self).supplies(column)
+
+    def check(self, predicate: Predicate, label: str, *, reason: str) -> None:
+        """Fail the statement if a row, as written, does not satisfy the predicate.
+
+        ``label`` is what the error says of it; see ``Violation``.
+        """
+        self._checks.append((predicate, label))
+        self._note(f"check {predicate.sql}", reason)
 
     def companion_before(
         self, columns: Sequence[str], companion: Companion, *, reason: str
@@ -148,11 +173,21 @@ class Draft(Statement):
     @property
     def changed(self) -> bool:
         """Whether the final text differs from the caller's."""
-        return bool(self._filters or self._assignments)
+        return bool(self._filters or self._assignments or self._checks)
+
+    @property
+    def checked(self) -> bool:
+        """Whether rows are checked as they are written."""
+        return bool(self._checks)
+
+    @cached_property
+    def returns(self) -> bool:
+        """Whether the caller has written RETURNING."""
+        return self.tree.args.get("returning") is not None
 
     def finish(self) -> None:
         """Compute the splices and prove them; raises ``UnsupportedStatement``."""
-        if not self.changed:
+        if not self.changed or self.returns is None:  # it is asked before it changes
             return
         aliases = alias_positions(self.tree)
         Placement(self, self._filters).place()
@@ -160,6 +195,8 @@ class Draft(Statement):
             Deletion(self, self._assignments).place()
         elif self._assignments:
             self._assign()
+        if self._checks:
+            Checking(self, self._checks).place()
         self.splices += kept_names(self, aliases)
         self._prove(self.splices, self.tree)
         if self._keys is not None:
@@ -191,7 +228,18 @@ class Draft(Statement):
         """Where the text of a token starts."""
         return int(self.layout.tokens[token].start)
 
+    def end(self) -> int:
+        """Where the last token of the statement ends."""
+        last = len(self.layout.tokens) - 1
+        while self.layout.tokens[last].token_type is _sqlglot.TokenType.SEMICOLON:
+            last -= 1
+        return self.end_of(last)
+
     def _assign(self) -> None:
+        if self.kind == "insert":
+            values = {column: value for column, (value, _) in self._assignments.items()}
+            Insertion(self).append(values)
+            return
         tree, block = self.tree, self.target.block if self.target else None
         if not isinstance(tree, exp.Update) or block is None or block.set is None:
             self.refuse(f"cannot set a column in this {self.kind}")

@@ -10,6 +10,7 @@
             ├── DataError
             ├── OperationalError
             ├── IntegrityError
+            │   ├── PolicyViolation
             │   └── TombstoneConflict
             ├── InternalError
             ├── ProgrammingError
@@ -44,6 +45,7 @@ __all__ = [
     "NotSupportedError",
     "OperationalError",
     "PluginError",
+    "PolicyViolation",
     "ProgrammingError",
     "TombstoneConflict",
     "UnsupportedStatement",
@@ -158,6 +160,16 @@ class TombstoneConflict(IntegrityError):
     code = "tombstone-conflict"
 
 
+class PolicyViolation(IntegrityError):
+    """A row that is written, or written over, is not one that a policy allows."""
+
+    code = "policy-violation"
+    table: str
+    policy: str
+    #: Which row of the statement it was, from 0; None if that is not known.
+    row: int | None
+
+
 KyseraClass: TypeAlias = type[Error] | type[Warning]
 
 
@@ -192,6 +204,7 @@ _CLASSES: dict[str, KyseraClass] = _PEP_249 | {
         PluginError,
         ContextMissing,
         UnsupportedStatement,
+        PolicyViolation,
         TombstoneConflict,
     )
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline"]
 
-_WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error")
+_WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error", "flags")
 _Key = tuple[object, ...]
 _At = tuple[str, frozenset[str], bool]
 
@@ -67,7 +67,9 @@ class Pipeline:
         """What plans new shapes; it brings the parser, and comes when it is wanted."""
         from kysera_dbapi.planner import Planner
 
-        return Planner(self.dialect, self.catalogue, self.mode, self.declared)
+        return Planner(
+            self.dialect, self.catalogue, self.mode, self.declared, self.plugins
+        )
 
     @classmethod
     def shared(

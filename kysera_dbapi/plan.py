@@ -68,6 +68,10 @@ class Plan:
     reads_columns: bool = False
     #: Whether a write gives rows back.
     returns: bool = False
+    #: Whether rows are checked as they are written; ``silent`` if nobody asked for the
+    #: rows that the checks give back.
+    checked: bool = False
+    silent: bool = False
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
     #: Whether the placeholders in its lists were counted, as a pinned literal.
@@ -87,7 +91,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         adds = self.program is not None and self.program.binding.adds
-        alone = not (self.companions or self.effect or self.reads_columns)
+        alone = not (
+            self.companions or self.effect or self.reads_columns or self.checked
+        )
         object.__setattr__(self, "alone", alone)
         object.__setattr__(self, "sends_as_given", not (adds or self.companions))
         if self.program is not None and adds:

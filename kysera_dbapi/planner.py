@@ -29,10 +29,12 @@ class Planner:
         catalogue: Catalogue,
         mode: Mode,
         declared: Collection[str] = (),
+        plugins: Sequence[Plugin] = (),
     ) -> None:
         self.dialect = dialect
         self.catalogue = catalogue
         self.mode: Mode = mode
+        self.plugins = tuple(plugins)
         self.world = ClosedWorld(dialect, catalogue, mode, declared)
 
     def plan(self, shape: Shape, active: Sequence[Plugin], lexer: Lexer) -> Plan | None:
@@ -79,6 +81,7 @@ class Planner:
             if source.several or not source.planned:
                 return as_written(source, shape)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
+            draft.plugins = self.plugins
             limits.check_relations(draft)
             self._judge(lambda: world.check_relations(draft, protected), protected)
             intercept(active, draft)

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 Mode = Literal["normal", "strict", "report"]
-Hook = Literal["before_execute", "after_execute", "on_error", "on_catalogue"]
+Hook = Literal["before_execute", "after_execute", "on_error", "on_catalogue", "flags"]
 
 
 class Host(Protocol):
@@ -148,6 +148,13 @@ class Plugin:
         """Whether a trigger may use protected tables, though nothing filters it."""
         return False
 
+    def flags(self) -> Collection[str]:
+        """What of the context decides how statements are planned, as words.
+
+        It is asked at each execution; a plan serves those with equal words.
+        """
+        return ()
+
     def intercept(self, statement: "Draft") -> None:
         """Edit or refuse a statement that is being planned.
 
@@ -178,6 +185,7 @@ _HOOKS = {
     "on_catalogue": 1,
     "protected": 1,
     "accepts_trigger": 1,
+    "flags": 0,
     "intercept": 1,
     "before_execute": 1,
     "after_execute": 1,
@@ -268,7 +276,7 @@ def intercept(plugins: Iterable[Plugin], statement: "Draft") -> None:
             raise
 
 
-def hooks(plugins: Iterable[Plugin], name: Hook) -> tuple[Callable[..., None], ...]:
+def hooks(plugins: Iterable[Plugin], name: Hook) -> tuple[Callable[..., Any], ...]:
     """The bound methods of that name, of those plugins alone that override it."""
     unchanged = getattr(Plugin, name)
     methods = (getattr(plugin, name) for plugin in plugins)

@@ -33,6 +33,8 @@ class Predicate:
     pieces: tuple[Piece, ...]
     #: Whether it can stand beside AND without parentheses.
     tight: bool = False
+    #: The (folded) columns of the relation that it speaks of; None if it reads more.
+    columns: frozenset[str] | None = None
 
     def about(self, qualifier: str) -> Fragment:
         """The condition on the relation of that (quoted) name."""

@@ -57,7 +57,9 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
             for cte in draft.tree.find_all(exp.CTE)
         ),
         reads_columns=draft.reads_columns,
-        returns=draft.tree.args.get("returning") is not None,
+        returns=draft.returns,
+        checked=draft.checked,
+        silent=draft.checked and not draft.returns,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         counted=shape.folded and bool(program or image),
         keep=not draft.unknown,

@@ -55,7 +55,7 @@ class Resolver:
         if draft.references:
             filters(draft)
             draft.finish()
-        return Predicate(sql, self._pieces(draft, condition))
+        return Predicate(sql, self._pieces(draft, condition), columns=condition.columns)
 
     def draft(self, condition: str, table: Table, alias: str = "") -> Draft:
         """A query of the rows of a table that meet the condition."""
@@ -87,8 +87,8 @@ class Resolver:
         return tuple(p for piece in pieces for p in _marked(piece) if p != "")
 
 
-def _marked(piece: str | Bind) -> Iterator[Piece]:
-    if isinstance(piece, Bind):
+def _marked(piece: Piece) -> Iterator[Piece]:
+    if not isinstance(piece, str):
         yield piece
         return
     first, *rest = piece.split(f"{_OWN}.")
@@ -107,6 +107,8 @@ class _Condition:
         self._sql = sql
         #: The placeholders of lists, as ``:ids``.
         self.lists: frozenset[str] = frozenset()
+        #: The columns of its own table, if it reads nothing else.
+        self.columns: frozenset[str] | None = None
 
     def canonical(self) -> str:
         """The condition with its names resolved, those of its own table by ``_k0``."""
@@ -124,8 +126,13 @@ class _Condition:
         for column in draft.tree.find_all(exp.Column):
             if not any(r.node is column for r in draft.references):
                 splices += self._column(draft, column, aliases)
+        columns = list(draft.tree.find_all(exp.Column))
+        if len(list(draft.tree.find_all(exp.Select))) == 1 and not draft.references[1:]:
+            self.columns = frozenset(draft.name_of(c.this) for c in columns)
         spelled = _spliced(draft.text, splices)
-        return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[0]
+        return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[
+            0
+        ]
 
     def _parsed(self, text: str) -> Draft:
         try:
@@ -152,7 +159,11 @@ class _Condition:
         text = "".join(
             f" ({t.text})" if t.start in lists else _plain(t) for t in lexemes
         )
-        return text, frozenset(t.text for t in lexemes if t.start in lists)
+        several = {t.text for t in said if t.start in lists}
+        for lexeme in said:
+            if lexeme.text in several and lexeme.start not in lists:
+                raise _wrong(f"{lexeme.text} is a list and a single value", self._sql)
+        return text, frozenset(several)
 
     # -- names --------------------------------------------------------------------
 

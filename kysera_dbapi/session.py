@@ -22,6 +22,7 @@ from kysera_dbapi.plugin import (
 )
 from kysera_dbapi.protocols import Parameters
 from kysera_dbapi.transaction import Begin, Stack, atomic, read
+from kysera_dbapi.violation import Violations
 
 __all__ = ["Session", "check_mode", "steps"]
 
@@ -75,6 +76,9 @@ class Session:
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
+        #: What else than ``scope()`` decides how statements are planned.
+        self._flags = hooks(self.plugins, "flags")
+        self.violations = Violations()
         self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
         hooked = bool(self.before or self.after or self.failed)
         #: Whether there is more to an execution than to send the text.
@@ -100,6 +104,13 @@ class Session:
         if self._stale:
             self.refresh()
         return self._catalogue
+
+    def scope(self) -> frozenset[str]:
+        """What decides how a statement is planned now, besides its text."""
+        flags = scope()
+        if not self._flags:
+            return flags
+        return flags.union(*(hook() for hook in self._flags))
 
     def protected(self) -> frozenset[str]:
         """The tables that plugins protect, those apart that are bypassed."""
@@ -271,7 +282,7 @@ class Session:
         """
         if self._stale:
             self.refresh()
-        style, now = format_style, scope()
+        style, now = format_style, self.scope()
         known = self.pipeline.known(text, now, format_style=style)
         if known is not None:
             return known
@@ -283,6 +294,10 @@ class Session:
 
     def error(self, error: BaseException) -> BaseException:
         """The error as both our class and the driver's."""
+        violated = self.violations.error()
+        if violated is not None and isinstance(error, self.driver.Error):
+            violated.__cause__ = error
+            error = violated
         return translate(error, self.driver)
 
     def event(self, text: str, plan: Plan, parameters: Any) -> Event:

@@ -110,6 +110,56 @@ class _Scripting(Planned):
             self._raise(error, None)
         return self
 
+    def _settle(self, count: int | None = None) -> None:
+        cursor: Any = self
+        if count is None:
+            theirs, cursor.row_factory = cursor.row_factory, None
+            try:
+                RawCursor.fetchall(cursor)  # the rowcount is told by the last one
+            finally:
+                cursor.row_factory = theirs
+        cursor._count = count
+        cursor.__class__ = silent_class(cast("Any", type(cursor)))
+
+
+class _Silent:
+    """A cursor whose last statement gave rows to the shim alone."""
+
+    __slots__ = ()
+    description = None
+    #: What it was before, and is again with its next statement.
+    _loud: type[Any]
+
+    @property
+    def rowcount(self: Any) -> int:
+        """The rows that were changed, by all executions."""
+        count = self._count
+        return int(self._loud.rowcount.__get__(self) if count is None else count)
+
+    def execute(self: Any, *args: Any) -> Any:
+        """As of the class that it was before."""
+        self.__class__ = self._loud
+        return self.execute(*args)
+
+    def executemany(self: Any, *args: Any) -> Any:
+        """As of the class that it was before."""
+        self.__class__ = self._loud
+        return self.executemany(*args)
+
+    def executescript(self: Any, *args: Any) -> Any:
+        """As of the class that it was before."""
+        self.__class__ = self._loud
+        return self.executescript(*args)
+
+
+@cache
+def silent_class(loud: Any) -> type[Any]:
+    """The class of a planned class's cursors while they have rows to hide."""
+    if issubclass(loud, _Silent):
+        return cast("type[Any]", loud)
+    members = {"__slots__": (), "__module__": loud.__module__, "_loud": loud}
+    return type(loud.__name__, (_Silent, loud), members)
+
 
 class _Translating(  # pyright: ignore[reportIncompatibleVariableOverride]
     _Scripting, Translating
@@ -135,7 +185,7 @@ def cursor_class(theirs: Any) -> type[Any]:
     members["_planner"] = _Scripting
     if theirs is RawCursor or "_kysera_original" in vars(theirs):
         # as the driver's: no other attributes, and found faster
-        members["__slots__"] = ("_proxy", "_session")
+        members["__slots__"] = ("_proxy", "_session", "_count")
         members["_raw_class"] = RawCursor
         members["_raw_execute"] = RawCursor.execute
         members["_raw_executemany"] = RawCursor.executemany

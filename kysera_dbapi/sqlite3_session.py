@@ -28,6 +28,12 @@ class SQLite3Session(Session):
     #: In strict mode.
     authorizer: "Authorizer | None" = None
 
+    def start(self) -> None:
+        """Let checks fail statements, and the plugins check their configuration."""
+        if self.plugins:
+            RawConnection.create_function(self.raw, "_k_check", 2, self.violations)
+        super().start()
+
     def authorize(self) -> None:
         """Let SQLite use what the plans hold, and nothing else."""
         from kysera_dbapi.authorizer import Authorizer  # it brings the parser

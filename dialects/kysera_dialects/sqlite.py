@@ -17,6 +17,8 @@ __all__ = ["SQLiteDialect"]
 _UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 _ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
 
+#: Converters are for other types (https://docs.python.org/3/library/sqlite3.html).
+_PLAIN_TYPES = ("", "INT", "INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB")
 #: https://www.sqlite.org/lang_keywords.html
 _KEYWORDS = """
 ABORT ACTION ADD AFTER ALL ALTER ALWAYS ANALYZE AND AS ASC ATTACH AUTOINCREMENT BEFORE
@@ -79,6 +81,7 @@ class SQLiteDialect(Dialect):
     # seen in 3.40.1, mended in 3.54.1: SELECT x FROM (SELECT x FROM a WHERE g = 0
     # UNION ALL SELECT z FROM b RIGHT JOIN c) shows every row of a
     outer_join_spoils_union: ClassVar[bool] = True
+    returning_names_table: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES
@@ -102,6 +105,14 @@ class SQLiteDialect(Dialect):
             return table.primary_key
         names = sorted(self.row_identifiers, reverse=True)
         return next(((name,) for name in names if table.column(name) is None), ())
+
+    def check(self, label: str) -> tuple[str, str]:
+        """A function that the session registers; it raises."""
+        return "_k_check(", f", {self.literal(label)})"
+
+    def is_plain(self, declared: str) -> bool:
+        """The types that SQLite gives values to by itself."""
+        return declared.upper() in _PLAIN_TYPES
 
     def in_list(self) -> tuple[str, str]:
         """A text of JSON (https://www.sqlite.org/json1.html#jeach)."""

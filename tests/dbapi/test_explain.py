@@ -11,10 +11,11 @@ from rich.console import Console
 
 import kysera_dbapi
 from kysera_dbapi import Explanation, Plugin
-from kysera_dbapi.edits import Draft, Predicate, Value
+from kysera_dbapi.edits import Draft, Value
 from kysera_dbapi.errors import ContextMissing
 from kysera_dbapi.params import Bind
 from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.predicate import predicate
 from tests.dialects import shop
 
 IDS = "SELECT id FROM orders"
@@ -41,8 +42,8 @@ class Editors(Plugin):
         """Every reference; of an UPDATE the target too."""
         statement.plugin = self.name
         for reference in statement.references:
-            predicate = Predicate("total > 0", statement.dialect)
-            statement.filter(reference, predicate, reason="of some worth")
+            worthy = predicate("total > 0", statement.dialect)
+            statement.filter(reference, worthy, reason="of some worth")
         if statement.kind == "update":
             statement.assign("comment", Value(self.editor), reason="who it was")
 

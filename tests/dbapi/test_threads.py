@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi import _context
+from kysera_dbapi import _blocks
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.plugins import SoftDelete
 
@@ -37,7 +37,7 @@ class Watching(SoftDelete):
         self.failures = 0
 
     def intercept(self, statement: Draft) -> None:
-        self.planned[statement.text, _context.scope()] += 1
+        self.planned[statement.text, _blocks.scope()] += 1
         super().intercept(statement)
         if "fails_at_first" in statement.text and self.failures < THREADS:
             self.failures += 1

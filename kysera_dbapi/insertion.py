@@ -1,0 +1,158 @@
+"""Columns that every inserted row gets, however its statement is written."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.params import Bind
+from kysera_dbapi.splices import Splice, Value, unproved
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+
+__all__ = ["Insertion"]
+
+_T = _sqlglot.TokenType
+_ENDS = (_T.RETURNING, _T.SEMICOLON)
+
+
+class Insertion:
+    """The parts of an INSERT: its list of columns and where its rows come from."""
+
+    def __init__(self, draft: "Draft") -> None:
+        if draft.target is None or not isinstance(draft.tree, exp.Insert):
+            raise unproved()
+        self._draft = draft
+        self._target = draft.target
+        self._tokens = draft.layout.tokens
+        self._close = draft.layout.close
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The (folded) columns of the list; None without one: all there are."""
+        draft, tree = self._draft, self._draft.tree
+        if tree.args.get("default"):
+            return []
+        if not isinstance(tree.this, exp.Schema):
+            return None
+        return [draft.name_of(column) for column in tree.this.expressions]
+
+    def supplies(self, column: str) -> bool:
+        """Whether the statement itself has a value for a column."""
+        listed = self.columns
+        if listed is None:
+            found = self._target.table.column(column)
+            return found is None or not (found.generated or found.hidden)
+        return self._draft.dialect.fold(column, quoted=True) in listed
+
+    def append(self, assignments: Mapping[str, Value]) -> None:
+        """Give every row those values, of columns that it does not supply."""
+        if self._draft.tree.args.get("default"):
+            self._replace_default(assignments)
+            return
+        self._append_names(assignments)
+        values = [value.part for value in assignments.values()]
+        parts: tuple[str | Bind, ...] = tuple(p for v in values for p in (", ", v))
+        branches = _branches(self._draft.tree.args["expression"])
+        if len(branches) != len(self._sources):
+            raise unproved()
+        for at, branch in zip(self._sources, branches, strict=True):
+            if isinstance(branch, exp.Values):
+                self._append_values(at, branch, parts)
+            else:
+                self._append_projections(at, branch, parts)
+
+    # -- where things stand -------------------------------------------------------
+
+    @cached_property
+    def _list(self) -> tuple[int, int]:
+        """The parentheses of the list of columns."""
+        i = self._target.token + 1
+        while self._tokens[i].token_type is not _T.L_PAREN:
+            i += 1
+        return i, self._close[i]
+
+    @cached_property
+    def _sources(self) -> list[int]:
+        """The SELECT or VALUES of each branch that rows come from."""
+        found: list[int] = []
+        i = self._target.token + 1
+        while i < len(self._tokens) and self._tokens[i].token_type not in _ENDS:
+            conflict = self._tokens[i : i + 2]
+            if [t.text.upper() for t in conflict] == ["ON", "CONFLICT"]:
+                break
+            if self._tokens[i].token_type in (_T.SELECT, _T.VALUES):
+                found.append(i)
+            i = self._close.get(i, i) + 1
+        return found
+
+    # -- edits --------------------------------------------------------------------
+
+    def _append_names(self, assignments: Mapping[str, Value]) -> None:
+        draft = self._draft
+        at = draft.start_of(self._list[1])
+        names = "".join(f", {draft.quoted(column)}" for column in assignments)
+        draft.splices.append(Splice(at, at, (names,)))
+        for column in assignments:
+            draft.tree.this.append("expressions", self._identifier(column))
+
+    def _append_values(
+        self, at: int, branch: exp.Values, parts: tuple[str | Bind, ...]
+    ) -> None:
+        draft = self._draft
+        i, rows = at + 1, list(branch.expressions)
+        for row in rows:
+            if not isinstance(row, exp.Tuple) or i not in self._close:
+                raise unproved()
+            end = draft.start_of(self._close[i])
+            draft.splices.append(Splice(end, end, parts))
+            row.set("expressions", [*row.expressions, *self._trees(parts)])
+            i = self._close[i] + 2
+
+    def _append_projections(
+        self, at: int, branch: exp.Expression, parts: tuple[str | Bind, ...]
+    ) -> None:
+        draft = self._draft
+        block = draft.layout.block_of(at)
+        if block is None or block.start != at or not isinstance(branch, exp.Select):
+            raise unproved()
+        stop = min(x for x in (block.source, block.where, block.tail) if x is not None)
+        end = draft.end_of(stop - 1)
+        draft.splices.append(Splice(end, end, parts, rank=5))
+        branch.set("expressions", [*branch.expressions, *self._trees(parts)])
+
+    def _replace_default(self, assignments: Mapping[str, Value]) -> None:
+        """``DEFAULT VALUES``, written as the values of the columns that we add."""
+        draft, tree = self._draft, self._draft.tree
+        at = self._target.token + 1
+        while self._tokens[at].token_type is not _T.DEFAULT:
+            at += 1
+        values = [value.part for value in assignments.values()]
+        parts: tuple[str | Bind, ...] = tuple(p for v in values for p in (", ", v))
+        names = ", ".join(map(draft.quoted, assignments))
+        start, end = draft.start_of(at), draft.end_of(at + 1)
+        listed = (f"({names}) VALUES (", *parts[1:], ")")
+        draft.splices.append(Splice(start, end, listed))
+        columns = [self._identifier(column) for column in assignments]
+        tree.set("this", exp.Schema(this=tree.this, expressions=columns))
+        row = exp.Tuple(expressions=self._trees(parts))
+        tree.set("expression", exp.Values(expressions=[row]))
+        tree.set("default", False)
+
+    def _trees(self, parts: tuple[str | Bind, ...]) -> list[exp.Expression]:
+        return [self._draft.fragment_tree((part,)) for part in parts[1::2]]
+
+    def _identifier(self, column: str) -> exp.Expression:
+        tree = self._draft.fragment_tree((self._draft.quoted(column),))
+        found: exp.Expression = tree.this
+        return found
+
+
+def _branches(source: exp.Expression) -> list[exp.Expression]:
+    """The queries and VALUES that a source joins, in the order of the text."""
+    if isinstance(source, exp.SetOperation):
+        return [*_branches(source.this), *_branches(source.expression)]
+    return [source]

@@ -1,0 +1,204 @@
+"""The policies of one catalogue: compiled once, joined by PostgreSQL's algebra."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+
+from kysera_dbapi._blocks import outside
+from kysera_dbapi._context import several, single
+from kysera_dbapi.params import Bind
+from kysera_dbapi.plugin import Plugin, intercept
+from kysera_dbapi.plugins.rls.function import by_function
+from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
+from kysera_dbapi.predicate import Piece, Predicate
+from kysera_dbapi.resolution import Resolver
+
+if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Catalogue, Table
+    from kysera_dbapi.dialect import Dialect
+    from kysera_dbapi.edits import Draft
+
+__all__ = ["Rule", "Secured"]
+
+_NOTHING = Predicate("no policy", ("1 = 0",), tight=True, columns=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition on rows, with the table and policy that it is named by in errors."""
+
+    predicate: Predicate
+    label: str = field(compare=False)
+    #: The column that ``tenant_isolation`` forces.
+    forced: str = field(default="", compare=False)
+
+
+class Secured:
+    """What the policies mean for the tables of a catalogue."""
+
+    def __init__(
+        self,
+        catalogue: "Catalogue",
+        dialect: "Dialect",
+        policies: Sequence[Policy],
+        plugins: tuple[Plugin, ...],
+    ) -> None:
+        self.catalogue = catalogue
+        self.plugins = plugins
+        self._dialect = dialect
+        self._binds: dict[tuple[str, bool], Bind] = {}
+        self._resolver = Resolver(dialect, catalogue, self._bind, count(1))
+        self._compiled: dict[tuple[str, str, frozenset[str]], Predicate] = {}
+        self._policies: dict[str, list[Policy]] = {}
+        #: The tables whose policies are being compiled, to find circles.
+        self._open: list[str] = []
+        for policy in policies:
+            self._policies.setdefault(self._table(policy).key, []).append(policy)
+
+    def has(self, table: "Table") -> bool:
+        """Whether a table has policies."""
+        return table.key in self._policies
+
+    def check(self) -> None:
+        """Compile every policy; raises ``ConfigurationError`` (policy)."""
+        for key, policies in self._policies.items():
+            table = self.catalogue.tables.get(key)
+            if table is None:
+                continue
+            if table.kind != "table":
+                raise wrong(f"{table.name!r} is no plain table but a {table.kind}")
+            for policy in policies:
+                self._check(policy, table)
+
+    def _check(self, policy: Policy, table: "Table") -> None:
+        if policy.forced is not None and table.column(policy.forced[0]) is None:
+            raise wrong(f"table {table.name!r} has no column {policy.forced[0]!r}")
+        for text in (policy.using, policy.check):
+            if text is not None:
+                self._compile(table, text, frozenset())
+
+    def _table(self, policy: Policy) -> "Table":
+        parts = [self._dialect.fold(p, quoted=False) for p in policy.table.split(".")]
+        if len(parts) == 1 and self.catalogue.known:
+            parts = [self.catalogue.home, *parts]
+        table = self.catalogue.resolve(parts)
+        if table is None:
+            raise wrong(
+                f"there is no table {policy.table!r}; create it or take the policy out"
+            )
+        return table
+
+    # -- what applies -------------------------------------------------------------
+
+    def using(
+        self, table: "Table", command: Command, roles: frozenset[str]
+    ) -> list[Rule]:
+        """The conditions on the rows of a table that a command may find."""
+        return list(self._rules(table, command, roles, written=False))
+
+    def written(
+        self, table: "Table", command: Command, roles: frozenset[str]
+    ) -> list[Rule]:
+        """The conditions on rows as a command writes them."""
+        return list(self._rules(table, command, roles, written=True))
+
+    def forced(self, table: "Table") -> Mapping[str, Bind]:
+        """The columns that every new row gets, and the values."""
+        forced = (p.forced for p in self._policies[table.key] if p.forced)
+        return {column: self._bind(key, False) for column, key in forced}
+
+    def _rules(
+        self,
+        table: "Table",
+        command: Command,
+        roles: frozenset[str],
+        *,
+        written: bool,
+    ) -> Iterator[Rule]:
+        policies = self._policies[table.key]
+        mine = [p for p in policies if p.is_for(command) and p.applies(roles)]
+        permissive = [p for p in mine if not p.restrictive]
+        isolated = all(p.forced for p in policies)
+        if permissive:
+            yield self._any(table, permissive, roles, written=written)
+        elif not isolated:
+            yield Rule(_NOTHING, f"{table.name}: no policy lets anybody {command}")
+        for policy in mine:
+            if policy.restrictive:
+                yield self._rule(table, policy, roles, written=written)
+
+    def _any(
+        self,
+        table: "Table",
+        policies: list[Policy],
+        roles: frozenset[str],
+        *,
+        written: bool,
+    ) -> Rule:
+        rules = [self._rule(table, p, roles, written=written) for p in policies]
+        if len(rules) == 1:
+            return rules[0]
+        pieces: list[Piece] = []
+        columns: frozenset[str] | None = frozenset()
+        for rule in rules:
+            one = rule.predicate
+            pieces += [" OR (" if pieces else "(", *one.pieces, ")"]
+            both = columns is not None and one.columns is not None
+            columns = columns | one.columns if both else None  # type: ignore[operator]
+        shown = " or ".join(rule.predicate.sql for rule in rules)
+        names = " or ".join(repr(policy.name) for policy in policies)
+        predicate = Predicate(shown, tuple(pieces), columns=columns)
+        return Rule(predicate, f"{table.name}: policy {names}")
+
+    def _rule(
+        self, table: "Table", policy: Policy, roles: frozenset[str], *, written: bool
+    ) -> Rule:
+        label = f"{table.name}: policy {policy.name!r}"
+        if policy.values is not None:
+            return Rule(by_function(policy, table, self._dialect), label)
+        text = policy.using
+        if written and policy.check is not None:
+            text = policy.check
+        if text is None:  # a check alone lets all rows be found
+            return Rule(Predicate("1 = 1", ("1 = 1",), True, frozenset()), label)
+        forced = policy.forced[0] if policy.forced else ""
+        return Rule(self._compile(table, text, roles), label, forced)
+
+    # -- compiling ----------------------------------------------------------------
+
+    def _compile(self, table: "Table", text: str, roles: frozenset[str]) -> Predicate:
+        key = (table.key, text, roles)
+        if key not in self._compiled:
+            if table.key in self._open:
+                way = " -> ".join([*self._open, table.key])
+                raise wrong(f"policies read each other's tables in a circle: {way}")
+            self._open.append(table.key)
+            try:
+                self._compiled[key] = self._resolver.resolved(
+                    text, table, lambda draft: self._filter(roles, draft)
+                )
+            finally:
+                self._open.pop()
+        return self._compiled[key]
+
+    def _filter(self, roles: frozenset[str], draft: "Draft") -> None:
+        """What a policy reads is filtered itself, whatever the caller has set."""
+        for reference in draft.references:
+            if self.has(reference.table):
+                draft.plugin = "rls"
+                for rule in self.using(reference.table, "select", roles):
+                    draft.filter(reference, rule.predicate, reason="within a policy")
+        with outside():
+            intercept([p for p in self.plugins if p.name != "rls"], draft)
+
+    def _bind(self, name: str, listed: bool) -> Bind:
+        key = (name, listed)
+        if key not in self._binds:
+            source = partial(self._listed, name) if listed else partial(single, name)
+            self._binds[key] = Bind(name, source)
+        return self._binds[key]
+
+    def _listed(self, name: str) -> object:
+        return self._dialect.listed([(value,) for value in several(name)])

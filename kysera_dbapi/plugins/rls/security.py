@@ -1,0 +1,192 @@
+"""The plugin: policies on every reference, and on every row that is written."""
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, cast
+
+from kysera_dbapi._blocks import scope, values
+from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.plugins.rls.function import shape_of
+from kysera_dbapi.plugins.rls.policy import Policy, wrong
+from kysera_dbapi.plugins.rls.secured import Rule, Secured
+from kysera_dbapi.predicate import Predicate
+from kysera_dbapi.splices import Value
+
+if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Catalogue, Table
+    from kysera_dbapi.dialect import Dialect
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.statement import Reference
+
+__all__ = ["RowLevelSecurity"]
+
+
+class RowLevelSecurity(Plugin):
+    """Lets each caller see, change and write the rows that policies allow, no others.
+
+    ``policies`` are ``Policy`` objects or lists of them, as ``tenant_isolation`` makes
+    them. A table that has some is denied to commands for which none is permissive.
+    ``unlisted`` says what becomes of statements on other tables. Who has one of
+    ``bypass_roles`` in the context's ``roles`` is not restricted.
+
+    Raises ``ConfigurationError`` (policy), at once or when a connection is made.
+    """
+
+    name = "rls"
+    version = "0.1"
+    priority = 1000
+
+    def __init__(
+        self,
+        *policies: Policy | Iterable[Policy],
+        unlisted: str = "allow",
+        bypass_roles: Collection[str] = (),
+    ) -> None:
+        self._policies = _flat(policies)
+        if unlisted not in ("allow", "refuse"):
+            raise wrong(f"unlisted must be 'allow' or 'refuse', got {unlisted!r}")
+        if isinstance(bypass_roles, str):
+            raise wrong(f"bypass_roles must be a list of names, got {bypass_roles!r}")
+        self._refuses_unlisted = unlisted == "refuse"
+        self._bypass_roles = frozenset(bypass_roles)
+        #: The roles on which plans depend.
+        self._roles = self._bypass_roles.union(*(p.roles for p in self._policies))
+        self._functions = [p for p in self._policies if p.values is not None]
+        self._secured: Secured | None = None
+
+    # -- at connect ---------------------------------------------------------------
+
+    def on_init(self, host: Host) -> None:
+        """Check tables, columns and names of every policy against the catalogue."""
+        if f"bypass:{self.name}" not in scope():
+            self._of(host.catalogue, host.dialect, host.plugins).check()
+
+    def on_catalogue(self, host: Host) -> None:
+        """The same: a statement may not make what a connection would refuse."""
+        self._of(host.catalogue, host.dialect, host.plugins).check()
+
+    def _of(
+        self, catalogue: "Catalogue", dialect: "Dialect", plugins: Iterable[Plugin]
+    ) -> Secured:
+        """The policies for a catalogue, compiled once for each."""
+        made, beside = self._secured, tuple(plugins)
+        if made is None or (made.catalogue, made.plugins) != (catalogue, beside):
+            made = self._secured = Secured(catalogue, dialect, self._policies, beside)
+        return made
+
+    def protected(self, catalogue: "Catalogue") -> Collection[str]:
+        """The tables that have policies; all if others are refused."""
+        if self._refuses_unlisted:
+            return list(catalogue.tables)
+        named = {policy.table for policy in self._policies}
+        tables = (catalogue.resolve(table.split(".")) for table in named)
+        return [table.key for table in tables if table is not None]
+
+    # -- at plan time -------------------------------------------------------------
+
+    def flags(self) -> frozenset[str]:
+        """The roles that decide how statements are planned, and what functions say."""
+        roles = self._roles.intersection(_roles())
+        shapes = {f"{p.table} {p.name}: {shape_of(p)}" for p in self._functions}
+        return frozenset((*(f"role:{role}" for role in roles), *shapes))
+
+    def intercept(self, statement: "Draft") -> None:
+        """Filter every reference; check and complete what is written."""
+        statement.plugin = self.name
+        roles = _roles()
+        if not self._bypass_roles.isdisjoint(roles):
+            return
+        secured = self._of(statement.catalogue, statement.dialect, statement.plugins)
+        for reference in statement.references:
+            if not secured.has(reference.table):
+                if self._refuses_unlisted and reference.table.kind != "system":
+                    statement.refuse(
+                        f"no policy is for {reference.table.name}; write one",
+                        code="unlisted-table",
+                    )
+                continue
+            self._secure(statement, reference, secured, roles)
+
+    def _secure(
+        self,
+        statement: "Draft",
+        reference: "Reference",
+        secured: Secured,
+        roles: frozenset[str],
+    ) -> None:
+        table = reference.table
+        seen = secured.using(table, "select", roles)
+        if reference.role == "source":
+            self._filter(statement, reference, seen, "seen")
+        elif statement.kind == "insert":
+            self._insert(statement, table, secured, roles)
+        elif statement.kind == "delete":
+            found = [*seen, *secured.using(table, "delete", roles)]
+            self._filter(statement, reference, found, "deleted")
+        else:
+            found = [*seen, *secured.using(table, "update", roles)]
+            self._filter(statement, reference, found, "updated")
+            written = [*secured.written(table, "update", roles), *seen]
+            for rule in dict.fromkeys(written):
+                if rule not in found or not _keeps(statement, table, rule.predicate):
+                    self._check(statement, rule)
+
+    def _filter(
+        self, statement: "Draft", reference: "Reference", rules: list[Rule], what: str
+    ) -> None:
+        for rule in dict.fromkeys(rules):
+            reason = f"what its policies let be {what}"
+            statement.filter(reference, rule.predicate, reason=reason)
+
+    def _insert(
+        self,
+        statement: "Draft",
+        table: "Table",
+        secured: Secured,
+        roles: frozenset[str],
+    ) -> None:
+        given: set[str] = set()
+        for column, bind in secured.forced(table).items():
+            if not statement.supplies(column):
+                statement.assign(column, Value(bind), reason="the caller's tenant")
+                given.add(column)
+        written = secured.written(table, "insert", roles)
+        if statement.tree.args.get("returning") is not None:
+            written += secured.using(table, "select", roles)
+        for rule in dict.fromkeys(written):
+            if rule.forced not in given:
+                self._check(statement, rule)
+
+    def _check(self, statement: "Draft", rule: Rule) -> None:
+        reason = "rows stay within their policies"
+        statement.check(rule.predicate, rule.label, reason=reason)
+
+
+def _keeps(statement: "Draft", table: "Table", predicate: Predicate) -> bool:
+    """Whether an UPDATE cannot change what a predicate says of a row."""
+    computed = any(column.generated for column in table.columns)
+    said = predicate.columns
+    return said is not None and not computed and said.isdisjoint(statement.assigned)
+
+
+def _roles() -> frozenset[str]:
+    return frozenset(map(str, values().lists.get("roles", ())))
+
+
+def _flat(policies: Iterable[object]) -> tuple[Policy, ...]:
+    found: list[Policy] = []
+    for one in policies:
+        if isinstance(one, Policy):
+            found.append(one)
+        elif isinstance(one, Iterable) and not isinstance(one, str):
+            found += _flat(cast("Iterable[object]", one))
+        else:
+            raise wrong(f"expected a Policy or a list of them, got {one!r}")
+    names: set[tuple[str, object]] = set()
+    for policy in found:
+        key = (policy.table, policy.name)
+        if key in names:
+            raise wrong(
+                f"two policies on {policy.table!r} have the name {policy.name!r}"
+            )
+        names.add(key)
+    return tuple(found)

@@ -1,0 +1,46 @@
+"""Rows that violate a policy: what fails their statement, and the error made of it."""
+
+from collections import Counter
+
+from kysera_dbapi.errors import PolicyViolation
+
+__all__ = ["Violations"]
+
+
+class _Violated(Exception):
+    """Ends a statement from within; the database makes an error of its own of it."""
+
+
+class Violations:
+    """What a check calls for each row; drivers do not tell why a function failed."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+        self._failed: tuple[str, int] | None = None
+
+    def begin(self) -> None:
+        """A statement begins: its first row is row 0."""
+        self._rows.clear()
+        self._failed = None
+
+    def __call__(self, satisfied: object, label: str) -> int:
+        """Tell of the next row; raises if it does not satisfy what the label says."""
+        if not satisfied:
+            self._failed = label, self._rows[label]
+            raise _Violated
+        self._rows[label] += 1
+        return 1
+
+    def error(self, row: int | None = None) -> PolicyViolation | None:
+        """The violation that made a statement fail; ``row`` if each row has its own."""
+        if self._failed is None:
+            return None
+        (label, at), self._failed = self._failed, None
+        table, _, policy = label.partition(": ")
+        index = at if row is None else row
+        made = PolicyViolation(
+            f"row {index} of the statement violates {policy} on {table}",
+            code="policy-violation",
+        )
+        made.table, made.policy, made.row = table, policy, index
+        return made
