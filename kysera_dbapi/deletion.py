@@ -83,7 +83,7 @@ class Deletion:
         blank = " " if before.isalnum() or before == "_" else ""
         draft.splices.append(Splice(start, start, (blank + opening,), rank=-2))
         draft.splices.append(Splice(end, end, spaced(draft, end, (")",)), rank=2))
-        pinned = _sqlglot.expression(f"{opening}1)", draft.dialect.grammar)
+        pinned = _sqlglot.expression(f"{opening}1)", draft.dialect)
         inner = pinned.args["query"].this
         inner.args["where"].set("this", where.this)
         where.set("this", pinned)
@@ -124,8 +124,8 @@ class _Returning:
                 for s in splices
             ]
             text = "SELECT " + splice(self._draft.stand_in[start:end], moved)
-            grammar = self._draft.dialect.grammar
-            tree = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
+            dialect = self._draft.dialect
+            tree = _sqlglot.parse(text, _sqlglot.tokenize(text, dialect), dialect)
             mended += tree.expressions
         returning.set("expressions", mended)
 

@@ -54,7 +54,7 @@ class Predicate:
     def __init__(self, sql: str, dialect: Dialect) -> None:
         self.sql = sql
         try:
-            tree = _sqlglot.expression(sql, dialect.grammar)
+            tree = _sqlglot.expression(sql, dialect)
         except _sqlglot.ParseError as error:
             raise UnsupportedStatement(
                 f"not a condition: {sql}", code="unparsed-statement"
@@ -203,12 +203,16 @@ class Draft(Statement):
 
     def fragment_tree(self, parts: Fragment) -> exp.Expression:
         """The tree of a condition or value of ours."""
-        return _sqlglot.expression(spell(parts), self.dialect.grammar)
+        try:
+            return _sqlglot.expression(spell(parts), self.dialect)
+        except _sqlglot.ParseError as error:
+            raise unproved() from error
 
     def quoted(self, name: str) -> str:
         """A name as it can stand in the text: bare if it may, else quoted."""
         bare = name.isascii() and name.isidentifier() and name == name.lower()
-        if bare and name.upper() not in self.dialect.keywords:
+        reserved = name.upper() in self.dialect.keywords
+        if bare and not reserved and _sqlglot.is_plain(name, self.dialect):
             return name
         return self.dialect.quote(name)
 
@@ -246,7 +250,7 @@ class Draft(Statement):
     def _prove(self, splices: Sequence[Splice], expected: exp.Expression) -> None:
         text = splice(self.stand_in, splices)
         try:
-            layout = Layout(_sqlglot.tokenize(text, self.dialect.grammar))
+            layout = Layout(_sqlglot.tokenize(text, self.dialect))
             tree = tree_of(text, layout, self.dialect)
         except _sqlglot.ParseError as error:
             raise unproved() from error

@@ -88,7 +88,7 @@ class Reach:
     def query(self, table: Table) -> Source:
         """The text of a view's query."""
         words = list(self._lexer.lex(table.text))
-        at = next((t.end for t in words if t.text.upper() == "AS"), 0)
+        at = next((t.end for t in words if t.word == "AS"), 0)
         return read(table.text[at:], self._dialect, self._lexer)
 
     def _owners(self, shadow: Table) -> list[Table]:
@@ -186,14 +186,12 @@ class Reach:
     def _body(self, trigger: Trigger) -> list[Lexeme]:
         """A trigger's condition and statements, without its head."""
         lexemes = _significant(self._lexer, trigger.text)
-        starts = (
-            i for i, t in enumerate(lexemes) if t.text.upper() in ("WHEN", "BEGIN")
-        )
+        starts = (i for i, t in enumerate(lexemes) if t.word in ("WHEN", "BEGIN"))
         return lexemes[next(starts, 0) :]
 
     def _writes(self, trigger: Trigger) -> Iterator[Event]:
         lexemes = self._body(trigger)
-        words = [t.text.upper() for t in lexemes]
+        words = [t.word for t in lexemes]
         updates = _follow(words, ("DO", "UPDATE"))
         for i, word in enumerate(words):
             events: list[str] = []
@@ -219,7 +217,7 @@ def _significant(lexer: Lexer, text: str) -> list[Lexeme]:
 
 def _is_of_row(lexemes: Sequence[Lexeme], at: int) -> bool:
     """Whether a name is a column of NEW or OLD."""
-    before = [t.text.upper() for t in lexemes[max(at - 2, 0) : at]]
+    before = [t.word for t in lexemes[max(at - 2, 0) : at]]
     return before in (["NEW", "."], ["OLD", "."])
 
 

@@ -41,7 +41,8 @@ class SQLiteDialect(Dialect):
     grammar: ClassVar[str] = "sqlite"
     driver: ClassVar[str] = "sqlite3"
     lexical: ClassVar[Lexical] = Lexical(
-        blank=r"[ \t\n\f\r]++",
+        # a byte order mark is blank, but within a word
+        blank=r"[ \t\n\f\r\ufeff]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",
         string=r"(?:'[^']*+')++(?!')",
         # sqlglot reads a hexadecimal number as a string of bits: neither folds
@@ -49,7 +50,7 @@ class SQLiteDialect(Dialect):
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
         number=r"(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
         placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*\))?",
-        word=r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
+        word=r"(?!\ufeff)[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
     )
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
     # https://www.sqlite.org/src/dir/ext/misc, and the shell's
@@ -174,7 +175,7 @@ class SQLiteDialect(Dialect):
     def module(self, definition: str) -> str:
         """What follows USING."""
         lexemes = [t for t in _LEXER.lex(definition) if t.kind in ("word", "quoted")]
-        words = [t.text.upper() for t in lexemes]
+        words = [t.word for t in lexemes]
         if "USING" not in words[:-1]:
             return ""
         return self.unquote(lexemes[words.index("USING") + 1].text).lower()
