@@ -97,6 +97,17 @@ class SQLiteDialect(Dialect):
             return token[1:-1].replace(first * 2, first)
         return token
 
+    def typed(self, constant: str, type_: str) -> str:
+        """A number, with the column's affinity: by it ``0 = '0'`` or not.
+
+        https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+        """
+        upper = type_.upper()
+        if "INT" not in upper and (not upper or "BLOB" in upper):
+            return constant
+        real = "INT" not in upper and any(t in upper for t in ("REAL", "FLOA", "DOUB"))
+        return f"CAST({constant} AS {'REAL' if real else 'INTEGER'})"
+
     def row_key(self, table: Table) -> Sequence[str]:
         """The rowid, if a name of it is free; a primary key may hold NULLs."""
         if table.without_rowid:
