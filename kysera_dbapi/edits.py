@@ -188,6 +188,13 @@ class Draft(Statement):
         """Compute the splices and prove them; raises ``UnsupportedStatement``."""
         if not self.changed:
             return
+        try:
+            self._finish()
+        except _sqlglot.ParseError as error:
+            # a name that sqlglot reads in its own way where an edit repeats it
+            raise unproved() from error
+
+    def _finish(self) -> None:
         aliases = alias_positions(self.tree)
         Placement(self, self._filters).place()
         if not self._deletes:
@@ -203,10 +210,7 @@ class Draft(Statement):
 
     def fragment_tree(self, parts: Fragment) -> exp.Expression:
         """The tree of a condition or value of ours."""
-        try:
-            return _sqlglot.expression(spell(parts), self.dialect)
-        except _sqlglot.ParseError as error:
-            raise unproved() from error
+        return _sqlglot.expression(spell(parts), self.dialect)
 
     def quoted(self, name: str) -> str:
         """A name as it can stand in the text: bare if it may, else quoted."""
@@ -249,11 +253,8 @@ class Draft(Statement):
 
     def _prove(self, splices: Sequence[Splice], expected: exp.Expression) -> None:
         text = splice(self.stand_in, splices)
-        try:
-            layout = Layout(_sqlglot.tokenize(text, self.dialect))
-            tree = tree_of(text, layout, self.dialect)
-        except _sqlglot.ParseError as error:
-            raise unproved() from error
+        layout = Layout(_sqlglot.tokenize(text, self.dialect))
+        tree = tree_of(text, layout, self.dialect)
         for alias in list(tree.find_all(exp.Alias)):
             if alias.alias == KEPT:
                 alias.replace(alias.this)

@@ -252,6 +252,14 @@ REFUSED = [
         },
     ),
     *refused(
+        "sqlglot takes the name for an operator of its own",
+        "name",
+        {
+            "alias": "SELECT * FROM orders connect_by_root",
+            "full-join": "SELECT count(*) FROM log FULL JOIN orders connect_by_root USING (id)",
+        },
+    ),
+    *refused(
         "a string after IN is the name of a table, not a value",
         "in-string",
         {
