@@ -256,6 +256,8 @@ class _Walker:
             self._visit_list(node.args.get("field"), visible)
         elif isinstance(node, exp.Command):
             raise _unsupported("a statement of this form")
+        elif isinstance(node, exp.Delete) and not node.args.get("this"):
+            raise _unsupported("DELETE without FROM")
         elif isinstance(node, (exp.Pivot, exp.Lateral)):
             raise _unsupported(type(node).__name__.upper())
 

@@ -256,7 +256,14 @@ REFUSED = [
         "name",
         {
             "alias": "SELECT * FROM orders connect_by_root",
-            "full-join": "SELECT count(*) FROM log FULL JOIN orders connect_by_root USING (id)",
+        },
+    ),
+    *refused(
+        "it is no SQL of the database",
+        "syntax",
+        {
+            "delete-without-from": "DELETE orders",
+            "delete-without-from-where": "DELETE [orders] WHERE id = 101",
         },
     ),
     *refused(
