@@ -33,6 +33,11 @@ class Lexeme(NamedTuple):
     end: int
     text: str
 
+    @property
+    def word(self) -> str:
+        """The text in upper case; keywords are ASCII: no I without a dot."""
+        return self.text.upper() if self.text.isascii() else self.text
+
 
 #: What stands in for the elements of a folded list in the text that is planned.
 FOLDED = "'_k'"

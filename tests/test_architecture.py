@@ -43,7 +43,7 @@ DIRECTIONS = {
     "plan": "params source",
     "program": "plan edits",
     "functions": "statement catalogue dialect",
-    "reach": "statement catalogue dialect",
+    "reach": "functions statement catalogue dialect",
     "closed_world": "functions reach plugin edits statement catalogue",
     "limits": "statement",
     "planner": "limits program closed_world plan plugin",
