@@ -109,12 +109,18 @@ class Session:
         active = [p for p in self.plugins if f"bypass:{p.name}" not in flags]
         return frozenset(name for p in active for name in p.protected(catalogue))
 
-    def close(self) -> None:
-        """Let the plugins go."""
-        self.closed = True
-        self.transaction.ended(undone=False)
-        started, self._started, self.plugins = self._started, (), ()
-        destroy(started, self)
+    def close(self, close_raw: Callable[[], None]) -> None:
+        """Let the plugins go, and close the raw connection by ``close_raw``.
+
+        If that fails, as it does in a wrong thread, the connection stays protected.
+        """
+        started, self._started = self._started, ()
+        try:
+            destroy(started, self)
+        finally:
+            close_raw()
+            self.transaction.ended(undone=False)
+            self.closed, self.plugins = True, ()
 
     def execute(
         self, sql: str, parameters: Parameters = (), /

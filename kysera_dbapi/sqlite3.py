@@ -8,7 +8,7 @@ import os
 import sqlite3 as _driver
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from typing import Any, cast
@@ -350,9 +350,9 @@ class Connection(Physical, _Connection):
         """Let the plugins go and close the raw connection."""
         session = self._self_session
         try:
-            session.close()
-        finally:
-            RawConnection.close(session.raw)
+            session.close(partial(RawConnection.close, session.raw))
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def iterdump(self, **options: Any) -> Iterator[str]:
         """The SQL of what the caller may see: it runs on the proxy."""

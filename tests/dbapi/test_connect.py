@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import kysera_dbapi
 import kysera_dbapi.sqlite3 as shim
 from kysera_dbapi import errors
-from tests.dbapi.letters import HIDDEN, IDS, LIVE, SCHEMA, letters, plugin
+from tests.dbapi.letters import HIDDEN, IDS, LIVE, SCHEMA, letters, plugin, stored
 
 
 @pytest.fixture
@@ -459,10 +460,22 @@ def test_the_raw_connection_is_closed_even_if_a_plugin_is_not() -> None:
             raise ZeroDivisionError
 
     connection = kysera_dbapi.connect("sqlite://", plugins=[Stubborn()])
-    with pytest.raises(errors.PluginError):
+    with pytest.raises(errors.PluginError) as caught:
         connection.close()
+    assert isinstance(caught.value, sqlite3.ProgrammingError)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.unwrap().execute("SELECT 1")
+
+
+def test_what_could_not_be_closed_stays_protected() -> None:
+    with closing(letters()) as connection, ThreadPoolExecutor(1) as other:
+        error = other.submit(connection.close).exception()
+        assert isinstance(error, errors.ProgrammingError)
+        assert isinstance(error, sqlite3.ProgrammingError)
+        connection.executescript("DELETE FROM letters")
+        with pytest.raises(errors.UnsupportedStatement):
+            connection.serialize()
+        assert stored(connection) == [(1, False), (HIDDEN, False), (3, False)]
 
 
 def test_a_connection_is_a_wrapped_one_in_every_way() -> None:
