@@ -443,7 +443,10 @@ def connect(
     checked = ordered(plugins)
     check_mode(mode)
     open_ = opener(_connect, database, *args, **kwargs)
-    made: Connection = opened(open_, plugins=checked, mode=mode)
+    try:
+        made: Connection = opened(open_, plugins=checked, mode=mode)
+    except _driver.Error as error:
+        reraise(error, _driver)
     return made
 
 

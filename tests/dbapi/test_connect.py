@@ -317,6 +317,19 @@ def noted() -> Iterator[list[Noted]]:
             raw.execute("SELECT 1")
 
 
+@pytest.mark.parametrize("database", ["no/such/folder/letters.db", "."])
+def test_what_cannot_be_opened_is_an_error_of_both(database: str, folder: Path) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: kysera_dbapi.connect(f"sqlite:///{database}"),
+        lambda: kysera_dbapi.connect(sqlite3, database),
+        lambda: shim.connect(database),
+    ]
+    for call in calls:
+        with pytest.raises(errors.OperationalError, match="unable to open") as caught:
+            call()
+        assert isinstance(caught.value, sqlite3.OperationalError)
+
+
 def test_a_file_that_is_no_database_is_an_error(
     noted: list[Noted], folder: Path
 ) -> None:
