@@ -170,6 +170,8 @@ class Planned:
             return session.atomic(returns=plan.returns and not many)
         if plan.undoable and session.rechecks:
             return session.undoable()
+        if plan.effect == "transaction":
+            return session.turn.control()
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:

@@ -7,7 +7,7 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 import os
 import sqlite3 as _driver
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
@@ -101,8 +101,9 @@ class _Scripting(Planned):
                 return self._raw_class.executescript(self, script)
             _check_size(script, session.raw)
             theirs: Any = RawCursor
-            theirs.executescript(self, "")  # the driver's checks and its commit
-            session.ended(undone=False)
+            with session.turn.control():
+                theirs.executescript(self, "")  # the driver's checks and its commit
+                session.ended(undone=False)
             session.run_script(script, self._proxy.cursor)
         except Exception as error:
             self._raise(error, None)
@@ -166,9 +167,12 @@ class Connection(Physical, _Connection):
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in ("autocommit", "isolation_level"):
-            session = self._self_session
+        if name not in ("autocommit", "isolation_level"):
+            super().__setattr__(name, value)
+            return
+        session = self._self_session
+        with _control(session):
+            super().__setattr__(name, value)
             # they may have committed
             if not session.closed and not session.raw.in_transaction:
                 session.ended(undone=False)
@@ -188,32 +192,27 @@ class Connection(Physical, _Connection):
         """As the driver: commit, or roll back after an error or a failed commit."""
         session = self._self_session
         undone = True
-        try:
-            answer = RawConnection.__exit__(session.raw, *exception)
-            undone = exception[:1] != (None,)
-            return answer
-        except _driver.Error as error:
-            reraise(error, _driver)
-        finally:
-            session.ended(undone=undone)
+        with _control(session):
+            try:
+                answer = RawConnection.__exit__(session.raw, *exception)
+                undone = exception[:1] != (None,)
+                return answer
+            finally:
+                session.ended(undone=undone)
 
     def commit(self) -> None:
         """Commit the open transaction."""
         session = self._self_session
-        try:
+        with _control(session):
             RawConnection.commit(session.raw)
-        except _driver.Error as error:
-            reraise(error, _driver)
-        session.ended(undone=False)
+            session.ended(undone=False)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
         session = self._self_session
-        try:
+        with _control(session):
             RawConnection.rollback(session.raw)
-        except _driver.Error as error:
-            reraise(error, _driver)
-        session.ended(undone=True)
+            session.ended(undone=True)
 
     def cursor(self, factory: Any = ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
@@ -374,6 +373,16 @@ for _name, _what in CONNECTION_MEMBERS.items():
     _theirs = getattr(RawConnection, _name, None)
     if _what == "passed" and callable(_theirs) and _name not in vars(Connection):
         setattr(Connection, _name, passed(_theirs))
+
+
+@contextmanager
+def _control(session: SQLite3Session) -> Iterator[None]:
+    """A block in which the caller ends the transaction; errors in it are ours, too."""
+    try:
+        with session.turn.control():
+            yield
+    except (_driver.Error, errors.Error) as error:
+        reraise(error, _driver)
 
 
 def _reads(values: tuple[Any, ...], session: SQLite3Session) -> bool:
