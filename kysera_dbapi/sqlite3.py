@@ -29,6 +29,7 @@ from kysera_dbapi.session import check_mode
 from kysera_dbapi.sqlite3_session import SQLite3Session, is_opened
 from kysera_dbapi.subclasses import (
     AboveCursor,
+    BeneathConnection,
     BeneathCursor,
     classes_of,
     opening,
@@ -179,6 +180,13 @@ class Connection(Physical, _Connection):
 
     def _is_raw(self, found: Any) -> bool:
         return _is_raw_cursor(found)
+
+    def unwrap(self) -> Any:
+        """The raw connection, past every plugin."""
+        raw = super().unwrap()
+        if isinstance(raw, BeneathConnection):
+            raw._kysera_proxy = None
+        return raw
 
     def __enter__(self) -> Any:
         session = self._self_session
