@@ -12,6 +12,7 @@ from functools import cache, partial, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from typing import Any, cast
+from weakref import ref
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
@@ -289,12 +290,13 @@ class Connection(Physical, _Connection):
         that would show deleted rows as live ones.
         """
         session = self._self_session
+        there = ref(session)  # the raw connection holds the callback: no cycle
 
         def strict(callback: Any) -> Any:
             @wraps(callback)
             def called(*values: Any) -> Any:
-                answer = callback(*values)
-                if answer == _driver.SQLITE_IGNORE and _reads(values, session):
+                answer, own = callback(*values), there()
+                if own and answer == _driver.SQLITE_IGNORE and _reads(values, own):
                     return _driver.SQLITE_DENY
                 return answer
 
@@ -320,11 +322,13 @@ class Connection(Physical, _Connection):
     ) -> Any:
         """Set a callback that is not called for what we read; returns that."""
         session = self._self_session
+        there = ref(session)
 
         def quiet(callback: Any) -> Any:
             @wraps(callback)
             def called(*values: Any) -> Any:
-                return meanwhile if session.reading else callback(*values)
+                own = there()
+                return meanwhile if own and own.reading else callback(*values)
 
             return called if callable(callback) else callback
 

@@ -33,9 +33,12 @@ def atomically(recovery: "Recovery", verb: str) -> Iterator["Recovery"]:
             yield recovery
     except Exception as error:
         raised = host.error(error)
-        if raised is error:
-            raise
-        raise raised from raised.__cause__
+        try:
+            if raised is error:
+                raise
+            raise raised from raised.__cause__
+        finally:
+            del raised  # the traceback holds this frame: no cycle
 
 
 @dataclass(frozen=True, slots=True)
