@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from kysera_dbapi.dialect import Lexical
 
-__all__ = ["FOLDED", "Kind", "Lexeme", "Lexer", "Shape"]
+__all__ = ["FOLDED", "Kind", "Lexeme", "Lexer", "Shape", "check_text"]
 
 Kind = Literal[
     "blank",
@@ -23,6 +23,13 @@ Kind = Literal[
 ]
 #: ``%s``, ``%(name)s`` and ``%%``, for cursors that translate them below the proxy.
 _FORMAT = r"%[s%]|%\([^)]*\)s"
+
+
+def check_text(text: object) -> str:
+    """The text of a statement; raises ``TypeError`` for what is none."""
+    if not isinstance(text, str):
+        raise TypeError(f"a statement must be str, not {type(text).__name__}")
+    return text
 
 
 class Lexeme(NamedTuple):

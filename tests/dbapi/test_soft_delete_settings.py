@@ -70,6 +70,7 @@ def raw() -> Iterator[sqlite3.Connection]:
         ({"foreign_keys": ["log.order_id"]}, "foreign_keys must be a map"),
         ({"foreign_keys": {"log.order_id": "delete"}}, "unknown action 'delete'"),
         ({"foreign_keys": {"log.order_id": None}}, "unknown action None"),
+        ({"foreign_keys": {"log.order_id": ["ignore"]}}, "unknown action ..ignore"),
         ({"foreign_keys": {1: "cascade"}}, "a name in foreign_keys"),
         ({"clock": "server"}, "clock must be"),
         ({"clock": None}, "clock must be"),
