@@ -58,6 +58,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The database could not do its work; the program need not be at fault.",
             "Check the connection, locks, disk space and the names in the statement.",
         ),
+        "shared-connection": (
+            "Another thread is amid a transaction of the same connection.",
+            "Give each thread a connection of its own.",
+        ),
     },
     "IntegrityError": {
         "integrity-error": (

@@ -37,6 +37,11 @@ def install(
         )
     checked = ordered(plugins)
     check_mode(mode)
+    if only is not None and not callable(only):
+        raise ConfigurationError(
+            f"only must be a function of the file's path, got {only!r}",
+            code="configuration",
+        )
     # a driver is loaded when it is wanted
     from kysera_dbapi.installation import Installation, installed
 

@@ -8,8 +8,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
-from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlglot import exp
 from sqlglot import tokens as _tokens
@@ -18,12 +18,16 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from kysera_dbapi.errors import UnsupportedStatement
 
+if TYPE_CHECKING:
+    from kysera_dbapi.dialect import Dialect
+
 __all__ = [
     "MAX_DEPTH",
     "ParseError",
     "Token",
     "TokenType",
     "expression",
+    "is_plain",
     "on_deep_stack",
     "parse",
     "retyped",
@@ -60,12 +64,77 @@ def _dialect(name: str) -> _Sqlglot:
     return _Sqlglot.get_or_raise(name)
 
 
-def tokenize(text: str, dialect: str) -> list[Token]:
-    """The tokens of ``text``; raises ``ParseError`` on text that has none."""
+def tokenize(text: str, dialect: "Dialect") -> list[Token]:
+    """The tokens of ``text``; raises ``ParseError`` on text that has none.
+
+    sqlglot knows more keywords than the database: those are names.
+    """
     try:
-        return _dialect(dialect).tokenize(text)
+        tokens = _dialect(dialect.grammar).tokenize(text)
     except SqlglotError as error:
         raise ParseError(str(error)) from error
+    words = _words(dialect.grammar)
+    limited = [False]
+    for i, token in enumerate(tokens):
+        kind = token.token_type
+        if kind in words and _is_name(tokens, i, dialect, limited=limited[-1]):
+            tokens[i] = retyped(token, TokenType.IDENTIFIER, token.text)
+        elif kind is TokenType.L_PAREN:
+            limited.append(False)
+        elif kind is TokenType.R_PAREN and limited[1:]:
+            limited.pop()
+        elif kind in (TokenType.LIMIT, TokenType.SELECT):
+            limited[-1] = kind is TokenType.LIMIT
+    return tokens
+
+
+@cache
+def _words(grammar: str) -> frozenset[Any]:
+    """What sqlglot makes of its keywords, types apart: those it takes for names too."""
+    known = _dialect(grammar)
+    kinds = {
+        kind
+        for word, kind in known.tokenizer_class.KEYWORDS.items()
+        if word.replace("_", "").isalpha()
+    }
+    types = known.parser_class.TYPE_TOKENS
+    return frozenset(kinds - types - {TokenType.NULL})
+
+
+def _is_name(
+    tokens: Sequence[Token], at: int, dialect: "Dialect", *, limited: bool
+) -> bool:
+    """Whether the database takes a keyword of sqlglot's for a name, by where it stands.
+
+    ``limited`` says that a LIMIT stands before it.
+    """
+    token = tokens[at]
+    kind, text = token.token_type, token.text
+    before = tokens[at - 1].token_type if at else None
+    after = [one.token_type for one in tokens[at + 1 : at + 3]]
+    if not text.isascii():
+        return True
+    if TokenType.DOT in (before, *after[:1]):
+        return kind is not TokenType.WITH  # "(with.a" begins a WITH
+    if kind in _JOINS:
+        return before is TokenType.ALIAS
+    if kind is TokenType.WINDOW:
+        return after[1:] != [TokenType.ALIAS]
+    if kind is TokenType.OFFSET:
+        return not limited
+    boolean = kind in (TokenType.TRUE, TokenType.FALSE)
+    return not (boolean or " " in text or text.upper() in dialect.keywords)
+
+
+_JOINS = frozenset(
+    TokenType[name] for name in "CROSS FULL INNER LEFT NATURAL OUTER RIGHT".split()
+)
+
+
+@lru_cache(maxsize=1024)
+def is_plain(word: str, dialect: "Dialect") -> bool:
+    """Whether a bare word may begin a text: CALL swallows what follows it."""
+    return len(tokenize(f"{word}.a", dialect)) == 3
 
 
 def retyped(token: Token, token_type: Any, text: str) -> Token:
@@ -73,11 +142,11 @@ def retyped(token: Token, token_type: Any, text: str) -> Token:
     return _Token(token_type, text, token.line, token.col, token.start, token.end)
 
 
-def parse(text: str, tokens: Sequence[Token], dialect: str) -> exp.Expression:
+def parse(text: str, tokens: Sequence[Token], dialect: "Dialect") -> exp.Expression:
     """The tree of the one statement in ``tokens``; raises ``ParseError``."""
     token = _parsing.set(True)
     try:
-        parsed = _dialect(dialect).parser().parse(list(tokens), text)
+        parsed = _dialect(dialect.grammar).parser().parse(list(tokens), text)
     finally:
         _parsing.reset(token)
     trees = [t for t in parsed if t]
@@ -86,9 +155,9 @@ def parse(text: str, tokens: Sequence[Token], dialect: str) -> exp.Expression:
     return trees[0]
 
 
-def expression(text: str, dialect: str) -> exp.Expression:
+def expression(text: str, dialect: "Dialect") -> exp.Expression:
     """The tree of a condition or value; raises ``ParseError``."""
-    parser = _dialect(dialect).parser()
+    parser = _dialect(dialect.grammar).parser()
     trees = parser.parse_into(exp.Condition, tokenize(text, dialect), text)
     if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
         raise ParseError(f"not one expression: {text}")

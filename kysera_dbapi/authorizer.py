@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import proxy
 
 from sqlglot import exp
 
@@ -60,7 +61,8 @@ class Authorizer:
     """Set on a raw connection; the caller's own authorizer is asked after it."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        # the raw connection holds this: no cycle; it is asked for while there is a plan
+        self._session: Session = proxy(session)
         self._access: _Access | None = None
         self._denied = ""
         #: The caller's own authorizer.

@@ -146,7 +146,7 @@ class ClosedWorld:
                 if table.kind not in ("table", "view"):
                     self._check_name(table.name)
                 self._check_beneath(table, protected)
-        for table in self._called(draft.source):
+        for table in self.reach.called(draft.source):
             self._check_beneath(table, protected)
 
     def check_effects(
@@ -156,12 +156,6 @@ class ClosedWorld:
         target = draft.target
         if target is not None:
             self._check_effects(_events(draft, target.table), protected, accepts)
-
-    def _called(self, source: Source) -> list[Table]:
-        """The virtual tables that the text calls as functions."""
-        names = set(self.functions.calls(source))
-        virtual = self._catalogue.of_kind("virtual")
-        return [table for table in virtual if table.name in names]
 
     def _check_name(self, name: str) -> None:
         if self._dialect.is_dangerous(name):

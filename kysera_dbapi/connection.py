@@ -72,6 +72,9 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         if found is not _ABSENT:
             return found
         if name.startswith("__") or not hasattr(self._class, name):
+            theirs = getattr(self._class, "__getattr__", None)
+            if theirs is not None and not name.startswith("__"):
+                return theirs(self, name)  # of a program's own class
             raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
         raise session.error(
             UnsupportedStatement(

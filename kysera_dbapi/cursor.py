@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kysera_dbapi._blocks import NOTHING, scope
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session, steps
-from kysera_dbapi.shape import Lexeme, Lexer
+from kysera_dbapi.shape import Lexeme, Lexer, check_text
 
 if TYPE_CHECKING:
     from kysera_dbapi.connection import Connection
@@ -98,8 +98,7 @@ class Planned:
         if found is not None:
             self._session.pipeline.directly(found, at)  # others have pushed it out
             return found
-        if isinstance(sql, str):
-            sql.encode()  # what has no UTF-8 raises UnicodeEncodeError, as drivers do
+        check_text(sql).encode()  # UnicodeEncodeError for no UTF-8, as drivers do
         return self._session.plan(sql, format_style=style)
 
     def _again(
@@ -173,6 +172,8 @@ class Planned:
             return session.atomic(returns=plan.returns and not many)
         if plan.undoable and session.rechecks:
             return session.undoable()
+        if plan.effect == "transaction":
+            return session.turn.control()
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:

@@ -1,13 +1,16 @@
 """A DELETE that becomes an UPDATE, with the RETURNING of a DELETE."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.names import projections, returning_ranges
 from kysera_dbapi.params import Bind
+from kysera_dbapi.shape import Lexer
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
 
 if TYPE_CHECKING:
@@ -83,7 +86,7 @@ class Deletion:
         blank = " " if before.isalnum() or before == "_" else ""
         draft.splices.append(Splice(start, start, (blank + opening,), rank=-2))
         draft.splices.append(Splice(end, end, spaced(draft, end, (")",)), rank=2))
-        pinned = _sqlglot.expression(f"{opening}1)", draft.dialect.grammar)
+        pinned = _sqlglot.expression(f"{opening}1)", draft.dialect)
         inner = pinned.args["query"].this
         inner.args["where"].set("this", where.this)
         where.set("this", pinned)
@@ -124,8 +127,8 @@ class _Returning:
                 for s in splices
             ]
             text = "SELECT " + splice(self._draft.stand_in[start:end], moved)
-            grammar = self._draft.dialect.grammar
-            tree = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
+            dialect = self._draft.dialect
+            tree = _sqlglot.parse(text, _sqlglot.tokenize(text, dialect), dialect)
             mended += tree.expressions
         returning.set("expressions", mended)
 
@@ -137,11 +140,14 @@ class _Returning:
             return [Splice(start, end, (self._star(),))]
         found: list[Splice] = []
         for column in projection.find_all(exp.Column):
-            old = self._old.get(draft.name_of(column.this))
-            if old is None:
+            name = draft.name_of(column.this)
+            old = self._old.get(name)
+            if old is None and name not in self._computed:
                 continue
             if self._within_sub_select(column):
                 continue
+            if old is None:
+                raise self._untold(name)
             first = _sqlglot.span(column.args.get("table") or column.this)
             last = _sqlglot.span(column.this)
             assert first is not None
@@ -152,6 +158,28 @@ class _Returning:
             alias = f" AS {draft.dialect.quote(name)}"
             found.append(Splice(end, end, spaced(draft, end, (alias,)), rank=1))
         return found
+
+    @cached_property
+    def _computed(self) -> set[str]:
+        """The generated columns that may be computed from an assigned one.
+
+        None are where the table's definition names the assigned ones but once.
+        """
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        table, fold = target.table, draft.dialect.fold
+        lexemes = Lexer(draft.dialect.lexical).lex(table.text)
+        names = [fold(draft.dialect.unquote(t.text), quoted=True) for t in lexemes]
+        if all(names.count(column) <= 1 for column in self._old):
+            return set()
+        return {fold(c.name, quoted=True) for c in table.columns if c.generated}
+
+    def _untold(self, name: str) -> UnsupportedStatement:
+        return UnsupportedStatement(
+            f"RETURNING could not tell what the generated column {name} was; leave it "
+            "out",
+            code="unsupported-statement",
+        )
 
     def _within_sub_select(self, column: exp.Column) -> bool:
         """Whether the column is one of a relation that a sub-select reads."""
@@ -191,6 +219,8 @@ class _Returning:
             )
         draft.reads_columns = True
         spelled: list[str] = []
+        for name in self._computed:
+            raise self._untold(name)
         for column in columns:
             old = self._old.get(draft.dialect.fold(column.name, quoted=True))
             name = draft.dialect.quote(column.name)

@@ -118,6 +118,10 @@ class Dialect:
         """``value`` as a string literal."""
         return "'" + value.replace("'", "''") + "'"
 
+    def typed(self, constant: str, type_: str) -> str:
+        """``constant`` as the value of a column declared with that type compares."""
+        return constant
+
     def row_key(self, table: "Table") -> Sequence[str]:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key

@@ -189,6 +189,13 @@ class Draft(Statement):
         """Compute the splices and prove them; raises ``UnsupportedStatement``."""
         if not self.changed or self.returns is None:  # it is asked before it changes
             return
+        try:
+            self._finish()
+        except _sqlglot.ParseError as error:
+            # a name that sqlglot reads in its own way where an edit repeats it
+            raise unproved() from error
+
+    def _finish(self) -> None:
         aliases = alias_positions(self.tree)
         Placement(self, self._filters).place()
         if not self._deletes:
@@ -206,12 +213,13 @@ class Draft(Statement):
 
     def fragment_tree(self, parts: Fragment) -> exp.Expression:
         """The tree of a condition or value of ours."""
-        return _sqlglot.expression(spell(parts), self.dialect.grammar)
+        return _sqlglot.expression(spell(parts), self.dialect)
 
     def quoted(self, name: str) -> str:
         """A name as it can stand in the text: bare if it may, else quoted."""
         bare = name.isascii() and name.isidentifier() and name == name.lower()
-        if bare and name.upper() not in self.dialect.keywords:
+        reserved = name.upper() in self.dialect.keywords
+        if bare and not reserved and _sqlglot.is_plain(name, self.dialect):
             return name
         return self.dialect.quote(name)
 
@@ -259,11 +267,8 @@ class Draft(Statement):
 
     def _prove(self, splices: Sequence[Splice], expected: exp.Expression) -> None:
         text = splice(self.stand_in, splices)
-        try:
-            layout = Layout(_sqlglot.tokenize(text, self.dialect.grammar))
-            tree = tree_of(text, layout, self.dialect)
-        except _sqlglot.ParseError as error:
-            raise unproved() from error
+        layout = Layout(_sqlglot.tokenize(text, self.dialect))
+        tree = tree_of(text, layout, self.dialect)
         for alias in list(tree.find_all(exp.Alias)):
             if alias.alias == KEPT:
                 alias.replace(alias.this)

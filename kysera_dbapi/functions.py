@@ -62,7 +62,7 @@ class Functions:
         whether to take those too.
         """
         lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
-        words = [t.text.upper() for t in lexemes]
+        words = [t.word for t in lexemes]
         keywords = self._dialect.keywords
         for i, lexeme in enumerate(lexemes[:-1]):
             if words[i + 1] != "(" or lexeme.kind not in ("word", "quoted"):

@@ -66,7 +66,7 @@ def pinned_tree(draft: "Draft", key: Sequence[str]) -> exp.Expression:
     """The tree of a soft DELETE of the rows of a list."""
     tree = draft.tree.copy()
     before, after = draft.dialect.one_of(_spelled(draft, _target(draft)[0], key))
-    condition = _sqlglot.expression(f"{before}?{after}", draft.dialect.grammar)
+    condition = _sqlglot.expression(f"{before}?{after}", draft.dialect)
     for part in _CUT:
         tree.set(part, None)
     tree.set("where", exp.Where(this=condition))

@@ -74,7 +74,7 @@ class Binding:
 
         Raises ``ProgrammingError``: placeholder-count when a sequence has a length
         other than the text asks for, placeholder-style when a mapping comes with
-        positional placeholders.
+        positional placeholders, or what is neither.
         """
         if _is_mapping(parameters):
             return self._overlay(cast(Mapping[str, Any], parameters), values)
@@ -153,8 +153,15 @@ class _Overlay(dict[str, Any]):
 
 
 def _is_mapping(parameters: object) -> bool:
+    """Whether values come by their names; raises for what holds no values."""
     if isinstance(parameters, (tuple, list)):
         return False
+    if not hasattr(type(parameters), "__getitem__"):
+        raise ProgrammingError(
+            "the values of a statement must be a sequence or a mapping, got "
+            f"{type(parameters).__name__}; write (value,) for a single one",
+            code="placeholder-style",
+        )
     return isinstance(parameters, Mapping) or not hasattr(parameters, "__len__")
 
 

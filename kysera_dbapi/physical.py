@@ -127,7 +127,9 @@ class Physical:
             self._refuse(f"{member} would copy hidden rows; use iterdump()")
 
     def _refuse(self, why: str) -> None:
-        if self._self_session.mode == "report":
+        session = self._self_session
+        session.raw_class.cursor(session.raw)  # a wrong thread is the driver's error
+        if session.mode == "report":
             _LOG.warning("would be refused: %s", why)
             return
         raise UnsupportedStatement(

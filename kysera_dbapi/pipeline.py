@@ -11,7 +11,7 @@ from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.plan import Bounded, Direct, Plan, as_written
 from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks
-from kysera_dbapi.shape import Lexer, Shape
+from kysera_dbapi.shape import Lexer, Shape, check_text
 from kysera_dbapi.source import MAX_TOKENS, read
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Pipeline:
     def preview(self, text: str, scope: frozenset[str]) -> Plan:
         """As ``plan``, but nothing is looked up and nothing is kept."""
         lexer = self.lexers[0]
-        shape = lexer.shape(text, fold=False)
+        shape = lexer.shape(check_text(text), fold=False)
         plan = self._made(shape, scope, lexer)
         assert plan is not None
         return plan.of(text, shape.given())

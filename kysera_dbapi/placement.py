@@ -281,16 +281,16 @@ class Placement:
 
     def _replace(self, reference: Reference, derived: str) -> None:
         node = reference.node
-        grammar = self._draft.dialect.grammar
+        dialect = self._draft.dialect
         if reference.in_list:
-            tree = _sqlglot.expression(f"a IN ({derived})", grammar)
+            tree = _sqlglot.expression(f"a IN ({derived})", dialect)
             assert node.parent is not None
             node.parent.set("query", tree.args["query"])
             node.parent.set("field", None)
             return
         exposed = self._draft.quoted(reference.exposed)
         text = f"SELECT * FROM ({derived}) AS {exposed}"
-        parsed = _sqlglot.parse(text, _sqlglot.tokenize(text, grammar), grammar)
+        parsed = _sqlglot.parse(text, _sqlglot.tokenize(text, dialect), dialect)
         table = parsed.args["from_"].this
         outer = lone(node)
         alias = outer.args.get("alias")

@@ -50,7 +50,7 @@ def predicate(sql: str, dialect: Dialect) -> Predicate:
     Raises ``UnsupportedStatement`` (unparsed-statement) for text that is no condition.
     """
     try:
-        tree = _sqlglot.expression(sql, dialect.grammar)
+        tree = _sqlglot.expression(sql, dialect)
     except _sqlglot.ParseError as error:
         raise UnsupportedStatement(
             f"not a condition: {sql}", code="unparsed-statement"

@@ -11,6 +11,7 @@ from functools import cached_property
 from kysera_dbapi import statement
 from kysera_dbapi.catalogue import Catalogue, Table, Trigger
 from kysera_dbapi.dialect import Dialect
+from kysera_dbapi.functions import Functions
 from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import Source, read
 from kysera_dbapi.statement import Statement
@@ -45,6 +46,7 @@ class Reach:
         self._dialect = dialect
         self._catalogue = catalogue
         self._lexer = Lexer(dialect.lexical)
+        self._functions = Functions(dialect, catalogue)
         self._reads: dict[str, frozenset[str]] = {}
 
     # -- reading ------------------------------------------------------------------
@@ -69,7 +71,8 @@ class Reach:
 
     def _read_by(self, table: Table) -> list[Table]:
         if table.kind == "view":
-            return [r.table for r in self.view(table).references]
+            named = [r.table for r in self.view(table).references]
+            return named + self.called(self.query(table))
         if table.kind == "virtual":
             return self.named_in(table.text)
         if table.kind == "shadow":
@@ -88,8 +91,14 @@ class Reach:
     def query(self, table: Table) -> Source:
         """The text of a view's query."""
         words = list(self._lexer.lex(table.text))
-        at = next((t.end for t in words if t.text.upper() == "AS"), 0)
+        at = next((t.end for t in words if t.word == "AS"), 0)
         return read(table.text[at:], self._dialect, self._lexer)
+
+    def called(self, source: Source) -> list[Table]:
+        """The virtual tables that a text calls as functions."""
+        names = set(self._functions.calls(source))
+        virtual = self._catalogue.of_kind("virtual")
+        return [table for table in virtual if table.name in names]
 
     def _owners(self, shadow: Table) -> list[Table]:
         """The virtual tables that may keep their rows in a table of that name."""
@@ -186,14 +195,12 @@ class Reach:
     def _body(self, trigger: Trigger) -> list[Lexeme]:
         """A trigger's condition and statements, without its head."""
         lexemes = _significant(self._lexer, trigger.text)
-        starts = (
-            i for i, t in enumerate(lexemes) if t.text.upper() in ("WHEN", "BEGIN")
-        )
+        starts = (i for i, t in enumerate(lexemes) if t.word in ("WHEN", "BEGIN"))
         return lexemes[next(starts, 0) :]
 
     def _writes(self, trigger: Trigger) -> Iterator[Event]:
         lexemes = self._body(trigger)
-        words = [t.text.upper() for t in lexemes]
+        words = [t.word for t in lexemes]
         updates = _follow(words, ("DO", "UPDATE"))
         for i, word in enumerate(words):
             events: list[str] = []
@@ -219,7 +226,7 @@ def _significant(lexer: Lexer, text: str) -> list[Lexeme]:
 
 def _is_of_row(lexemes: Sequence[Lexeme], at: int) -> bool:
     """Whether a name is a column of NEW or OLD."""
-    before = [t.text.upper() for t in lexemes[max(at - 2, 0) : at]]
+    before = [t.word for t in lexemes[max(at - 2, 0) : at]]
     return before in (["NEW", "."], ["OLD", "."])
 
 

@@ -139,7 +139,7 @@ class _Condition:
             # alone first, so that it cannot close the parentheses that it is put in
             lexer = Lexer(self._resolver.dialect.lexical)
             plain = "".join(_qmark(t) for t in lexer.lex(text))
-            _sqlglot.expression(plain, self._resolver.dialect.grammar)
+            _sqlglot.expression(plain, self._resolver.dialect)
             return self._resolver.draft(text, self._table)
         except (_sqlglot.ParseError, UnsupportedStatement) as error:
             raise _wrong("it does not parse as a condition", self._sql) from error

@@ -16,7 +16,7 @@ def split(script: str, lexer: Lexer, dialect: Dialect) -> Iterator[str]:
     """The statements of a script, by the dialect's own lexing."""
     lexemes = [t for t in lexer.lex(script) if t.kind not in ("blank", "comment")]
     broken = next((i for i, t in enumerate(lexemes) if t.text in _OPENING), None)
-    ends = dialect.statement_ends([t.text.upper() for t in lexemes[:broken]])
+    ends = dialect.statement_ends([t.word for t in lexemes[:broken]])
     at = first = 0
     for end in [*ends, len(lexemes)]:
         if end > first:

@@ -1,7 +1,12 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +27,7 @@ from kysera_dbapi.plugin import (
 )
 from kysera_dbapi.protocols import Parameters
 from kysera_dbapi.transaction import Begin, Stack, atomic, read
+from kysera_dbapi.turn import Turn
 from kysera_dbapi.violation import Violations
 
 __all__ = ["Session", "check_mode", "steps"]
@@ -65,6 +71,7 @@ class Session:
         self.reading = False
         #: What is open of the caller's transaction.
         self.transaction = Stack(raw)
+        self.turn = Turn()
         self.closed = False
         self._stale = False
         self._stamped: object = None
@@ -120,12 +127,18 @@ class Session:
         active = [p for p in self.plugins if f"bypass:{p.name}" not in flags]
         return frozenset(name for p in active for name in p.protected(catalogue))
 
-    def close(self) -> None:
-        """Let the plugins go."""
-        self.closed = True
-        self.transaction.ended(undone=False)
-        started, self._started, self.plugins = self._started, (), ()
-        destroy(started, self)
+    def close(self, close_raw: Callable[[], None]) -> None:
+        """Let the plugins go, and close the raw connection by ``close_raw``.
+
+        If that fails, as it does in a wrong thread, the connection stays protected.
+        """
+        started, self._started = self._started, ()
+        try:
+            destroy(started, self)
+        finally:
+            close_raw()
+            self.transaction.ended(undone=False)
+            self.closed, self.plugins = True, ()
 
     def execute(
         self, sql: str, parameters: Parameters = (), /
@@ -232,7 +245,18 @@ class Session:
 
     def undoable(self) -> AbstractContextManager[None]:
         """A block whose change of the schema is undone by an error in it."""
-        return atomic(self.raw, self.execute, Begin("BEGIN", kept=False))
+        return self._together(Begin("BEGIN", kept=False))
+
+    @contextmanager
+    def _together(self, begin: Begin, *, release: bool = True) -> Iterator[None]:
+        def undo(sql: str) -> None:
+            self._quietly(lambda: self.execute(sql))
+
+        with (
+            self.turn.block(),
+            atomic(self.transaction, self.execute, undo, begin, release=release),
+        ):
+            yield
 
     def ended(self, *, undone: bool) -> None:
         """The transaction has ended, but not by a statement."""

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from kysera_dbapi.dialect import Lexical
 
-__all__ = ["FOLDED", "Kind", "Lexeme", "Lexer", "Shape"]
+__all__ = ["FOLDED", "Kind", "Lexeme", "Lexer", "Shape", "check_text"]
 
 Kind = Literal[
     "blank",
@@ -25,6 +25,13 @@ Kind = Literal[
 _FORMAT = r"%[s%]|%\([^)]*\)s"
 
 
+def check_text(text: object) -> str:
+    """The text of a statement; raises ``TypeError`` for what is none."""
+    if not isinstance(text, str):
+        raise TypeError(f"a statement must be str, not {type(text).__name__}")
+    return text
+
+
 class Lexeme(NamedTuple):
     """A token: its kind and where it stands in the text."""
 
@@ -32,6 +39,11 @@ class Lexeme(NamedTuple):
     start: int
     end: int
     text: str
+
+    @property
+    def word(self) -> str:
+        """The text in upper case; keywords are ASCII: no I without a dot."""
+        return self.text.upper() if self.text.isascii() else self.text
 
 
 #: What stands in for the elements of a folded list in the text that is planned.

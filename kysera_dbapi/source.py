@@ -53,7 +53,7 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
     significant = [t for t in lexemes if t.kind not in ("blank", "comment")]
     while significant and significant[-1].text == ";":
         significant.pop()
-    words = tuple(t.text.upper() for t in significant)
+    words = tuple(t.word for t in significant)
     first = 0
     if words[:1] == ("EXPLAIN",):
         first = 3 if words[1:3] == ("QUERY", "PLAN") else 1

@@ -7,11 +7,12 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 import os
 import sqlite3 as _driver
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from functools import cache, wraps
+from contextlib import contextmanager, suppress
+from functools import cache, partial, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from typing import Any, cast
+from weakref import ref
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
@@ -29,6 +30,7 @@ from kysera_dbapi.session import check_mode
 from kysera_dbapi.sqlite3_session import SQLite3Session, is_opened
 from kysera_dbapi.subclasses import (
     AboveCursor,
+    BeneathConnection,
     BeneathCursor,
     classes_of,
     opening,
@@ -103,8 +105,9 @@ class _Scripting(Planned):
                 return self._raw_class.executescript(self, script)
             _check_size(script, session.raw)
             theirs: Any = RawCursor
-            theirs.executescript(self, "")  # the driver's checks and its commit
-            session.ended(undone=False)
+            with session.turn.control():
+                theirs.executescript(self, "")  # the driver's checks and its commit
+                session.ended(undone=False)
             session.run_script(script, self._proxy.cursor)
         except Exception as error:
             self._raise(error, None)
@@ -222,15 +225,25 @@ class Connection(Physical, _Connection):
     )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in ("autocommit", "isolation_level"):
-            session = self._self_session
+        if name not in ("autocommit", "isolation_level"):
+            super().__setattr__(name, value)
+            return
+        session = self._self_session
+        with _control(session):
+            super().__setattr__(name, value)
             # they may have committed
             if not session.closed and not session.raw.in_transaction:
                 session.ended(undone=False)
 
     def _is_raw(self, found: Any) -> bool:
         return _is_raw_cursor(found)
+
+    def unwrap(self) -> Any:
+        """The raw connection, past every plugin."""
+        raw = super().unwrap()
+        if isinstance(raw, BeneathConnection):
+            raw._kysera_proxy = None
+        return raw
 
     def __enter__(self) -> Any:
         session = self._self_session
@@ -244,32 +257,27 @@ class Connection(Physical, _Connection):
         """As the driver: commit, or roll back after an error or a failed commit."""
         session = self._self_session
         undone = True
-        try:
-            answer = RawConnection.__exit__(session.raw, *exception)
-            undone = exception[:1] != (None,)
-            return answer
-        except _driver.Error as error:
-            reraise(error, _driver)
-        finally:
-            session.ended(undone=undone)
+        with _control(session):
+            try:
+                answer = RawConnection.__exit__(session.raw, *exception)
+                undone = exception[:1] != (None,)
+                return answer
+            finally:
+                session.ended(undone=undone)
 
     def commit(self) -> None:
         """Commit the open transaction."""
         session = self._self_session
-        try:
+        with _control(session):
             RawConnection.commit(session.raw)
-        except _driver.Error as error:
-            reraise(error, _driver)
-        session.ended(undone=False)
+            session.ended(undone=False)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
         session = self._self_session
-        try:
+        with _control(session):
             RawConnection.rollback(session.raw)
-        except _driver.Error as error:
-            reraise(error, _driver)
-        session.ended(undone=True)
+            session.ended(undone=True)
 
     def cursor(self, factory: Any = ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
@@ -338,12 +346,13 @@ class Connection(Physical, _Connection):
         that would show deleted rows as live ones.
         """
         session = self._self_session
+        there = ref(session)  # the raw connection holds the callback: no cycle
 
         def strict(callback: Any) -> Any:
             @wraps(callback)
             def called(*values: Any) -> Any:
-                answer = callback(*values)
-                if answer == _driver.SQLITE_IGNORE and _reads(values, session):
+                answer, own = callback(*values), there()
+                if own and answer == _driver.SQLITE_IGNORE and _reads(values, own):
                     return _driver.SQLITE_DENY
                 return answer
 
@@ -369,11 +378,13 @@ class Connection(Physical, _Connection):
     ) -> Any:
         """Set a callback that is not called for what we read; returns that."""
         session = self._self_session
+        there = ref(session)
 
         def quiet(callback: Any) -> Any:
             @wraps(callback)
             def called(*values: Any) -> Any:
-                return meanwhile if session.reading else callback(*values)
+                own = there()
+                return meanwhile if own and own.reading else callback(*values)
 
             return called if callable(callback) else callback
 
@@ -406,9 +417,9 @@ class Connection(Physical, _Connection):
         """Let the plugins go and close the raw connection."""
         session = self._self_session
         try:
-            session.close()
-        finally:
-            RawConnection.close(session.raw)
+            session.close(partial(RawConnection.close, session.raw))
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def iterdump(self, **options: Any) -> Iterator[str]:
         """The SQL of what the caller may see: it runs on the proxy."""
@@ -430,6 +441,16 @@ for _name, _what in CONNECTION_MEMBERS.items():
     _theirs = getattr(RawConnection, _name, None)
     if _what == "passed" and callable(_theirs) and _name not in vars(Connection):
         setattr(Connection, _name, passed(_theirs))
+
+
+@contextmanager
+def _control(session: SQLite3Session) -> Iterator[None]:
+    """A block in which the caller ends the transaction; errors in it are ours, too."""
+    try:
+        with session.turn.control():
+            yield
+    except (_driver.Error, errors.Error) as error:
+        reraise(error, _driver)
 
 
 def _reads(values: tuple[Any, ...], session: SQLite3Session) -> bool:
@@ -499,7 +520,10 @@ def connect(
     checked = ordered(plugins)
     check_mode(mode)
     open_ = opener(_connect, database, *args, **kwargs)
-    made: Connection = opened(open_, plugins=checked, mode=mode)
+    try:
+        made: Connection = opened(open_, plugins=checked, mode=mode)
+    except _driver.Error as error:
+        reraise(error, _driver)
     return made
 
 

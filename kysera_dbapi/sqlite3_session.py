@@ -1,18 +1,18 @@
 """The session of a sqlite3 connection: our own SQL, transactions, scripts."""
 
 import sqlite3 as _driver
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from sqlite3 import Connection as RawConnection
-from sqlite3 import Cursor as RawCursor
 from typing import TYPE_CHECKING, Any
 
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.script import nulls, split
 from kysera_dbapi.session import Session
-from kysera_dbapi.transaction import Begin, atomic
+from kysera_dbapi.transaction import Begin
 
 if TYPE_CHECKING:
     from kysera_dbapi.authorizer import Authorizer
@@ -27,6 +27,10 @@ class SQLite3Session(Session):
 
     #: In strict mode.
     authorizer: "Authorizer | None" = None
+
+    def __init__(self, raw: RawConnection, *args: Any, **options: Any) -> None:
+        self._decoding = _Decoding(raw)
+        super().__init__(raw, *args, **options)
 
     def start(self) -> None:
         """Let checks fail statements, and the plugins check their configuration."""
@@ -49,12 +53,8 @@ class SQLite3Session(Session):
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
-        theirs, self.raw.text_factory = self.raw.text_factory, _decode
-        try:
-            with self.holding(None):
-                return super().execute(sql, parameters)
-        finally:
-            self.raw.text_factory = theirs
+        with self._decoding, self.holding(None):
+            return super().execute(sql, parameters)
 
     def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
         """A block whose statements happen together or not at all.
@@ -72,7 +72,7 @@ class SQLite3Session(Session):
                 "transaction; begin one first",
                 code="unsupported-construct",
             )
-        return atomic(self.raw, self.execute, begin, release=not returns)
+        return self._together(begin, release=not returns)
 
     def run_script(self, script: str, new_cursor: Callable[[], Any]) -> None:
         """Plan and run the statements of a script one by one, none in a transaction.
@@ -87,10 +87,39 @@ class SQLite3Session(Session):
             for statement in split(script, lexer, self.dialect):
                 with closing(new_cursor()) as cursor:
                     cursor.execute(statement, nulls(statement, lexer))
-                    _step_through(cursor, self.raw)
+                    cursor.row_factory = None
+                    with self._decoding:  # to the end; nobody sees the rows
+                        deque(cursor, maxlen=0)
         finally:
             if level is not None:
                 self.raw.isolation_level = level
+
+
+class _Decoding:
+    """A block in which a connection's texts are read as they are stored.
+
+    The connection has one text factory: of threads that share it, the last one to leave
+    gives the caller's back.
+    """
+
+    def __init__(self, raw: RawConnection) -> None:
+        self._raw = raw
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._theirs: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._blocks:
+                self._theirs = self._raw.text_factory
+                self._raw.text_factory = _decode
+            self._blocks += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                self._raw.text_factory = self._theirs
 
 
 def _decode(text: bytes) -> str:
@@ -104,16 +133,6 @@ def _implicit_level(raw: RawConnection) -> str | None:
     """
     legacy = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL
     return raw.isolation_level if getattr(raw, "autocommit", legacy) == legacy else None
-
-
-def _step_through(cursor: RawCursor, raw: RawConnection) -> None:
-    """Run to the end, as ``executescript`` does; nobody sees the rows."""
-    cursor.row_factory = None
-    theirs, raw.text_factory = raw.text_factory, _decode
-    try:
-        deque(cursor, maxlen=0)
-    finally:
-        raw.text_factory = theirs
 
 
 def is_opened(raw: RawConnection) -> bool:

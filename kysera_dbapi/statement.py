@@ -118,7 +118,7 @@ def parse(
     pieces, conflict = _stand_in(source, dialect)
     stand_in = "".join(pieces)
     try:
-        layout = Layout(_sqlglot.tokenize(stand_in, dialect.grammar))
+        layout = Layout(_sqlglot.tokenize(stand_in, dialect))
         _check_tokens(source, pieces, layout.tokens)
         tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
@@ -134,7 +134,7 @@ def parse(
 
 def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:
     """The tree of a stand-in text; raises ``ParseError``."""
-    return _sqlglot.parse(text, respelled(layout), dialect.grammar)
+    return _sqlglot.parse(text, respelled(layout), dialect)
 
 
 def _place(error: _sqlglot.ParseError) -> str:
@@ -174,6 +174,8 @@ def _plain(lexeme: Lexeme) -> str:
         return "?".ljust(len(lexeme.text))
     if lexeme.kind == "comment":
         return " " * len(lexeme.text)
+    if lexeme.kind == "blank":
+        return "".join(c if c in _BLANKS else " " for c in lexeme.text)
     if lexeme.kind == "number" and lexeme.text[0] == ".":
         return "0" + lexeme.text[1:]
     return lexeme.text
@@ -251,13 +253,22 @@ class _Walker:
         elif isinstance(node, (exp.From, exp.Join)):
             self._check_item(node)
         elif isinstance(node, exp.In) and self._dialect.in_reads_table:
-            field_ = node.args.get("field")
-            if isinstance(field_, exp.Column):
-                self._add(field_, _parts(field_), "source", visible)
+            self._visit_list(node.args.get("field"), visible)
         elif isinstance(node, exp.Command):
             raise _unsupported("a statement of this form")
+        elif isinstance(node, exp.Delete) and not node.args.get("this"):
+            raise _unsupported("DELETE without FROM")
         elif isinstance(node, (exp.Pivot, exp.Lateral)):
             raise _unsupported(type(node).__name__.upper())
+
+    def _visit_list(self, node: exp.Expression | None, visible: frozenset[str]) -> None:
+        """``x IN name``, or a call; a string after IN is the name of a table too."""
+        parts = _parts(node) if isinstance(node, exp.Column) else []
+        if node is None or isinstance(node, exp.Placeholder) or _is_call(node):
+            return
+        if not (parts and all(isinstance(part, exp.Identifier) for part in parts)):
+            raise _unsupported("IN before what is neither a bare name nor a list")
+        self._add(node, parts, "source", visible)
 
     def _check_item(self, node: exp.From | exp.Join) -> None:
         if not isinstance(node.this, _FROM_ITEMS):
@@ -276,6 +287,8 @@ class _Walker:
                 raise _unsupported(f"{part} of a table")
         if isinstance(node.this, exp.Identifier):
             self._add(node, _parts(node), _role(node), visible)
+        elif not _is_call(node.this):
+            raise _unsupported("a table that is neither named nor called")
 
     def _add(
         self,
@@ -330,6 +343,14 @@ def _role(node: exp.Table) -> Role:
         node, parent = parent, parent.parent  # type: ignore[assignment]
     written = isinstance(parent, (exp.Insert, exp.Update, exp.Delete))
     return "target" if written and node.arg_key == "this" else "source"
+
+
+def _is_call(node: exp.Expression) -> bool:
+    """Whether it is a call with parentheses: ``CURRENT_DATE`` may be a table's name."""
+    called = node.expression if isinstance(node, exp.Dot) else node
+    if isinstance(called, exp.Anonymous):
+        return True
+    return isinstance(called, exp.Func) and any(called.iter_expressions())
 
 
 def _unsupported(what: str) -> UnsupportedStatement:

@@ -4,6 +4,7 @@ Such a class lies between two of ours. The one above is what the caller reaches;
 one beneath is what the methods of the program's class reach by ``super()``.
 """
 
+import sqlite3
 from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +15,11 @@ from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
+from weakref import ref
 
 from kysera_dbapi.connection import Connection, named_as
 from kysera_dbapi.cursor import translated
+from kysera_dbapi.errors import UnsupportedStatement, reraise
 
 __all__ = [
     "AboveCursor",
@@ -39,15 +42,14 @@ class Constructor(ABCMeta):
     _kysera_make: Callable[..., Any]
 
     @classmethod
-    def standing_in(cls, beneath: type, make: Callable[..., Any]) -> Any:
+    def standing_in(cls, beneath: Any, make: Callable[..., Any]) -> Any:
         """A class for the driver's class that ``beneath`` is derived from.
 
         ``make(class, arguments, options)`` is called for it and its subclasses.
         """
-        original = beneath.__base__
-        assert original is not None
+        original: type = beneath.__base__
         members: dict[str, Any] = {
-            "__slots__": (),
+            "__slots__": _SLOTS if issubclass(beneath, RawConnection) else (),
             "__module__": original.__module__,
             "__doc__": original.__doc__,
             "_kysera_original": original,
@@ -77,8 +79,9 @@ class BeneathCursor(RawCursor):
     __slots__ = ()
 
     def __init__(self: Any, connection: Any) -> None:
-        if isinstance(connection, Connection):
-            self._proxy, self._session = connection, connection._self_session
+        proxy = _wrapped(connection, "cursor")
+        if proxy is not None:
+            self._proxy, self._session = proxy, proxy._self_session
             connection = self._session.raw
         super().__init__(connection)
 
@@ -175,10 +178,13 @@ def opening(wrap: Callable[[Any], Any]) -> Iterator[_Made]:
 class BeneathConnection(RawConnection):
     """Beneath a program's own connection class: what its methods reach by ``super()``.
 
-    Their ``self`` is the wrapped connection; in ``__init__`` it is the raw one.
+    Their ``self`` is the wrapped connection; in ``__init__`` it is the raw one, which
+    leads to the wrapped one wherever the program keeps it, until ``unwrap()``.
     """
 
     __slots__ = ()
+    #: Gives the wrapped connection, as long as it is there.
+    _kysera_proxy: Callable[[], Any] | None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -186,20 +192,43 @@ class BeneathConnection(RawConnection):
         if state is None or id(self) in state[1]:
             return
         try:
-            state[1][id(self)] = state[0](self)
+            proxy = state[1][id(self)] = state[0](self)
         except BaseException:
             RawConnection.close(self)
             raise
+        if proxy is not None:
+            self._kysera_proxy = ref(proxy)
+
+
+#: Of the classes over it that are made: another class of the program may have slots.
+_SLOTS = ("_kysera_proxy",)
+#: What a program's class may do when its wrapped connection is gone.
+_LAST = ("close", "commit", "rollback", "interrupt")
+
+
+def _wrapped(connection: Any, member: str) -> Any:
+    """The wrapped connection of one; None if it has none, or is to be raw."""
+    if isinstance(connection, Connection):
+        return connection
+    proxy_of = getattr(connection, "_kysera_proxy", None)
+    if proxy_of is None:
+        return None
+    proxy = proxy_of()
+    if proxy is None and member not in _LAST:
+        error = UnsupportedStatement(
+            f"{member}: the wrapped connection is gone, and this is the raw one; keep "
+            "what the constructor gave",
+            code="unsupported-member",
+        )
+        reraise(error, sqlite3)
+    return proxy
 
 
 def _beneath(name: str) -> Callable[..., Any]:
     theirs = getattr(RawConnection, name)
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        proxy = self
-        if not isinstance(self, Connection):
-            state = _opening.get()
-            proxy = state[1].get(id(self)) if state else None
+        proxy = _wrapped(self, name)
         if proxy is None:
             return theirs(self, *args, **options)
         return getattr(proxy.planned, name)(proxy, *args, **options)
@@ -236,7 +265,7 @@ def classes_of(theirs: Any, planned: Any) -> tuple[Any, Any]:
     beneath = theirs
     named = {"__module__": theirs.__module__, "__qualname__": theirs.__qualname__}
     if not issubclass(theirs, BeneathConnection):
-        members = {**named, "__slots__": ()}
+        members = {**named, "__slots__": _SLOTS}
         beneath = type(theirs.__name__, (theirs, BeneathConnection), members)
     return beneath, type(theirs.__name__, (planned,), {**own, **named})
 

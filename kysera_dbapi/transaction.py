@@ -74,7 +74,7 @@ class Stack:
     """The levels of one connection's transaction, the outermost first."""
 
     def __init__(self, connection: Transactional) -> None:
-        self._connection = connection
+        self.connection = connection
         self._levels: list[_Level] = []
 
     @property
@@ -84,7 +84,7 @@ class Stack:
 
     def changed(self) -> None:
         """The catalogue was changed by a statement that has just been run."""
-        if self._connection.in_transaction:
+        if self.connection.in_transaction:
             self._top().changed = True
 
     def after(self, control: Control) -> bool:
@@ -94,7 +94,7 @@ class Stack:
         """
         if control.verb in ("begin", "commit", "rollback"):
             return self.ended(undone=control.verb == "rollback")
-        if not self._connection.in_transaction:  # the release of the outermost
+        if not self.connection.in_transaction:  # the release of the outermost
             return self.ended(undone=False)
         if control.verb == "savepoint":
             self._top()
@@ -126,7 +126,7 @@ class Stack:
 
         Returns whether that undid a change of the catalogue.
         """
-        if not self._levels or self._connection.in_transaction:
+        if not self._levels or self.connection.in_transaction:
             return False
         return self.ended(undone=True)
 
@@ -156,26 +156,30 @@ class Begin(NamedTuple):
 
 @contextmanager
 def atomic(
-    connection: Transactional,
+    stack: Stack,
     run: Callable[[str], Any],
+    undo_by: Callable[[str], Any],
     begin: Begin,
     *,
     release: bool = True,
 ) -> Iterator[None]:
     """Let the statements of the block happen together or not at all.
 
-    In an open transaction they have a savepoint. Its name may be the caller's, too:
-    a name means the innermost savepoint that has it. Without ``release`` it is left
-    to the end of the transaction (a statement that still has rows to give keeps it).
+    In an open transaction they have a savepoint. Without ``release`` it is left to the
+    end of the transaction (a statement that still has rows to give keeps it), so its
+    name is none of the caller's. ``undo_by`` runs what no callback may prevent.
     """
-    undo: tuple[str, ...] = (f"ROLLBACK TO {_SAVEPOINT}",)
-    end = f"RELEASE {_SAVEPOINT}"
+    connection, savepoint = stack.connection, _SAVEPOINT
+    while savepoint in stack.savepoints:
+        savepoint += "_"
+    undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}",)
+    end = f"RELEASE {savepoint}"
     if not connection.in_transaction:
         run(begin.sql)
         if not begin.kept:
             end, undo = "COMMIT", ("ROLLBACK",)
     if end != "COMMIT":
-        run(f"SAVEPOINT {_SAVEPOINT}")
+        run(f"SAVEPOINT {savepoint}")
         undo = (*undo, end)
     try:
         yield
@@ -185,5 +189,5 @@ def atomic(
         # the database may have rolled back everything already
         if connection.in_transaction:
             for sql in undo:
-                run(sql)
+                undo_by(sql)
         raise

@@ -43,7 +43,8 @@ class SQLiteDialect(Dialect):
     grammar: ClassVar[str] = "sqlite"
     driver: ClassVar[str] = "sqlite3"
     lexical: ClassVar[Lexical] = Lexical(
-        blank=r"[ \t\n\f\r]++",
+        # a byte order mark is blank, but within a word
+        blank=r"[ \t\n\f\r\ufeff]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",
         string=r"(?:'[^']*+')++(?!')",
         # sqlglot reads a hexadecimal number as a string of bits: neither folds
@@ -51,7 +52,7 @@ class SQLiteDialect(Dialect):
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
         number=r"(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
         placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*\))?",
-        word=r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
+        word=r"(?!\ufeff)[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
     )
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
     # https://www.sqlite.org/src/dir/ext/misc, and the shell's
@@ -98,6 +99,17 @@ class SQLiteDialect(Dialect):
         if first in ('"', "`", "'"):
             return token[1:-1].replace(first * 2, first)
         return token
+
+    def typed(self, constant: str, type_: str) -> str:
+        """A number, with the column's affinity: by it ``0 = '0'`` or not.
+
+        https://www.sqlite.org/datatype3.html#determination_of_column_affinity
+        """
+        upper = type_.upper()
+        if "INT" not in upper and (not upper or "BLOB" in upper):
+            return constant
+        real = "INT" not in upper and any(t in upper for t in ("REAL", "FLOA", "DOUB"))
+        return f"CAST({constant} AS {'REAL' if real else 'INTEGER'})"
 
     def row_key(self, table: Table) -> Sequence[str]:
         """The rowid, if a name of it is free; a primary key may hold NULLs."""
@@ -190,7 +202,7 @@ class SQLiteDialect(Dialect):
     def module(self, definition: str) -> str:
         """What follows USING."""
         lexemes = [t for t in _LEXER.lex(definition) if t.kind in ("word", "quoted")]
-        words = [t.text.upper() for t in lexemes]
+        words = [t.word for t in lexemes]
         if "USING" not in words[:-1]:
             return ""
         return self.unquote(lexemes[words.index("USING") + 1].text).lower()

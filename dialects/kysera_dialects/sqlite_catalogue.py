@@ -242,7 +242,7 @@ _NONE: frozenset[str] = frozenset()
 
 def _event(sql: str, lexer: Lexer) -> str:
     """The event of a trigger: none of the three words can be a bare name."""
-    words = (t.text.upper() for t in lexer.lex(sql) if t.kind == "word")
+    words = (t.word for t in lexer.lex(sql) if t.kind == "word")
     return next((w for w in words if w in ("DELETE", "INSERT", "UPDATE")), "")
 
 

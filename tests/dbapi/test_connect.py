@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import kysera_dbapi
 import kysera_dbapi.sqlite3 as shim
 from kysera_dbapi import errors
-from tests.dbapi.letters import HIDDEN, IDS, LIVE, SCHEMA, letters, plugin
+from tests.dbapi.letters import HIDDEN, IDS, LIVE, SCHEMA, letters, plugin, stored
 
 
 @pytest.fixture
@@ -316,6 +317,19 @@ def noted() -> Iterator[list[Noted]]:
             raw.execute("SELECT 1")
 
 
+@pytest.mark.parametrize("database", ["no/such/folder/letters.db", "."])
+def test_what_cannot_be_opened_is_an_error_of_both(database: str, folder: Path) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: kysera_dbapi.connect(f"sqlite:///{database}"),
+        lambda: kysera_dbapi.connect(sqlite3, database),
+        lambda: shim.connect(database),
+    ]
+    for call in calls:
+        with pytest.raises(errors.OperationalError, match="unable to open") as caught:
+            call()
+        assert isinstance(caught.value, sqlite3.OperationalError)
+
+
 def test_a_file_that_is_no_database_is_an_error(
     noted: list[Noted], folder: Path
 ) -> None:
@@ -459,10 +473,22 @@ def test_the_raw_connection_is_closed_even_if_a_plugin_is_not() -> None:
             raise ZeroDivisionError
 
     connection = kysera_dbapi.connect("sqlite://", plugins=[Stubborn()])
-    with pytest.raises(errors.PluginError):
+    with pytest.raises(errors.PluginError) as caught:
         connection.close()
+    assert isinstance(caught.value, sqlite3.ProgrammingError)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.unwrap().execute("SELECT 1")
+
+
+def test_what_could_not_be_closed_stays_protected() -> None:
+    with closing(letters()) as connection, ThreadPoolExecutor(1) as other:
+        error = other.submit(connection.close).exception()
+        assert isinstance(error, errors.ProgrammingError)
+        assert isinstance(error, sqlite3.ProgrammingError)
+        connection.executescript("DELETE FROM letters")
+        with pytest.raises(errors.UnsupportedStatement):
+            connection.serialize()
+        assert stored(connection) == [(1, False), (HIDDEN, False), (3, False)]
 
 
 def test_a_connection_is_a_wrapped_one_in_every_way() -> None:

@@ -80,6 +80,19 @@ def test_what_no_plugin_touches_stays_as_it_is() -> None:
         assert str(explained) == "SELECT 1 -- x"
 
 
+@pytest.mark.parametrize("text", [None, b"SELECT 1", 3])
+def test_what_is_no_text(text: Any) -> None:
+    with closing(kysera_dbapi.connect("sqlite://")) as connection:
+        for call in (
+            lambda: kysera_dbapi.explain(text),
+            lambda: connection.explain(text),
+            lambda: connection.execute(text),
+            lambda: connection.executemany(text, []),
+        ):
+            with pytest.raises(TypeError, match=f"be str, not {type(text).__name__}"):
+                call()
+
+
 def test_a_dialect_that_is_unknown() -> None:
     with pytest.raises(kysera_dbapi.ConfigurationError) as caught:
         kysera_dbapi.explain(IDS, dialect="nothing")

@@ -325,6 +325,8 @@ def test_what_cannot_be_installed_changes_nothing() -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         kysera_dbapi.install("sqlite3", mode=wrong)
     assert caught.value.code == "unknown-mode"
+    with pytest.raises(errors.ConfigurationError, match="must be a function"):
+        kysera_dbapi.install("sqlite3", only=wrong)
     assert all(namespace()[key] is value for key, value in before.items())
 
 

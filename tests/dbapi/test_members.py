@@ -1,10 +1,12 @@
 """Every public member of sqlite3's connection and cursor does what was decided."""
 
 import copy
+import gc
 import inspect
 import pickle
 import sqlite3
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -16,7 +18,7 @@ import kysera_dbapi.sqlite3 as shim
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection
 from kysera_dbapi.sqlite3 import CONNECTION_MEMBERS, CURSOR_MEMBERS
-from tests.dbapi.letters import HIDDEN, IDS, LIVE, SECRET, letters
+from tests.dbapi.letters import HIDDEN, IDS, LIVE, SCHEMA, SECRET, letters, plugin
 
 SPECIAL = ("__call__", "__enter__", "__exit__", "__iter__", "__next__")
 DECISIONS = {"planned", "passed", "refused", "twin"}
@@ -510,6 +512,48 @@ def test_the_proxy_looks_like_the_driver_s_connection(connection: Any) -> None:
         iter(connection)
     with pytest.raises(AttributeError):
         connection.novelty = 1
+
+
+def fails(call: Callable[[], object]) -> None:
+    """Not by ``pytest.raises``, which keeps the traceback."""
+    with suppress(kysera_dbapi.Error):
+        call()
+        raise AssertionError("it did not fail")
+
+
+def allow(*_: object) -> int:
+    """An authorizer of a program's."""
+    return sqlite3.SQLITE_OK
+
+
+HELD: dict[str, Callable[[Any], object]] = {
+    "authorizer": lambda c: c.set_authorizer(allow),
+    "trace": lambda c: c.set_trace_callback(print),
+    "progress": lambda c: c.set_progress_handler(int, 1),
+    "function": lambda c: c.create_function("f", 0, int),
+    "refused": lambda c: fails(lambda: c.execute("DROP TABLE letters")),
+    "restore": lambda c: fails(
+        lambda: c.plugin_host.plugins[0].restore(c, "letters", 99)
+    ),
+}
+
+
+@pytest.mark.parametrize("use", HELD.values(), ids=HELD)
+@pytest.mark.parametrize("mode", ["normal", "strict"])
+def test_a_connection_goes_with_its_last_reference(use: Any, mode: Any) -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(SCHEMA)
+    connection: Any = kysera_dbapi.wrap(raw, plugins=[plugin()], mode=mode)
+    connection.execute(IDS)
+    gc.disable()
+    try:
+        use(connection)
+        gone = weakref.ref(connection._self_session)
+        del connection
+        assert gone() is None
+        assert raw.execute("SELECT 1").fetchall() == [(1,)]
+    finally:
+        gc.enable()
 
 
 def test_the_stand_in_cannot_be_exchanged_for_another(connection: Any) -> None:

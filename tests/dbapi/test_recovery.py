@@ -3,13 +3,23 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
 
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
+
+
+class Nowhere(tzinfo):
+    """A zone that does not say how far it is from UTC."""
+
+    def utcoffset(self, moment: datetime | None, /) -> None:
+        """Nothing: https://docs.python.org/3/library/datetime.html#datetime.tzinfo"""
+
+    tzname = dst = utcoffset
+
 
 SCHEMA = """
 CREATE TABLE parents (
@@ -149,10 +159,11 @@ def test_flags_do_not_tell_what_was_deleted_together() -> None:
         ("parents", (1, 2), "configuration"),
         ("logs", 1, "configuration"),
         ("nothing", 1, "configuration"),
+        (None, 1, "configuration"),
         ("parents", 4, "tombstone-conflict"),
     ],
 )
-def test_what_cannot_be_restored(shop: Shop, table: str, key: Any, code: str) -> None:
+def test_what_cannot_be_restored(shop: Shop, table: Any, key: Any, code: str) -> None:
     before = list(shop.raw.iterdump())
     assert refusal(lambda: shop.restore(table, key)) == code
     assert list(shop.raw.iterdump()) == before
@@ -358,7 +369,16 @@ def test_a_time_that_cannot_be_read_is_not_guessed(shop: Shop, time: object) -> 
 
 @pytest.mark.parametrize(
     "older_than",
-    [datetime(2020, 5, 5), "2020-05-05", 30, None, timedelta(days=-1)],
+    [
+        datetime(2020, 5, 5),
+        datetime(2020, 5, 5, tzinfo=Nowhere()),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=2))),
+        "2020-05-05",
+        30,
+        None,
+        timedelta(days=-1),
+        timedelta.max,
+    ],
 )
 def test_an_age_must_be_clear(shop: Shop, older_than: Any) -> None:
     assert refusal(lambda: shop.purge("kids", older_than)) == "configuration"
@@ -397,7 +417,10 @@ def test_the_clock_may_be_given() -> None:
         assert found == ("2025-12-31 23:30:00.000000",)
 
 
-@pytest.mark.parametrize("moment", [datetime(2026, 1, 1), None, "2026-01-01"])
+@pytest.mark.parametrize(
+    "moment",
+    [datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=Nowhere()), None, "2026-01-01"],
+)
 def test_a_clock_without_a_zone_deletes_nothing(moment: Any) -> None:
     raw = sqlite3.connect(":memory:", isolation_level=None)
     raw.executescript(SCHEMA)

@@ -29,6 +29,9 @@ CREATE TABLE odd (
 CREATE TABLE wide (a, b, deleted_at, PRIMARY KEY (a, deleted_at));
 CREATE VIEW live AS SELECT * FROM kinds;
 CREATE VIRTUAL TABLE docs USING fts5 (deleted_at);
+CREATE TABLE twins (
+    id, deleted_at, flag INT DEFAULT 0, made AS (flag), UNIQUE (id, deleted_at),
+    UNIQUE (id, made) ON CONFLICT IGNORE);
 CREATE TABLE watched (id INTEGER PRIMARY KEY, deleted_at);
 CREATE TRIGGER gone AFTER DELETE ON watched BEGIN SELECT 1; END;
 INSERT INTO orders VALUES (1, 10, NULL), (2, 20, 'before');
@@ -67,6 +70,7 @@ def raw() -> Iterator[sqlite3.Connection]:
         ({"foreign_keys": ["log.order_id"]}, "foreign_keys must be a map"),
         ({"foreign_keys": {"log.order_id": "delete"}}, "unknown action 'delete'"),
         ({"foreign_keys": {"log.order_id": None}}, "unknown action None"),
+        ({"foreign_keys": {"log.order_id": ["ignore"]}}, "unknown action ..ignore"),
         ({"foreign_keys": {1: "cascade"}}, "a name in foreign_keys"),
         ({"clock": "server"}, "clock must be"),
         ({"clock": None}, "clock must be"),
@@ -113,6 +117,12 @@ def test_what_cannot_work_is_refused_at_once(options: Any, message: str) -> None
             {"tables": {"odd": {"column": "word", "flag": True}}},
             "configuration",
             r"is a VARCHAR\(5\); a flag is a number",
+        ),
+        ({"tables": ["twins"]}, "configuration", "says what to do ON CONFLICT"),
+        (
+            {"tables": {"twins": {"column": "flag", "flag": True}}},
+            "configuration",
+            "says what to do ON CONFLICT",
         ),
         ({"tables": ["watched"]}, "delete-trigger", "trigger 'gone'"),
         (
@@ -362,6 +372,50 @@ def test_rows_without_a_flag_are_deleted_and_come_back(flagged: Any) -> None:
 def test_what_returning_could_not_tell_is_refused(flagged: Any, columns: str) -> None:
     with pytest.raises(kysera_dbapi.UnsupportedStatement, match="0 or NULL"):
         flagged.execute(f"DELETE FROM t RETURNING {columns}")
+
+
+@pytest.mark.parametrize(
+    ("type_", "columns", "shown"),
+    [
+        ("INTEGER", "gone, gone = '0', typeof(gone)", (0, 1, "integer")),
+        ("BOOLEAN", "gone || '', gone IN ('0')", ("0", 1)),
+        ("REAL", "gone, typeof(gone), gone = '0'", (0.0, "real", 1)),
+        ("", "gone, gone = '0'", (0, 0)),
+        ("BLOB", "gone, gone = '0'", (0, 0)),
+    ],
+)
+def test_returning_shows_a_flag_with_its_type(
+    type_: str, columns: str, shown: tuple[object, ...]
+) -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(
+        f"CREATE TABLE t (gone {type_} NOT NULL DEFAULT 0); INSERT INTO t VALUES (0)"
+    )
+    expected = raw.execute(f"SELECT {columns} FROM t").fetchall()
+    plugin = SoftDelete({"t": {"column": "gone", "flag": True}})
+    with closing(kysera_dbapi.wrap(raw, plugins=[plugin])) as connection:
+        rows = connection.execute(f"DELETE FROM t RETURNING {columns}").fetchall()
+    assert rows == expected == [shown]
+    assert [*map(type, rows[0])] == [*map(type, shown)]
+
+
+def test_returning_shows_no_column_computed_from_the_mark() -> None:
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    raw.executescript(
+        "CREATE TABLE t (id, deleted_at, live AS (deleted_at IS NULL)); "
+        "CREATE TABLE u (id, deleted_at, twice AS (id * 2)); "
+        "INSERT INTO t VALUES (1, NULL); INSERT INTO u VALUES (1, NULL)"
+    )
+    plugin = SoftDelete(["t", "u"])
+    with closing(kysera_dbapi.wrap(raw, plugins=[plugin])) as connection:
+        for columns in ("*", "live", "id, 1 + live", "(SELECT live)"):
+            with pytest.raises(
+                kysera_dbapi.UnsupportedStatement, match=r"generated|sub"
+            ):
+                connection.execute(f"DELETE FROM t RETURNING {columns}")
+        one = connection.execute("DELETE FROM t RETURNING id, deleted_at").fetchall()
+        other = connection.execute("DELETE FROM u RETURNING *").fetchall()
+    assert (one, other) == ([(1, None)], [(1, None, 2)])
 
 
 # -- what may be allowed

@@ -287,6 +287,74 @@ def test_what_a_connection_class_keeps_does_not_lead_past_the_plugins() -> None:
                 getattr(keeping, name)
 
 
+class Letters:
+    """A part of a program's connection, which its ``__init__`` makes."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def ids(self) -> list[Any]:
+        """In one way, and in others."""
+        with self.connection as same:
+            found = same.execute(IDS).fetchall()
+        assert self.connection.cursor().execute(IDS).fetchall() == found
+        return [*found]
+
+
+class Parted(sqlite3.Connection):
+    """One that gives itself to others as it is made."""
+
+    parts: list[Any]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.executescript(SCHEMA)
+        self.parts = [Letters(self), self, lambda: self.execute(IDS).fetchall()]
+
+
+class SlottedParts(Parted):
+    """The same, with slots."""
+
+    __slots__ = ("more",)
+
+
+@pytest.mark.parametrize("cls", [Parted, SlottedParts])
+def test_what_a_connection_class_gives_itself_to_is_planned(cls: Any) -> None:
+    made: Any = kysera_dbapi.connect(
+        sqlite3, ":memory:", factory=cls, plugins=[plugin_before()]
+    )
+    part, raw, call = made.parts
+    assert part.ids() == raw.execute(IDS).fetchall() == call() == LIVE
+    with pytest.raises(errors.UnsupportedStatement):
+        raw.serialize()
+    session = made._self_session
+    del made
+    with pytest.raises(errors.UnsupportedStatement, match="gone") as caught:
+        part.ids()
+    assert isinstance(caught.value, sqlite3.NotSupportedError)
+    raw.close()
+    assert session.raw is raw
+
+
+def test_a_connection_class_may_make_attributes_up() -> None:
+    class Making(sqlite3.Connection):
+        def __getattr__(self, name: str) -> Any:
+            if not name.startswith("find_"):
+                raise AttributeError(name)
+            return lambda: self.execute(f"SELECT {name[5:]} FROM letters").fetchall()
+
+    with closing(
+        kysera_dbapi.connect(
+            sqlite3, ":memory:", factory=Making, plugins=[plugin_before()]
+        )
+    ) as making:
+        making.executescript(SCHEMA)
+        assert making.find_id() == LIVE
+        assert not hasattr(making, "novelty")
+        with pytest.raises(AttributeError):
+            _ = making.__novelty__
+
+
 def test_calls_past_super_are_no_way_round(shop: Any) -> None:
     with pytest.raises(TypeError):
         sqlite3.Connection.execute(shop, IDS)

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi import _blocks
+from kysera_dbapi import _blocks, turn
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.plugins import SoftDelete
 
@@ -181,6 +182,56 @@ def test_no_thread_sees_the_plans_of_another_case(home: str, tmp_path: Path) -> 
     plugin = Watching()
     assert hammered(database, plugin, MIXTURE) == []
     assert often(plugin) == {}
+
+
+def test_threads_may_share_a_connection() -> None:
+    """Not that they should: but none breaks what another one does in several steps."""
+    raw = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    raw.executescript(
+        f"{SHOP} CREATE TABLE lines (id, o REFERENCES orders, deleted_at)"
+    )
+    raw.text_factory = bytes
+    plugin = SoftDelete(["orders", "lines"], foreign_keys={"lines.o": "cascade"})
+    wrong: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for key in range(number * 100, number * 100 + 20):
+                connection.execute("INSERT INTO orders (id) VALUES (?)", (key,))
+                connection.execute("INSERT INTO lines (o) VALUES (?)", (key,))
+                sql = f"DELETE FROM orders WHERE id = {key} AND {key} <> -1"
+                assert connection.execute(sql).rowcount == 1
+        except BaseException as error:
+            wrong.append(error)
+
+    with closing(kysera_dbapi.wrap(raw, plugins=[plugin])) as connection:
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(1, 9)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert connection.text_factory is bytes
+        assert not connection.in_transaction
+        assert connection.execute("SELECT * FROM lines").fetchall() == []
+
+
+def test_a_thread_waits_for_its_turn_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turn, "_PATIENCE", 0.01)
+    raw = sqlite3.connect(":memory:", check_same_thread=False)
+    raw.executescript(SHOP)
+    with (
+        closing(kysera_dbapi.wrap(raw, plugins=[SoftDelete(["orders"])])) as connection,
+        ThreadPoolExecutor(1) as other,
+    ):
+        with connection.plugin_host.atomic():
+            error = other.submit(connection.commit).exception()
+            assert isinstance(error, kysera_dbapi.OperationalError)
+            assert isinstance(error, sqlite3.OperationalError)
+            assert error.code == "shared-connection"
+        other.submit(connection.commit).result()
 
 
 def test_changes_of_the_schema_disturb_no_other_thread() -> None:

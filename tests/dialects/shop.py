@@ -29,6 +29,8 @@ CREATE TABLE counters (id INTEGER PRIMARY KEY, n INTEGER);
 CREATE VIEW everything AS SELECT * FROM orders;
 CREATE VIEW beneath AS SELECT * FROM everything;
 CREATE VIEW indexed AS SELECT * FROM docs;
+CREATE VIEW called AS SELECT * FROM main.docs('{GHOST}');
+CREATE VIEW sought AS SELECT text FROM log WHERE text NOT IN docs('{GHOST}');
 CREATE VIEW messages AS SELECT id, text FROM log;
 CREATE TRIGGER counters_update AFTER UPDATE ON counters BEGIN
     INSERT INTO log SELECT 100 + id, comment FROM orders; END;

@@ -32,6 +32,8 @@ def connection() -> Iterator[Any]:
         "SELECT 1 WHERE 'ghost note' IN docs('ghost')",
         "SELECT * FROM log JOIN [docs]('ghost')",
         "SELECT * FROM indexed",
+        "SELECT * FROM called",
+        "SELECT 1 WHERE 1 IN sought",
         "SELECT * FROM docs_data",
         "SELECT * FROM docs_idx",
         "INSERT INTO docs (docs) VALUES ('rebuild')",

@@ -142,7 +142,6 @@ def test_what_may_not_name_a_protected_table(connection: Any, sql: str) -> None:
         "PRAGMA",
         "?",
         "\x0bSELECT * FROM orders",
-        "\ufeffSELECT * FROM orders",
         "\u00a0SELECT * FROM orders",
     ],
 )
@@ -168,6 +167,8 @@ ODD = [
     "SELECT * FROM orders\u200b",
     "SELECT * FROM \uff4frders",
     "SELECT * FROM\ufeff orders",
+    "SELECT * FROM \ufefforders",
+    "\ufeffSELECT * FROM orders",
     "SELECT*FROM(orders)",
     "SELECT * FROM ((orders)) AS o",
     "SELECT * FROM main.orders",

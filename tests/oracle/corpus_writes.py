@@ -18,6 +18,7 @@ DELETES = [
             "alias-of-table": "DELETE FROM orders AS customers WHERE customers.total > 50",
             "quoted": 'DELETE FROM "main"."ORDERS" WHERE [total] > 50',
             "string-name": "DELETE FROM 'orders' WHERE total > 50",
+            "byte-order-mark": "DELETE FROM \ufefforders WHERE total > 50",
             "sub-select": "DELETE FROM orders WHERE customer_id IN (SELECT id FROM customers)",
             "sub-select-on-itself": "DELETE FROM orders WHERE total = (SELECT max(total) FROM orders)",
             "correlated": "DELETE FROM orders WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.order_id = orders.id)",
@@ -248,6 +249,31 @@ REFUSED = [
             "vacuum-into": "VACUUM INTO '/nonexistent/copy.db'",
             "writable-schema": "PRAGMA writable_schema = 1",
             "load-extension": "SELECT load_extension('x')",
+        },
+    ),
+    *refused(
+        "sqlglot takes the name for an operator of its own",
+        "name",
+        {
+            "alias": "SELECT * FROM orders connect_by_root",
+        },
+    ),
+    *refused(
+        "it is no SQL of the database",
+        "syntax",
+        {
+            "delete-without-from": "DELETE orders",
+            "delete-without-from-where": "DELETE [orders] WHERE id = 101",
+        },
+    ),
+    *refused(
+        "a string after IN is the name of a table, not a value",
+        "in-string",
+        {
+            "bare": "SELECT ('ghost', 1) IN 'tags'",
+            "not": "SELECT ('ghost', 1) NOT IN 'tags'",
+            "schema": "SELECT ('ghost', 1) IN main.'tags'",
+            "both": "SELECT ('ghost', 1) IN 'main'.'tags'",
         },
     ),
     *refused(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kysera_dbapi
+from kysera_dbapi import errors
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plugins import SoftDelete
 from tests.property.strategies import LAW, PAD
@@ -167,6 +168,21 @@ def test_numbers_and_names_do_not_mix_beside_a_value_of_ours(
 ) -> None:
     with pytest.raises(UnsupportedStatement, match="mixed"):
         shim.execute(sql, bound)
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("given", [3, None, {3}, iter([3]), object(), 3.5], ids=repr)
+@pytest.mark.parametrize("where", ["", " WHERE id = ?", " WHERE id = :a"])
+@pytest.mark.parametrize("table", ["orders", "log"])
+def test_what_holds_no_values_is_refused(
+    shim: Any, table: str, where: str, given: Any, many: bool
+) -> None:
+    sql = f"DELETE FROM {table}{where}"
+    with pytest.raises(sqlite3.ProgrammingError) as caught:
+        shim.executemany(sql, [given]) if many else shim.execute(sql, given)
+    assert isinstance(caught.value, errors.ProgrammingError)
+    assert "mapping" in str(caught.value) or "unsupported type" in str(caught.value)
+    shim.rollback()
 
 
 @LAW

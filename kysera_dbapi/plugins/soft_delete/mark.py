@@ -25,6 +25,8 @@ class Mark:
     flag: bool = False
     #: Whether a flag may be NULL.
     nullable: bool = False
+    #: What a live row has in the column.
+    old: str = "NULL"
 
     @classmethod
     def of(
@@ -34,7 +36,8 @@ class Mark:
         found = table.column(column)
         name = found.name if found else column
         nullable = flag and found is not None and not found.not_null
-        return cls(name, dialect.quote(name), flag, nullable)
+        old = dialect.typed("0", found.type if found else "") if flag else "NULL"
+        return cls(name, dialect.quote(name), flag, nullable, old)
 
     def live(self, qualifier: str = "") -> str:
         """The condition of live rows."""
@@ -47,11 +50,6 @@ class Mark:
         """The condition of deleted rows."""
         name = f"{qualifier}{self.quoted}"
         return f"{name} <> 0" if self.flag else f"{name} IS NOT NULL"
-
-    @property
-    def old(self) -> str:
-        """What a live row has in the column."""
-        return "0" if self.flag else "NULL"
 
     def leaves_out(self, key: "UniqueKey", dialect: "Dialect") -> bool:
         """Whether a unique key is one of live rows alone.

@@ -8,7 +8,7 @@ from kysera_dbapi.plugins.soft_delete.mark import Mark
 from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, folded, wrong
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table
+    from kysera_dbapi.catalogue import Catalogue, Column, ForeignKey, Table
     from kysera_dbapi.dialect import Dialect
 
 __all__ = ["Protection", "found"]
@@ -142,6 +142,11 @@ class Protection:
             raise wrong(
                 f"{what} is a {column.type}; a flag is a number, 0 in live rows"
             )
+        if table.on_conflict and _is_keyed(table, column):
+            raise wrong(
+                f"{what} is part of a key that says what to do ON CONFLICT: a deletion "
+                "could remove or skip a row; make the key an index over live rows"
+            )
 
     def _check_triggers(self, table: "Table") -> None:
         for trigger in table.triggers:
@@ -185,6 +190,12 @@ class Protection:
         if len(rivals) == 1:
             names += [f"{child}.{first}" for child in children]
         return names
+
+
+def _is_keyed(table: "Table", mark: "Column") -> bool:
+    """Whether the mark, or what may be computed from it, is part of a unique key."""
+    names = {c.name for c in table.columns if c.generated} | {mark.name}
+    return any(not names.isdisjoint(key.columns) for key in table.unique_keys)
 
 
 def _bare(key: str) -> str:

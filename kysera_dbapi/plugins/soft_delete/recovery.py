@@ -15,7 +15,7 @@ from kysera_dbapi.errors import DataError, IntegrityError, TombstoneConflict
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Rows, Steps
 from kysera_dbapi.plugins.soft_delete.collision import violates
 from kysera_dbapi.plugins.soft_delete.protection import Protection, found
-from kysera_dbapi.plugins.soft_delete.settings import wrong
+from kysera_dbapi.plugins.soft_delete.settings import is_moment, wrong
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Table
@@ -33,9 +33,12 @@ def atomically(recovery: "Recovery", verb: str) -> Iterator["Recovery"]:
             yield recovery
     except Exception as error:
         raised = host.error(error)
-        if raised is error:
-            raise
-        raise raised from raised.__cause__
+        try:
+            if raised is error:
+                raise
+            raise raised from raised.__cause__
+        finally:
+            del raised  # the traceback holds this frame: no cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ class Recovery:
     table: "Table"
 
     @classmethod
-    def of(cls, host: "Host", protection: Protection, name: str) -> "Recovery":
+    def of(cls, host: "Host", protection: Protection, name: object) -> "Recovery":
         """For the table of a name; raises ``ConfigurationError`` for others."""
-        table = found(host.catalogue, name)
+        table = found(host.catalogue, name) if isinstance(name, str) else None
         if table is None or table.key not in protection.marks:
             raise wrong(f"{name!r} is not in tables=")
         return cls(host, protection, table)
@@ -247,13 +250,16 @@ class Recovery:
 
 
 def _moment(older_than: object) -> datetime:
-    if isinstance(older_than, timedelta):
-        if older_than < timedelta(0):
-            raise wrong(f"purge: older_than is a negative age, got {older_than!r}")
-        return datetime.now(UTC) - older_than
-    if not isinstance(older_than, datetime) or older_than.tzinfo is None:
-        raise wrong(
-            "purge: older_than must be an age, or a datetime with a time zone, got "
-            f"{older_than!r}"
-        )
-    return older_than
+    if isinstance(older_than, timedelta) and older_than < timedelta(0):
+        raise wrong(f"purge: older_than is a negative age, got {older_than!r}")
+    try:
+        if isinstance(older_than, timedelta):
+            return datetime.now(UTC) - older_than
+        if is_moment(older_than):
+            return older_than.astimezone(UTC)
+    except OverflowError as error:
+        raise wrong(f"purge: no time is older than {older_than!r}") from error
+    raise wrong(
+        "purge: older_than must be an age, or a datetime with a time zone, got "
+        f"{older_than!r}"
+    )

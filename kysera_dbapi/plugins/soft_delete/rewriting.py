@@ -229,7 +229,7 @@ class SoftDelete(Plugin):
         host = getattr(connection, "plugin_host", None)
         if host is None or self not in host.plugins:
             raise settings.wrong(
-                f"{verb} needs a connection with this plugin, got {connection!r}"
+                f"{verb} needs an open connection with this plugin, got {connection!r}"
             )
         protection = self._protection(host.catalogue, host.dialect)
         return atomically(Recovery.of(host, protection, table), verb)

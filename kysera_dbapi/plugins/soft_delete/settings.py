@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, TypedDict, TypeGuard, cast
 
 from kysera_dbapi.errors import ConfigurationError
 
@@ -19,6 +19,7 @@ __all__ = [
     "given_foreign_keys",
     "given_names",
     "given_tables",
+    "is_moment",
     "moment_of",
     "wrong",
 ]
@@ -104,10 +105,10 @@ def given_foreign_keys(keys: object) -> dict[str, OnDelete]:
     if not isinstance(keys, Mapping):
         raise wrong(f"foreign_keys must be a map, got {keys!r}")
     found: dict[str, OnDelete] = {}
-    actions: dict[object, OnDelete] = {action: action for action in _ACTIONS}
+    actions: dict[str, OnDelete] = {action: action for action in _ACTIONS}
     for key, action in cast("Mapping[object, object]", keys).items():
         name = _text(key, "a name in foreign_keys")
-        if action not in actions:
+        if not isinstance(action, str) or action not in actions:
             raise wrong(
                 f"foreign key {name!r}: unknown action {action!r}; known are "
                 f"{', '.join(_ACTIONS)}"
@@ -144,13 +145,14 @@ def given_flags(options: Mapping[str, object]) -> Options:
 def moment_of(clock: Clock) -> datetime:
     """The moment that the clock of the application tells."""
     now = clock() if callable(clock) else datetime.now(UTC)
-    if not _is_moment(now):
+    if not is_moment(now):
         raise wrong(f"clock must tell a datetime with a time zone, got {now!r}")
     return now
 
 
-def _is_moment(value: object) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is not None
+def is_moment(value: object) -> TypeGuard[datetime]:
+    """Whether a value is a datetime that has its distance from UTC."""
+    return isinstance(value, datetime) and value.utcoffset() is not None
 
 
 def _text(value: object, what: str) -> str:
