@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.checking import Checking
+from kysera_dbapi.conflict import Conflict
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.image import pinned_splices, pinned_tree
@@ -76,6 +77,9 @@ class Draft(Statement):
     _checks: list[tuple[Predicate, str]] = field(
         default_factory=list[tuple[Predicate, str]]
     )
+    _guards: list[tuple[Predicate, str]] = field(
+        default_factory=list[tuple[Predicate, str]]
+    )
     _deletes: bool = True
     _keys: Bind | None = None
 
@@ -121,6 +125,14 @@ class Draft(Statement):
         """
         self._checks.append((predicate, label))
         self._note(f"check {predicate.sql}", reason)
+
+    def guard(self, predicate: Predicate, label: str, *, reason: str) -> None:
+        """Fail an upsert, or INSERT OR IGNORE, that meets a row without the predicate.
+
+        ``label`` as in ``check``.
+        """
+        self._guards.append((predicate, label))
+        self._note(f"guard {predicate.sql}", reason)
 
     def companion_before(
         self, columns: Sequence[str], companion: Companion, *, reason: str
@@ -173,12 +185,18 @@ class Draft(Statement):
     @property
     def changed(self) -> bool:
         """Whether the final text differs from the caller's."""
-        return bool(self._filters or self._assignments or self._checks)
+        edits = (self._filters, self._assignments, self._checks, self._guards)
+        return any(edits)
 
     @property
     def checked(self) -> bool:
-        """Whether rows are checked as they are written."""
-        return bool(self._checks)
+        """Whether rows are checked as they are written, or written over."""
+        return bool(self._checks or self._guards)
+
+    @property
+    def silent(self) -> bool:
+        """Whether checks give rows back that nobody asked for."""
+        return bool(self._checks) and not self.returns
 
     @cached_property
     def returns(self) -> bool:
@@ -202,6 +220,8 @@ class Draft(Statement):
             Deletion(self, self._assignments).place()
         elif self._assignments:
             self._assign()
+        if self._guards:
+            Conflict(self, self._guards).place()
         if self._checks:
             Checking(self, self._checks).place()
         self.splices += kept_names(self, aliases)

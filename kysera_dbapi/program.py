@@ -59,7 +59,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         reads_columns=draft.reads_columns,
         returns=draft.returns,
         checked=draft.checked,
-        silent=draft.checked and not draft.returns,
+        silent=draft.silent,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         counted=shape.folded and bool(program or image),
         keep=not draft.unknown,

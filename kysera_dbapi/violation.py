@@ -4,7 +4,10 @@ from collections import Counter
 
 from kysera_dbapi.errors import PolicyViolation
 
-__all__ = ["Violations"]
+__all__ = ["MET", "Violations"]
+
+#: Begins the labels of rows that are there already.
+MET = "met "
 
 
 class _Violated(Exception):
@@ -36,10 +39,13 @@ class Violations:
         if self._failed is None:
             return None
         (label, at), self._failed = self._failed, None
-        table, _, policy = label.partition(": ")
-        index = at if row is None else row
+        met = label.startswith(MET)
+        table, _, policy = label.removeprefix(MET).partition(": ")
+        index = row if met else at if row is None else row
+        which = "a row" if index is None else f"row {index}"
+        what = "meets a row outside of" if met else "violates"
         made = PolicyViolation(
-            f"row {index} of the statement violates {policy} on {table}",
+            f"{which} of the statement {what} {policy} on {table}",
             code="policy-violation",
         )
         made.table, made.policy, made.row = table, policy, index

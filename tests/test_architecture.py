@@ -39,8 +39,14 @@ DIRECTIONS = {
     "predicate": "splices _sqlglot dialect errors params",
     "placement": "predicate splices statement",
     "deletion": "splices names statement",
+    "violation": "errors",
+    "insertion": "splices _sqlglot params",
+    "checking": "names predicate splices",
+    "conflict": "predicate splices _sqlglot violation",
     "image": "splices names layout",
-    "edits": "deletion image names placement predicate",
+    "edits": "deletion image names placement predicate checking conflict insertion",
+    "collision": "catalogue",
+    "resolution": "predicate edits statement source",
     "plugin": "errors",
     "plan": "params source",
     "program": "plan edits",
@@ -54,7 +60,7 @@ DIRECTIONS = {
     "turn": "errors",
     "script": "dialect shape",
     "explanation": "pipeline errors",
-    "session": "pipeline transaction turn",
+    "session": "violation pipeline transaction turn",
     "connection": "session explanation",
     "authorizer": "session reach",
     "cursor": "session plan",
@@ -71,7 +77,7 @@ DIRECTIONS = {
 }
 #: These may import what is written here and no more.
 PLUGINS = {
-    "plugin", "statement", "edits", "splices", "catalogue", "_blocks", "_context",
+    "plugin", "statement", "edits", "splices", "predicate", "resolution", "collision", "catalogue", "_blocks", "_context",
     "errors", "protocols", "dialect", "params",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}

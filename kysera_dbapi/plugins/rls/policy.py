@@ -58,9 +58,8 @@ class Policy:
         ):
             raise wrong(f"roles must be a list of names, got {self.roles!r}")
         object.__setattr__(self, "roles", frozenset(self.roles))
-        if self.name is None:
-            object.__setattr__(self, "name", f"{self.table} {self.command}")
-        _text(self.name, "name")
+        if self.name is not None:
+            _text(self.name, "name")
 
     def _check_conditions(self) -> None:
         if self.values is not None:

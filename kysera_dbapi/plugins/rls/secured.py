@@ -16,7 +16,7 @@ from kysera_dbapi.predicate import Piece, Predicate
 from kysera_dbapi.resolution import Resolver
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue, Table
+    from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
 
@@ -108,6 +108,14 @@ class Secured:
         """The columns that every new row gets, and the values."""
         forced = (p.forced for p in self._policies[table.key] if p.forced)
         return {column: self._bind(key, False) for column, key in forced}
+
+    def spares(self, table: "Table", key: "UniqueKey", rules: Sequence[Rule]) -> bool:
+        """Whether rows outside the rules cannot have a unique key of rows within."""
+        isolating = {rule.forced for rule in rules if rule.forced}
+        fold = self._dialect.fold
+        columns = {fold(column, quoted=True) for column in key.columns}
+        tenants = {fold(column, quoted=True) for column in isolating}
+        return all(rule.forced for rule in rules) and bool(columns & tenants)
 
     def _rules(
         self,

@@ -1,10 +1,13 @@
 """The plugin: policies on every reference, and on every row that is written."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._blocks import scope, values
 from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
@@ -41,7 +44,7 @@ class RowLevelSecurity(Plugin):
         unlisted: str = "allow",
         bypass_roles: Collection[str] = (),
     ) -> None:
-        self._policies = _flat(policies)
+        self._policies = tuple(_named(_flat(policies)))
         if unlisted not in ("allow", "refuse"):
             raise wrong(f"unlisted must be 'allow' or 'refuse', got {unlisted!r}")
         if isinstance(bypass_roles, str):
@@ -125,6 +128,7 @@ class RowLevelSecurity(Plugin):
         else:
             found = [*seen, *secured.using(table, "update", roles)]
             self._filter(statement, reference, found, "updated")
+            conflicts.secure(statement, table, secured, list(dict.fromkeys(found)))
             written = [*secured.written(table, "update", roles), *seen]
             for rule in dict.fromkeys(written):
                 if rule not in found or not _keeps(statement, table, rule.predicate):
@@ -149,12 +153,25 @@ class RowLevelSecurity(Plugin):
             if not statement.supplies(column):
                 statement.assign(column, Value(bind), reason="the caller's tenant")
                 given.add(column)
+        given -= set(statement.assigned)  # by an upsert
+        seen = secured.using(table, "select", roles)
         written = secured.written(table, "insert", roles)
-        if statement.tree.args.get("returning") is not None:
-            written += secured.using(table, "select", roles)
+        upsert = statement.tree.args.get("conflict")
+        met = list(seen)
+        if upsert is not None and upsert.expressions:
+            met += secured.using(table, "update", roles)
+            also = [*secured.written(table, "update", roles), *seen]
+            if set(also) != set(written):
+                statement.refuse(
+                    "the policies for INSERT and UPDATE differ, so an upsert cannot be "
+                    "checked; send an INSERT and an UPDATE"
+                )
+        elif statement.returns:
+            written += seen
         for rule in dict.fromkeys(written):
             if rule.forced not in given:
                 self._check(statement, rule)
+        conflicts.secure(statement, table, secured, list(dict.fromkeys(met)))
 
     def _check(self, statement: "Draft", rule: Rule) -> None:
         reason = "rows stay within their policies"
@@ -172,21 +189,27 @@ def _roles() -> frozenset[str]:
     return frozenset(map(str, values().lists.get("roles", ())))
 
 
-def _flat(policies: Iterable[object]) -> tuple[Policy, ...]:
-    found: list[Policy] = []
+def _flat(policies: Iterable[object]) -> Iterator[Policy]:
     for one in policies:
         if isinstance(one, Policy):
-            found.append(one)
+            yield one
         elif isinstance(one, Iterable) and not isinstance(one, str):
-            found += _flat(cast("Iterable[object]", one))
+            yield from _flat(cast("Iterable[object]", one))
         else:
             raise wrong(f"expected a Policy or a list of them, got {one!r}")
-    names: set[tuple[str, object]] = set()
-    for policy in found:
-        key = (policy.table, policy.name)
-        if key in names:
-            raise wrong(
-                f"two policies on {policy.table!r} have the name {policy.name!r}"
-            )
-        names.add(key)
-    return tuple(found)
+
+
+def _named(policies: Iterable[Policy]) -> Iterator[Policy]:
+    """The policies, each with a name of its own on its table."""
+    names: set[tuple[str, str]] = set()
+    for policy in policies:
+        name = policy.name
+        for number in count(1):
+            name = policy.name or f"{policy.table} {policy.command} {number}"
+            if policy.name or (policy.table, name) not in names:
+                break
+        assert name is not None
+        if (policy.table, name) in names:
+            raise wrong(f"two policies on {policy.table!r} have the name {name!r}")
+        names.add((policy.table, name))
+        yield replace(policy, name=name)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kysera_dbapi.catalogue import UniqueKey
+from kysera_dbapi.collision import at_risk, keys_of
 from kysera_dbapi.errors import IntegrityError, TombstoneConflict
 from kysera_dbapi.plugins.soft_delete.mark import Mark
 
@@ -24,7 +25,9 @@ _CURE = "let only live rows be unique"
 
 def check_conflicts(statement: "Draft", table: "Table", mark: Mark) -> None:
     """Refuse a write that would skip or remove a row because of a deleted one."""
-    keys = _held(statement, table, mark)
+    keys = at_risk(
+        statement, table, lambda key: mark.leaves_out(key, statement.dialect)
+    )
     upsert = statement.tree.args.get("conflict")
     if upsert is not None:
         _check_upsert(statement, upsert, keys)
@@ -44,47 +47,6 @@ def check_conflicts(statement: "Draft", table: "Table", mark: Mark) -> None:
             f"a key of {table.name} says ON CONFLICT {silent[0]}, which would skip or "
             "remove rows because of deleted ones; say OR ABORT in the statement"
         )
-
-
-def _held(statement: "Draft", table: "Table", mark: Mark) -> list[UniqueKey]:
-    """The keys by which a write could collide with a deleted row."""
-    keys = [key for key in _keys(table) if not mark.leaves_out(key, statement.dialect)]
-    written = _written(statement)
-    if written is None:
-        return keys
-    return [key for key in keys if _may_collide(key, table, statement, written)]
-
-
-def _may_collide(
-    key: UniqueKey, table: "Table", statement: "Draft", written: Sequence[str]
-) -> bool:
-    if not all(key.columns):
-        return True
-    fold = statement.dialect.fold
-    columns = {fold(column, quoted=True) for column in key.columns}
-    if columns & set(written):
-        return True
-    if key.name and statement.kind == "insert":
-        return True  # by a default
-    return bool(set(written) & statement.dialect.row_identifiers)
-
-
-def _written(statement: "Draft") -> list[str] | None:
-    """The (folded) columns that a write sets; None for all of them."""
-    if statement.kind == "update":
-        return statement.assigned
-    columns = statement.tree.this.expressions
-    return [statement.name_of(column) for column in columns] or None
-
-
-def _keys(table: "Table") -> list[UniqueKey]:
-    """The unique keys of a table, that of its rowid too."""
-    if table.without_rowid or any(key.primary for key in table.unique_keys):
-        return list(table.unique_keys)
-    return [
-        UniqueKey("", table.primary_key or ("rowid",), primary=True),
-        *table.unique_keys,
-    ]
 
 
 def _check_upsert(statement: "Draft", upsert: Any, keys: Sequence[UniqueKey]) -> None:
@@ -111,7 +73,7 @@ def _check_upsert(statement: "Draft", upsert: Any, keys: Sequence[UniqueKey]) ->
 
 def violates(error: BaseException, table: "Table", dialect: "Dialect") -> bool:
     """Whether a unique key of the table failed."""
-    return any(dialect.violates(error, table, key) for key in _keys(table))
+    return any(dialect.violates(error, table, key) for key in keys_of(table))
 
 
 def explained(
@@ -120,7 +82,7 @@ def explained(
     """The error of a collision with what may be a deleted row, with its cure."""
     if not isinstance(error, IntegrityError) or isinstance(error, TombstoneConflict):
         return None
-    failed = [k for k in _keys(table) if dialect.violates(error, table, k)]
+    failed = [k for k in keys_of(table) if dialect.violates(error, table, k)]
     if not failed or all(mark.leaves_out(key, dialect) for key in failed):
         return None
     key = next(key for key in failed if not mark.leaves_out(key, dialect))

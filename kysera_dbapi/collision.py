@@ -1,0 +1,52 @@
+"""The unique keys by which a write could meet a row that its caller does not see."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from kysera_dbapi.catalogue import Table, UniqueKey
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+
+__all__ = ["at_risk", "keys_of"]
+
+
+def keys_of(table: Table) -> list[UniqueKey]:
+    """The unique keys of a table, that of its rowid too."""
+    if table.without_rowid or any(key.primary for key in table.unique_keys):
+        return list(table.unique_keys)
+    return [
+        UniqueKey("", table.primary_key or ("rowid",), primary=True),
+        *table.unique_keys,
+    ]
+
+
+def at_risk(
+    statement: "Draft", table: Table, spared: Callable[[UniqueKey], bool]
+) -> list[UniqueKey]:
+    """The keys that a write may collide by, those apart that no hidden row can have."""
+    keys = [key for key in keys_of(table) if not spared(key)]
+    written = _written(statement)
+    if written is None:
+        return keys
+    return [key for key in keys if _may_collide(key, statement, written)]
+
+
+def _may_collide(key: UniqueKey, statement: "Draft", written: Sequence[str]) -> bool:
+    if not all(key.columns):
+        return True
+    fold = statement.dialect.fold
+    columns = {fold(column, quoted=True) for column in key.columns}
+    if columns & set(written):
+        return True
+    if key.name and statement.kind == "insert":
+        return True  # by a default
+    return bool(set(written) & statement.dialect.row_identifiers)
+
+
+def _written(statement: "Draft") -> list[str] | None:
+    """The (folded) columns that a write sets; None for all of them."""
+    if statement.kind == "update":
+        return statement.assigned
+    columns = statement.tree.this.expressions
+    return [statement.name_of(column) for column in columns] or None

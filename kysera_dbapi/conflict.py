@@ -1,0 +1,169 @@
+"""A row that an INSERT meets by a unique key must be one that the caller sees.
+
+https://www.sqlite.org/lang_upsert.html
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
+from kysera_dbapi.violation import MET
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.predicate import Predicate
+
+__all__ = ["Conflict"]
+
+_T = _sqlglot.TokenType
+
+
+class Conflict:
+    """What an INSERT says of conflicts, made to fail on rows that may not be met."""
+
+    def __init__(
+        self, draft: "Draft", guards: Sequence[tuple["Predicate", str]]
+    ) -> None:
+        self._draft = draft
+        target = draft.target
+        if target is None:
+            raise unproved()
+        self._target = target
+        name = draft.quoted(target.exposed)
+        calls: list[Fragment] = []
+        for predicate, label in guards:
+            before, after = draft.dialect.check(MET + label)
+            calls.append((before, *predicate.about(name), after))
+        self._guard = conjoined(calls)
+
+    def place(self) -> None:
+        """Put the guard where the database looks at the row that is there."""
+        upsert = self._draft.tree.args.get("conflict")
+        if upsert is None:
+            self._ignore()
+        elif upsert.expressions:
+            self._update(upsert)
+        else:
+            self._nothing(upsert)
+
+    def _update(self, upsert: exp.Expression) -> None:
+        """``DO UPDATE SET ... [WHERE ...]``."""
+        draft, begin = self._draft, self._clause()
+        where = self._find(begin, _T.WHERE, after=_T.SET)
+        end = self._end(begin)
+        opening: Fragment = ("CASE WHEN ", *self._guard, " THEN ")
+        if where is None:
+            at = draft.end_of(end - 1)
+            parts: Fragment = (" WHERE ", *opening, "1 END")
+            draft.splices.append(Splice(at, at, spaced(draft, at, parts), rank=1))
+            upsert.set("where", exp.Where(this=self._tree(exp.Literal.number(1))))
+            return
+        start, stop = draft.start_of(where + 1), draft.end_of(end - 1)
+        draft.splices.append(Splice(start, start, (*opening, "("), rank=-3))
+        draft.splices.append(
+            Splice(stop, stop, spaced(draft, stop, (") END",)), rank=3)
+        )
+        condition = upsert.args["where"].this
+        upsert.args["where"].set("this", self._tree(exp.Paren(this=condition)))
+
+    def _nothing(self, upsert: exp.Expression) -> None:
+        """``DO NOTHING``, as an update that never happens."""
+        draft = self._draft
+        at = self._clause()
+        while draft.layout.tokens[at].text.upper() != "NOTHING":
+            at = draft.layout.close.get(at, at) + 1
+        start, end = draft.start_of(at), draft.end_of(at)
+        draft.splices.append(Splice(start, end, self._never("UPDATE SET ")))
+        self._set_never(upsert)
+
+    def _ignore(self) -> None:
+        """``INSERT OR IGNORE``: the same, in an upsert of its own."""
+        draft = self._draft
+        end = self._end(self._target.token)
+        at = draft.end_of(end - 1)
+        opening = " ON CONFLICT DO UPDATE SET "
+        source = draft.tree.args.get("expression")
+        if isinstance(source, exp.SetOperation):
+            source = source.expression
+        if source is not None and _ends_with_from(source):
+            source.set("where", exp.Where(this=exp.Literal.number(1)))
+            opening = f" WHERE 1{opening}"  # else ON would be that of a join
+        parts = spaced(draft, at, self._never(opening))
+        draft.splices.append(Splice(at, at, parts, rank=7))
+        upsert = exp.OnConflict(duplicate=False, action=exp.var("DO UPDATE"))
+        draft.tree.set("conflict", upsert)
+        self._set_never(upsert)
+
+    def _never(self, opening: str) -> Fragment:
+        name = self._draft.quoted(self._column())
+        return (
+            f"{opening}{name} = {name} WHERE CASE WHEN ",
+            *self._guard,
+            " THEN 0 END",
+        )
+
+    def _set_never(self, upsert: exp.Expression) -> None:
+        name = self._draft.quoted(self._column())
+        assigned = self._draft.fragment_tree((f"{name} = {name}",))
+        upsert.set("action", exp.var("DO UPDATE"))
+        upsert.set("expressions", [assigned])
+        upsert.set("where", exp.Where(this=self._tree(exp.Literal.number(0))))
+
+    def _column(self) -> str:
+        found = (c for c in self._target.table.columns if not c.generated)
+        column = next(found, None)
+        if column is None:
+            self._draft.refuse("an upsert needs the catalogue; connect")
+        assert column is not None
+        return column.name
+
+    def _tree(self, then: exp.Expression) -> exp.Expression:
+        tree = self._draft.fragment_tree(("CASE WHEN ", *self._guard, " THEN 1 END"))
+        tree.args["ifs"][0].set("true", then)
+        return tree
+
+    # -- where things stand -------------------------------------------------------
+
+    def _clause(self) -> int:
+        """The token ON of ON CONFLICT."""
+        tokens, close = self._draft.layout.tokens, self._draft.layout.close
+        i = self._target.token
+        while [t.text.upper() for t in tokens[i : i + 2]] != ["ON", "CONFLICT"]:
+            i = close.get(i, i) + 1
+            if i >= len(tokens):
+                raise unproved()
+        return i
+
+    def _end(self, begin: int) -> int:
+        """The token past the clause: RETURNING, or the end of the statement."""
+        tokens, close = self._draft.layout.tokens, self._draft.layout.close
+        i = begin
+        while i < len(tokens):
+            if tokens[i].token_type in (_T.RETURNING, _T.SEMICOLON):
+                break
+            i = close.get(i, i) + 1
+        return i
+
+    def _find(self, begin: int, kind: object, *, after: object) -> int | None:
+        tokens, close = self._draft.layout.tokens, self._draft.layout.close
+        seen = False
+        i = begin
+        while i < self._end(begin):
+            seen = seen or tokens[i].token_type is after
+            if seen and tokens[i].token_type is kind:
+                return i
+            i = close.get(i, i) + 1
+        return None
+
+
+def _ends_with_from(source: exp.Expression) -> bool:
+    """Whether an ON after a query would be that of a join."""
+    if not isinstance(source, exp.Select) or source.args.get("from_") is None:
+        return False
+    return not any(source.args.get(part) for part in _LAST)
+
+
+_LAST = ("where", "group", "having", "windows", "order", "limit")
