@@ -554,6 +554,7 @@ def test_a_connection_goes_with_its_last_reference(use: Any, mode: Any) -> None:
         assert raw.execute("SELECT 1").fetchall() == [(1,)]
     finally:
         gc.enable()
+        raw.close()
 
 
 def test_the_stand_in_cannot_be_exchanged_for_another(connection: Any) -> None:

@@ -4,11 +4,10 @@ They are statements of the caller's: other plugins edit them, they take part in 
 caller's transaction, and all of a verb happens or nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kysera_dbapi._context import bypass
 from kysera_dbapi.errors import DataError, IntegrityError, TombstoneConflict
@@ -24,13 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["Recovery", "atomically"]
 
 
-@contextmanager
-def atomically(recovery: "Recovery", verb: str) -> Iterator["Recovery"]:
-    """A block in which protected tables are there with all their rows."""
+_Result = TypeVar("_Result")
+
+
+def atomically(
+    recovery: "Recovery", verb: str, work: "Callable[[Recovery], _Result]"
+) -> _Result:
+    """Do all of a verb's work or nothing, with all rows of protected tables there."""
     host = recovery.host
     try:
         with bypass("soft_delete", reason=verb), host.atomic():
-            yield recovery
+            return work(recovery)
     except Exception as error:
         raised = host.error(error)
         try:

@@ -15,7 +15,6 @@ from kysera_dbapi.plugins.soft_delete.settings import Clock, OnDelete, Options, 
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
     from typing import Unpack
 
@@ -197,8 +196,8 @@ class SoftDelete(Plugin):
         ``TombstoneConflict`` if a live row has its unique key; ``IntegrityError``
         (deleted-parent) if it refers to a row that stays deleted.
         """
-        with self._recovery(connection, table, "restore") as recovery:
-            recovery.restore(key, cascade=cascade)
+        recovery = self._recovery(connection, table, "restore")
+        atomically(recovery, "restore", lambda r: r.restore(key, cascade=cascade))
 
     def hard_delete(self, connection: Any, table: str, key: object) -> None:
         """Remove a row for good, deleted or live, with what is declared to cascade.
@@ -206,8 +205,8 @@ class SoftDelete(Plugin):
         Raises ``DataError`` (row-not-found), and ``IntegrityError``
         (tombstone-restrict) if a row refers to it by a foreign key declared "restrict".
         """
-        with self._recovery(connection, table, "hard_delete") as recovery:
-            recovery.hard_delete(key)
+        recovery = self._recovery(connection, table, "hard_delete")
+        atomically(recovery, "hard_delete", lambda r: r.hard_delete(key))
 
     def purge(
         self, connection: Any, table: str, *, older_than: "datetime | timedelta"
@@ -220,19 +219,17 @@ class SoftDelete(Plugin):
         and ``IntegrityError`` (tombstone-restrict) if a row refers to one of them that
         is live, or by a foreign key declared "restrict".
         """
-        with self._recovery(connection, table, "purge") as recovery:
-            return recovery.purge(older_than)
+        recovery = self._recovery(connection, table, "purge")
+        return atomically(recovery, "purge", lambda r: r.purge(older_than))
 
-    def _recovery(
-        self, connection: Any, table: str, verb: str
-    ) -> "AbstractContextManager[Recovery]":
+    def _recovery(self, connection: Any, table: str, verb: str) -> Recovery:
         host = getattr(connection, "plugin_host", None)
         if host is None or self not in host.plugins:
             raise settings.wrong(
                 f"{verb} needs an open connection with this plugin, got {connection!r}"
             )
         protection = self._protection(host.catalogue, host.dialect)
-        return atomically(Recovery.of(host, protection, table), verb)
+        return Recovery.of(host, protection, table)
 
     # -- errors -------------------------------------------------------------------
 
