@@ -26,7 +26,16 @@ from inspect import (
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
-__all__ = ["NOTHING", "Block", "Values", "blocks", "outside", "scope", "values"]
+__all__ = [
+    "NOTHING",
+    "Block",
+    "Values",
+    "above",
+    "blocks",
+    "outside",
+    "scope",
+    "values",
+]
 
 _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 
@@ -35,11 +44,14 @@ class Values(dict[str, object]):
     """The single values in force, by name; those that hold several are ``lists``."""
 
     lists: dict[str, tuple[object, ...]]
+    #: Those that were taken away: they are not to shine through.
+    gone: frozenset[str]
 
     def __init__(self, given: Mapping[str, object] | None = None) -> None:
-        found = dict(given or {})
+        found = {k: v for k, v in (given or {}).items() if v is not None}
         super().__init__((k, v) for k, v in found.items() if type(v) is not tuple)
         self.lists = {k: v for k, v in found.items() if type(v) is tuple}
+        self.gone = frozenset(k for k, v in (given or {}).items() if v is None)
 
     def whole(self) -> dict[str, object]:
         """Single values and lists in one map."""
@@ -47,8 +59,7 @@ class Values(dict[str, object]):
 
     def over(self, given: Mapping[str, object]) -> "Values":
         """These values, with others laid over them: None takes a value away."""
-        found = {**self.whole(), **given}
-        return Values({k: v for k, v in found.items() if v is not None})
+        return Values({**dict.fromkeys(self.gone), **self.whole(), **given})
 
 
 class Block(ContextDecorator):
@@ -128,6 +139,7 @@ NOTHING: Final[frozenset[str]] = frozenset()
 _blocks: ContextVar[tuple[Block, ...]] = ContextVar("kysera_dbapi.blocks", default=())
 _scope: ContextVar[frozenset[str]] = ContextVar("kysera_dbapi.scope", default=NOTHING)
 _NOBODY: Final = Values()
+_singles: ContextVar[dict[str, object]] = ContextVar("kysera_dbapi.singles", default={})
 _values: ContextVar[Values] = ContextVar("kysera_dbapi.values", default=_NOBODY)
 
 #: The blocks in force, the outermost first.
@@ -137,6 +149,18 @@ blocks: Callable[[], tuple[Block, ...]] = _blocks.get
 scope: Callable[[], frozenset[str]] = _scope.get
 #: The values in force, which plans bind.
 values: Callable[[], Values] = _values.get
+#: The single ones, as a plain dict: for what is done at each execution.
+singles: Callable[[], dict[str, object]] = _singles.get
+
+
+@contextmanager
+def above(defaults: Mapping[str, object]) -> Iterator[None]:
+    """A block in which values are those of the blocks, and below them the defaults."""
+    _put((Block(values=defaults), *_blocks.get()))
+    try:
+        yield
+    finally:
+        _put(_blocks.get()[1:])
 
 
 @contextmanager
@@ -157,6 +181,7 @@ def _put(given: tuple[Block, ...]) -> None:
         if block.values is not None:
             now = now.over(block.values)
     _values.set(now)
+    _singles.set(dict(now))
     rows = [block.flag for block in given if block.flag and not block.bypassed]
     flags = {block.flag for block in given if block.bypassed}.union(rows[-1:])
     _scope.set(frozenset(flags) if flags else NOTHING)

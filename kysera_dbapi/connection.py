@@ -21,7 +21,7 @@ from kysera_dbapi.session import Session
 __all__ = ["Connection", "named_as", "passed"]
 
 _ABSENT: Any = object()
-_OWN = ("explain", "refresh", "unwrap")
+_OWN = ("context", "explain", "refresh", "unwrap")
 
 
 class _StandIn:
@@ -171,6 +171,22 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         """The raw connection, past every plugin."""
         return self._self_session.raw
 
+    @property
+    def context(self) -> Mapping[str, object]:
+        """The connection's own values, which lie below those of ``context()``.
+
+        Assigning replaces them; raises ``ConfigurationError`` (context-value).
+        """
+        return dict(self._self_session.context)
+
+    @context.setter
+    def context(self, given: Mapping[str, object]) -> None:
+        session = self._self_session
+        try:
+            session.set_context(given)
+        except Exception as error:
+            reraise(error, session.driver)
+
     def explain(self, sql: str) -> Explanation:
         """What would be sent for ``sql``, and why, or why it is refused.
 
@@ -179,7 +195,8 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         session = self._self_session
         try:
             self._check_open()
-            return Explanation.of(sql, session.pipeline, session.scope())
+            with session.in_context():
+                return Explanation.of(sql, session.pipeline, session.scope())
         except Exception as error:
             reraise(error, session.driver)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kysera_dbapi._blocks import NOTHING, scope
+from kysera_dbapi._blocks import NOTHING, scope, singles
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session, steps
 from kysera_dbapi.shape import Lexeme, Lexer, check_text
@@ -50,25 +50,35 @@ class Planned:
             # the way of most executions: it calls nothing of Python's own
             if scope() is NOTHING:
                 try:
-                    sent, bind = self._session.direct[sql]
+                    sent, bind, first = self._session.direct[sql]
                 except KeyError:
                     pass
                 else:
                     if bind is None:
                         return self._raw_execute(sent, parameters)
+                    if first and type(parameters) is tuple:
+                        try:
+                            own = (singles()[first],)
+                        except KeyError:
+                            pass  # bind() says what is missing
+                        else:
+                            return self._raw_execute(sent, own + parameters)
                     return self._raw_execute(sent, bind(parameters))
-            plan = self._plan(sql, style=False)
-            self._run(sql, plan, parameters)
+            with self._session.in_context():
+                plan = self._plan(sql, style=False)
+                self._run(sql, plan, parameters)
         except Exception as error:
-            self._again(error, sql, plan, parameters)
+            with self._session.in_context():
+                self._again(error, sql, plan, parameters)
         return self
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Any:
         """Plan the statement once and execute it for each of ``rows``."""
         plan = None
         try:
-            plan = self._plan(sql, style=self._translates)
-            self._watched(sql, plan, rows, many=True)
+            with self._session.in_context():
+                plan = self._plan(sql, style=self._translates)
+                self._watched(sql, plan, rows, many=True)
         except Exception as error:
             self._raise(error, plan)
         return self
@@ -110,6 +120,8 @@ class Planned:
         try:
             if plan is None and sql in session.direct:
                 plan = self._plan(sql, style=style)
+            if plan is not None and plan.bind is not None:
+                plan.bind(parameters)  # a wrong count is told in the caller's numbers
             if session.dialect.schema_differs(error) and session.refresh():
                 plan = self._plan(sql, style=style)
                 self._run(sql, plan, parameters)
@@ -271,8 +283,10 @@ class Translating(Planned):
         plan = None
         try:
             style = parameters is not ABSENT and parameters is not None
-            plan = self._plan(sql, style=style)
-            self._run(sql, plan, parameters)
+            with self._session.in_context():
+                plan = self._plan(sql, style=style)
+                self._run(sql, plan, parameters)
         except Exception as error:
-            self._again(error, sql, plan, parameters)
+            with self._session.in_context():
+                self._again(error, sql, plan, parameters)
         return self

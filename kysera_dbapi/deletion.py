@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.names import projections, returning_ranges
-from kysera_dbapi.params import Bind
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.checking import Checking
 from kysera_dbapi.conflict import Conflict
 from kysera_dbapi.deletion import Deletion
@@ -21,7 +22,6 @@ from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
-from kysera_dbapi.params import Bind
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.predicate import predicate as compiled

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.layout import Block
 from kysera_dbapi.names import returning_ranges
-from kysera_dbapi.params import Bind
 from kysera_dbapi.splices import Fragment, Splice, spaced, unproved
 
 if TYPE_CHECKING:

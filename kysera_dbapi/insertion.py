@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.params import Bind
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.splices import Splice, Value, unproved
 
 if TYPE_CHECKING:

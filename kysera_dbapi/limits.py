@@ -1,5 +1,6 @@
 """How much of a statement is taken on: what would take for ever is refused at once."""
 
+import re
 from collections.abc import Sequence
 
 from kysera_dbapi import _sqlglot
@@ -13,10 +14,17 @@ __all__ = ["check_relations", "check_text", "is_shallow"]
 _SHALLOW = 12
 #: Relations in one statement; databases take a few hundred a query.
 _RELATIONS = 2_000
+#: Aliases and functions that policies are written with, however they are quoted.
+_RESERVED = re.compile(r"[\"'`\[]?_K[\d_]")
 
 
 def check_text(source: Source) -> None:
-    """Refuse what nests too deep."""
+    """Refuse what nests too deep, and names that are ours."""
+    if source.planned and any(map(_RESERVED.match, source.words)):
+        raise UnsupportedStatement(
+            "a name of the statement has the reserved prefix _k; rename it",
+            code="reserved-name",
+        )
     depth = _depth(source.words)
     if depth > _sqlglot.MAX_DEPTH:
         raise UnsupportedStatement(

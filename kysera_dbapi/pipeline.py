@@ -200,7 +200,7 @@ class Pipeline:
             return
         if text not in self.direct.items:
             size = len(text) + len(plan.sql)
-            self.direct.put(text, (plan.sql, plan.bind), size)
+            self.direct.put(text, plan.direct, size)
 
     def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
         """The plan of a new shape; None if its lists may not fold."""

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kysera_dbapi.params import Bind, Binder, Binding
+from kysera_dbapi.binding import Bind, Binder, Binding
 from kysera_dbapi.shape import Shape
 from kysera_dbapi.source import Source
 
@@ -21,8 +21,9 @@ __all__ = ["Bounded", "Direct", "Piece", "Plan", "Program", "Statistics", "as_wr
 #: Kinds that change the catalogue and have no effect within a transaction.
 _OUTSIDE = ("attach", "catalogue pragma")
 
-#: A final text, and what makes the values to send of the caller's.
-Direct = tuple[str, Binder | None]
+#: A final text, what makes the values to send of the caller's, and the name of the
+#: value of the context that has only to be put before them, if that is so.
+Direct = tuple[str, Binder | None, str]
 #: A piece of a final text: itself, or the number of a literal of the caller's.
 Piece = str | int
 
@@ -85,6 +86,16 @@ class Plan:
     bind: Binder | None = field(init=False, default=None, compare=False, repr=False)
 
     @property
+    def direct(self) -> Direct:
+        """What is needed to send it, if it is alone."""
+        first = ""
+        if self.program is not None and len(self.binds) == 1:
+            first = self.binds[0].key
+            if self.program.binding.around != ((0,), ()):
+                first = ""
+        return self.sql, self.bind, first
+
+    @property
     def undoable(self) -> bool:
         """Whether it changes the schema, and can do so within a transaction."""
         return self.effect == "catalogue" and self.kind not in _OUTSIDE
@@ -97,8 +108,7 @@ class Plan:
         object.__setattr__(self, "alone", alone)
         object.__setattr__(self, "sends_as_given", not (adds or self.companions))
         if self.program is not None and adds:
-            sources = tuple(bind.source for bind in self.binds)
-            object.__setattr__(self, "bind", self.program.binding.binder(sources))
+            object.__setattr__(self, "bind", self.program.binding.binder(self.binds))
 
     def of(self, text: str, literals: Sequence[str]) -> "Plan":
         """The plan for another text of the same shape."""

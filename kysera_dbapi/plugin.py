@@ -119,6 +119,8 @@ class Plugin:
     dependencies: tuple[str, ...] = ()
     #: Names of plugins that must not be there.
     conflicts: tuple[str, ...] = ()
+    #: Whether ``flags`` is to be asked at all, if it is overridden.
+    plans_vary: bool = True
 
     def on_init(self, host: Host) -> None:
         """Check the configuration against the database, once per connection.
@@ -279,7 +281,8 @@ def intercept(plugins: Iterable[Plugin], statement: "Draft") -> None:
 def hooks(plugins: Iterable[Plugin], name: Hook) -> tuple[Callable[..., Any], ...]:
     """The bound methods of that name, of those plugins alone that override it."""
     unchanged = getattr(Plugin, name)
-    methods = (getattr(plugin, name) for plugin in plugins)
+    asked = [p for p in plugins if name != "flags" or p.plans_vary]
+    methods = (getattr(plugin, name) for plugin in asked)
     return tuple(m for m in methods if getattr(m, "__func__", None) is not unchanged)
 
 

@@ -6,9 +6,9 @@ from functools import lru_cache
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dbapi.params import Bind
 from kysera_dbapi.splices import Fragment
 
 __all__ = ["OWN", "Piece", "Predicate", "predicate"]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.edits import Draft, Splice
 from kysera_dbapi.image import image_splices
-from kysera_dbapi.params import Bind, Slot, arrange
+from kysera_dbapi.params import Slot, arrange
 from kysera_dbapi.plan import Piece, Plan, Program
 from kysera_dbapi.shape import FOLDED, Shape
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot, statement
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement
-from kysera_dbapi.params import Bind
 from kysera_dbapi.predicate import OWN, Piece, Predicate
 from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import read

@@ -1,6 +1,6 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     contextmanager,
@@ -10,7 +10,8 @@ from contextlib import (
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
-from kysera_dbapi._blocks import scope
+from kysera_dbapi._blocks import above, scope
+from kysera_dbapi._context import checked_values
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import ConfigurationError, translate
@@ -83,6 +84,8 @@ class Session:
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
+        #: The values that the connection has below those of the context.
+        self.context: dict[str, object] = {}
         #: What else than ``scope()`` decides how statements are planned.
         self._flags = hooks(self.plugins, "flags")
         self.violations = Violations()
@@ -103,7 +106,7 @@ class Session:
         )
         self.plans = self.pipeline.plans.items
         #: The texts to send by those given, where that is all: outside of every block.
-        self.direct = self.pipeline.direct.items
+        self.direct = {} if self.context else self.pipeline.direct.items
 
     @property
     def catalogue(self) -> Catalogue:
@@ -111,6 +114,15 @@ class Session:
         if self._stale:
             self.refresh()
         return self._catalogue
+
+    def set_context(self, given: Mapping[str, object]) -> None:
+        """Set the values below those of the context; checked and copied."""
+        self.context = checked_values(given)
+        self.direct = {} if self.context else self.pipeline.direct.items
+
+    def in_context(self) -> AbstractContextManager[None]:
+        """A block in which the connection's own values are in force, too."""
+        return above(self.context) if self.context else nullcontext()
 
     def scope(self) -> frozenset[str]:
         """What decides how a statement is planned now, besides its text."""

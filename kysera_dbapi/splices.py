@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dbapi.params import Bind
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft

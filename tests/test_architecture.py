@@ -27,14 +27,15 @@ DIRECTIONS = {
     "_sqlglot": "errors",
     "dialect": "errors protocols",
     "shape": "dialect errors",
-    "params": "dialect errors",
+    "binding": "_blocks errors",
+    "params": "binding dialect errors",
     "catalogue": "dialect errors protocols",
     "source": "shape dialect",
     "layout": "_sqlglot",
     "respelling": "layout",
     "exposure": "",
     "statement": "exposure respelling source params catalogue _sqlglot errors",
-    "splices": "params errors",
+    "splices": "binding errors",
     "names": "splices _sqlglot",
     "predicate": "splices _sqlglot dialect errors params",
     "placement": "predicate splices statement",
@@ -77,8 +78,8 @@ DIRECTIONS = {
 }
 #: These may import what is written here and no more.
 PLUGINS = {
-    "plugin", "statement", "edits", "splices", "predicate", "resolution", "collision", "catalogue", "_blocks", "_context",
-    "errors", "protocols", "dialect", "params",
+    "plugin", "statement", "edits", "splices", "predicate", "resolution", "collision",
+    "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
 

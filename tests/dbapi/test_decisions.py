@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi.params import Binding
+from kysera_dbapi.binding import Binding
 from kysera_dbapi.plugins import SoftDelete
 
 SCHEMA = """
@@ -450,7 +450,7 @@ def test_added_values_are_bare_placeholders(
     assert pair.shim.explain(sql).sql.rstrip() == sent
     session: Any = pair.shim.plugin_host
     binding: Binding = session.plan(sql).program.binding
-    assert binding.ours == beside
+    assert binding.around == (((0,), ()) if beside == "before" else ((), (0,)))
 
 
 def test_executemany_is_one_call_of_the_driver(pair: Pair) -> None:

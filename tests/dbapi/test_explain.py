@@ -11,9 +11,9 @@ from rich.console import Console
 
 import kysera_dbapi
 from kysera_dbapi import Explanation, Plugin
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.edits import Draft, Value
 from kysera_dbapi.errors import ContextMissing
-from kysera_dbapi.params import Bind
 from kysera_dbapi.plugins import SoftDelete
 from kysera_dbapi.predicate import predicate
 from tests.dialects import shop

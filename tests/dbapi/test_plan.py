@@ -3,7 +3,7 @@
 import threading
 from itertools import count
 
-from kysera_dbapi.params import Bind, Binding
+from kysera_dbapi.binding import Bind, Binding
 from kysera_dbapi.plan import Bounded, Plan, Program
 
 BINDING = Binding("?", 0, (), ())

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._context import checked_values, current_context, missing
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import ConfigurationError, Error
-from kysera_dbapi.params import Bind
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.predicate import OWN, Piece, Predicate
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kysera_dbapi._blocks import outside
 from kysera_dbapi._context import several, single
-from kysera_dbapi.params import Bind
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.plugin import Plugin, intercept
 from kysera_dbapi.plugins.rls.function import by_function
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
@@ -205,7 +205,7 @@ class Secured:
         key = (name, listed)
         if key not in self._binds:
             source = partial(self._listed, name) if listed else partial(single, name)
-            self._binds[key] = Bind(name, source)
+            self._binds[key] = Bind(name, source, "" if listed else name)
         return self._binds[key]
 
     def _listed(self, name: str) -> object:

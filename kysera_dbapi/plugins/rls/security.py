@@ -54,6 +54,7 @@ class RowLevelSecurity(Plugin):
         #: The roles on which plans depend.
         self._roles = self._bypass_roles.union(*(p.roles for p in self._policies))
         self._functions = [p for p in self._policies if p.values is not None]
+        self.plans_vary = bool(self._roles or self._functions)
         self._secured: Secured | None = None
 
     # -- at connect ---------------------------------------------------------------

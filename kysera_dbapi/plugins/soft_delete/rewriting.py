@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kysera_dbapi._blocks import scope
-from kysera_dbapi.params import Bind
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.soft_delete import collision, settings
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Steps

@@ -1,0 +1,192 @@
+"""How the values that are sent come of those that the caller gave and of the plan's."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from operator import add, call, itemgetter
+from typing import Any, Literal, cast
+
+from kysera_dbapi._blocks import values as in_force
+from kysera_dbapi.errors import ProgrammingError
+
+__all__ = ["Bind", "Binder", "Binding", "Parameters", "Style"]
+
+#: The caller's values, as PEP 249 has them.
+Parameters = Sequence[Any] | Mapping[str, Any]
+#: Puts the values to send together from those that the caller gave.
+Binder = Callable[[Any], Any]
+#: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat.
+Style = Literal["?", "?1", ":a", "%s", "%(a)s"]
+_Picked = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Bind:
+    """A value that the shim adds: asked for once an execution, never kept."""
+
+    label: str
+    source: Callable[[], object]
+    #: The name of a single value of the context, if it is just that.
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """How the values of a final text are put together.
+
+    ``sources`` has an entry for each value of the final statement: the index of a
+    caller's value, or ``-1 - i`` for the plan's value ``i``.
+    """
+
+    style: Style
+    expected: int
+    sources: tuple[int, ...]
+    names: tuple[str, ...]
+    #: Which of the plan's values stand before the caller's, and which after them; None
+    #: where the caller's are not side by side.
+    around: tuple[_Picked, _Picked] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        theirs = tuple(range(self.expected))
+        start = next((i for i, s in enumerate(self.sources) if s >= 0), 0)
+        end = start + self.expected
+        before, after = self.sources[:start], self.sources[end:]
+        picked = [tuple(-1 - s for s in part) for part in (before, after)]
+        if self.sources[start:end] == theirs and all(s < 0 for s in before + after):
+            object.__setattr__(self, "around", (picked[0], picked[1]))
+
+    @property
+    def adds(self) -> bool:
+        """Whether the values sent differ from those the caller gave."""
+        return self.sources != tuple(range(self.expected))
+
+    def bind(self, parameters: Parameters, values: tuple[object, ...]) -> Parameters:
+        """The values to send: the caller's ``parameters`` and the plan's ``values``.
+
+        Raises ``ProgrammingError``: placeholder-count when a sequence has a length
+        other than the text asks for, placeholder-style when a mapping comes with
+        positional placeholders, or what is neither.
+        """
+        if _is_mapping(parameters):
+            return self._overlay(cast(Mapping[str, Any], parameters), values)
+        if len(parameters) != self.expected:
+            raise ProgrammingError(
+                f"the statement has {self.expected} placeholders, got "
+                f"{len(parameters)} values; pass one value a placeholder",
+                code="placeholder-count",
+            )
+        given = cast(Sequence[Any], parameters)
+        return tuple(given[i] if i >= 0 else values[-1 - i] for i in self.sources)
+
+    def binder(self, binds: Sequence[Bind]) -> Binder:
+        """``bind`` with the values of ``binds``, asked for at each execution.
+
+        This is the way of most executions, so tuples take no more than an addition.
+        None goes to the driver as it is.
+        """
+        expected, ask = self.expected, _asking(binds)
+        plain: Any = tuple  # type checkers would make it a tuple of unknowns
+        head, tail = map(_picking, self.around or ((), ()))
+        beside = self.around is not None
+
+        def bind(parameters: Any) -> Any:
+            values = ask()
+            if beside and type(parameters) is plain and len(parameters) == expected:
+                if tail is None and head is not None:
+                    return head(values) + parameters
+                if head is None and tail is not None:
+                    return parameters + tail(values)
+            return parameters if parameters is None else self.bind(parameters, values)
+
+        return bind
+
+    def bind_many(
+        self, rows: Iterable[Parameters], values: tuple[object, ...]
+    ) -> Iterator[Parameters]:
+        """As ``bind`` for each of ``rows``, lazily; in C where the rows are tuples."""
+        if self.style in (":a", "%(a)s") or self.around is None:
+            return (self.bind(row, values) for row in rows)
+        given: Iterator[Any] = map(self._row, rows)
+        head, tail = (tuple(values[i] for i in part) for part in self.around)
+        if head:
+            given = map(add, repeat(head), given)
+        return map(add, given, repeat(tail)) if tail else given
+
+    def _row(self, row: Parameters) -> tuple[object, ...]:
+        if not self.expected and _is_mapping(row):
+            return ()
+        if _is_mapping(row) or len(row) != self.expected:
+            self.bind(row, ())  # raises
+        return tuple(row)
+
+    def _overlay(
+        self, given: Mapping[str, Any], values: tuple[object, ...]
+    ) -> Parameters:
+        if not self.expected:
+            return tuple(values[-1 - i] for i in self.sources)
+        if self.style not in (":a", "%(a)s"):
+            raise ProgrammingError(
+                "the statement has positional placeholders, got a mapping of values; "
+                "pass a sequence",
+                code="placeholder-style",
+            )
+        own = dict(zip(self.names, values, strict=True))
+        if self.style == "%(a)s":  # the class that translates them goes over the names
+            return {**given, **own}
+        return _Overlay(given, own)
+
+
+class _Overlay(dict[str, Any]):
+    """The plan's values by name, and behind them the caller's mapping, untouched."""
+
+    def __init__(self, given: Mapping[str, Any], own: dict[str, object]) -> None:
+        super().__init__(own)
+        self._given = given
+
+    def __missing__(self, key: str) -> Any:
+        return self._given[key]
+
+
+def _is_mapping(parameters: object) -> bool:
+    """Whether values come by their names; raises for what holds no values."""
+    if isinstance(parameters, (tuple, list)):
+        return False
+    if not hasattr(type(parameters), "__getitem__"):
+        raise ProgrammingError(
+            "the values of a statement must be a sequence or a mapping, got "
+            f"{type(parameters).__name__}; write (value,) for a single one",
+            code="placeholder-style",
+        )
+    return isinstance(parameters, Mapping) or not hasattr(parameters, "__len__")
+
+
+def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
+    """What asks for the values of an execution."""
+    sources = tuple(bind.source for bind in binds)
+    keys = [bind.key for bind in binds]
+
+    def ask() -> tuple[object, ...]:
+        return tuple(map(call, sources))
+
+    if not all(keys) or not keys:
+        return ask
+    found = itemgetter(*keys)
+    alone = len(keys) == 1
+
+    def known() -> tuple[object, ...]:
+        try:
+            values = found(in_force())
+        except KeyError:
+            return ask()  # it says what is missing
+        return (values,) if alone else values
+
+    return known
+
+
+def _picking(indices: _Picked) -> Callable[[tuple[object, ...]], Any] | None:
+    """What picks some of the plan's values; None if there are none to pick."""
+    if not indices:
+        return None
+    if len(indices) == 1:
+        return itemgetter(slice(indices[0], indices[0] + 1))
+    return itemgetter(*indices)
