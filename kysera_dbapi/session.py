@@ -74,6 +74,8 @@ class Session:
         self.transaction = Stack(raw)
         self.turn = Turn()
         self.closed = False
+        #: The values that the connection has below those of the context.
+        self.context: dict[str, object] = {}
         self._stale = False
         self._stamped: object = None
         self._declared: frozenset[str] = frozenset()
@@ -84,8 +86,6 @@ class Session:
         self.before = hooks(self.plugins, "before_execute")
         self.after = hooks(self.plugins, "after_execute")
         self.failed = hooks(self.plugins, "on_error")
-        #: The values that the connection has below those of the context.
-        self.context: dict[str, object] = {}
         #: What else than ``scope()`` decides how statements are planned.
         self._flags = hooks(self.plugins, "flags")
         self.violations = Violations()
