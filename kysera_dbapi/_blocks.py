@@ -139,7 +139,10 @@ NOTHING: Final[frozenset[str]] = frozenset()
 _blocks: ContextVar[tuple[Block, ...]] = ContextVar("kysera_dbapi.blocks", default=())
 _scope: ContextVar[frozenset[str]] = ContextVar("kysera_dbapi.scope", default=NOTHING)
 _NOBODY: Final = Values()
-_singles: ContextVar[dict[str, object]] = ContextVar("kysera_dbapi.singles", default={})
+_NO_ONE: Final[dict[str, object]] = {}
+_singles: ContextVar[dict[str, object]] = ContextVar(
+    "kysera_dbapi.singles", default=_NO_ONE
+)
 _values: ContextVar[Values] = ContextVar("kysera_dbapi.values", default=_NOBODY)
 
 #: The blocks in force, the outermost first.

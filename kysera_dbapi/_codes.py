@@ -229,8 +229,8 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "PolicyViolation": {
         "policy-violation": (
-            "A row that is written, or written over, is not one that a policy allows. "
-            "Nothing was changed.",
+            "A row that is written, or written over, is not one that a policy allows; "
+            "nothing was changed.",
             "Write rows that the caller may see; the error has `table`, `policy` and "
             "`row`.",
         ),

@@ -26,7 +26,7 @@ from kysera_dbapi.statement import Reference
 __all__ = ["Resolver"]
 
 #: Makes the value of a ``:name``, a single one or (true) a list.
-BindOf = Callable[[str, bool], Bind]
+_BindOf = Callable[[str, bool], Bind]
 _OWN = "_k0"
 
 
@@ -36,7 +36,7 @@ class Resolver:
 
     dialect: Dialect
     catalogue: Catalogue
-    bind: BindOf
+    bind: _BindOf
     #: Numbers for reserved names, no two alike: policies may come to nest.
     numbers: Iterator[int]
 

@@ -61,7 +61,7 @@ DIRECTIONS = {
     "turn": "errors",
     "script": "dialect shape",
     "explanation": "pipeline errors",
-    "session": "violation pipeline transaction turn",
+    "session": "violation _context pipeline transaction turn",
     "connection": "session explanation",
     "authorizer": "session reach",
     "cursor": "session plan",

@@ -201,7 +201,6 @@ def test_a_rowid_is_not_read_from_a_derived_table(pair: Pair, name: str) -> None
         "WITH orders AS (SELECT 2 AS id, NULL AS deleted_at) "
         "SELECT o.id, m.id FROM orders o, main.orders m",
         "WITH deleted_at AS (SELECT 1 AS x) SELECT id FROM orders, deleted_at",
-        "SELECT _k1.id FROM orders AS _k1",
     ],
 )
 def test_aliases_and_ctes_do_not_capture_a_filter(pair: Pair, sql: str) -> None:

@@ -9,7 +9,15 @@ from typing import Any, Literal, cast
 
 from kysera_dbapi.errors import ConfigurationError
 
-__all__ = ["COMMANDS", "Command", "Policy", "Values", "filter_", "tenant_isolation"]
+__all__ = [
+    "COMMANDS",
+    "Command",
+    "Policy",
+    "Values",
+    "filter_",
+    "tenant_isolation",
+    "wrong",
+]
 
 Command = Literal["select", "insert", "update", "delete"]
 #: Makes of the context a column's value, each: equal to it, one of a list, or NULL.
