@@ -26,7 +26,7 @@ DIRECTIONS = {
     "_sqlglot": "errors",
     "dialect": "errors protocols",
     "shape": "dialect errors",
-    "params": "dialect errors",
+    "params": "dialect errors shape",
     "catalogue": "dialect errors protocols",
     "source": "shape dialect",
     "layout": "_sqlglot",
