@@ -125,8 +125,7 @@ class Planned:
         session.failed_statement()
         twin = session.error(error)
         if plan is not None:
-            for plugin in session.plugins:
-                twin = plugin.explain_error(twin, plan, session)
+            twin = session.explained(twin, plan)
         try:
             if twin is error:
                 raise error

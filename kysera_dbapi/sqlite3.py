@@ -101,7 +101,7 @@ class _Scripting(Planned):
             if not session.plugins or not isinstance(script, str) or "\0" in script:
                 # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
-            _check_size(script, session.raw)
+            _check_size(script, session._raw)
             theirs: Any = RawCursor
             with session.turn.control():
                 theirs.executescript(self, "")  # the driver's checks and its commit
@@ -176,7 +176,7 @@ class Connection(Physical, _Connection):
         with _control(session):
             super().__setattr__(name, value)
             # they may have committed
-            if not session.closed and not session.raw.in_transaction:
+            if not session.closed and not session._raw.in_transaction:
                 session.ended(undone=False)
 
     def _is_raw(self, found: Any) -> bool:
@@ -192,7 +192,7 @@ class Connection(Physical, _Connection):
     def __enter__(self) -> Any:
         session = self._self_session
         try:
-            RawConnection.__enter__(session.raw)
+            RawConnection.__enter__(session._raw)
         except _driver.Error as error:
             reraise(error, _driver)
         return self
@@ -203,7 +203,7 @@ class Connection(Physical, _Connection):
         undone = True
         with _control(session):
             try:
-                answer = RawConnection.__exit__(session.raw, *exception)
+                answer = RawConnection.__exit__(session._raw, *exception)
                 undone = exception[:1] != (None,)
                 return answer
             finally:
@@ -213,14 +213,14 @@ class Connection(Physical, _Connection):
         """Commit the open transaction."""
         session = self._self_session
         with _control(session):
-            RawConnection.commit(session.raw)
+            RawConnection.commit(session._raw)
             session.ended(undone=False)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
         session = self._self_session
         with _control(session):
-            RawConnection.rollback(session.raw)
+            RawConnection.rollback(session._raw)
             session.ended(undone=True)
 
     def cursor(self, factory: Any = ABSENT) -> Any:
@@ -232,7 +232,7 @@ class Connection(Physical, _Connection):
         session = self._self_session
         make = _PLAIN if factory is ABSENT else self._maker(factory)
         try:
-            made = RawConnection.cursor(session.raw, make)
+            made = RawConnection.cursor(session._raw, make)
         except (_driver.Error, errors.Error) as error:
             reraise(error, _driver)
         made._proxy, made._session = self, session
@@ -335,7 +335,7 @@ class Connection(Physical, _Connection):
         given = [*map(quiet, args)]
         named = {name: quiet(value) for name, value in options.items()}
         try:
-            getattr(RawConnection, member)(session.raw, *given, **named)
+            getattr(RawConnection, member)(session._raw, *given, **named)
         except _driver.Error as error:
             reraise(error, _driver)
         return next(iter((*given, *named.values())))
@@ -361,7 +361,7 @@ class Connection(Physical, _Connection):
         """Let the plugins go and close the raw connection."""
         session = self._self_session
         try:
-            session.close(partial(RawConnection.close, session.raw))
+            session.close(partial(RawConnection.close, session._raw))
         except (_driver.Error, errors.Error) as error:
             reraise(error, _driver)
 
@@ -372,7 +372,7 @@ class Connection(Physical, _Connection):
         session = self._self_session
         try:
             if not session.plugins:
-                yield from RawConnection.iterdump(session.raw, **options)
+                yield from RawConnection.iterdump(session._raw, **options)
                 return
             check = violations(session.catalogue, session.dialect)
             yield from _iterdump(Reader(self.cursor(), check), **options)
@@ -446,7 +446,7 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
 
 def _start(made: Connection) -> None:
     session = made._self_session
-    if not is_opened(session.raw):
+    if not is_opened(session._raw):
         return
     session.start()
     if session.plugins and session.mode == "strict":

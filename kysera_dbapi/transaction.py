@@ -74,7 +74,7 @@ class Stack:
     """The levels of one connection's transaction, the outermost first."""
 
     def __init__(self, connection: Transactional) -> None:
-        self.connection = connection
+        self._connection = connection
         self._levels: list[_Level] = []
 
     @property
@@ -84,7 +84,7 @@ class Stack:
 
     def changed(self) -> None:
         """The catalogue was changed by a statement that has just been run."""
-        if self.connection.in_transaction:
+        if self._connection.in_transaction:
             self._top().changed = True
 
     def after(self, control: Control) -> bool:
@@ -94,7 +94,7 @@ class Stack:
         """
         if control.verb in ("begin", "commit", "rollback"):
             return self.ended(undone=control.verb == "rollback")
-        if not self.connection.in_transaction:  # the release of the outermost
+        if not self._connection.in_transaction:  # the release of the outermost
             return self.ended(undone=False)
         if control.verb == "savepoint":
             self._top()
@@ -126,7 +126,7 @@ class Stack:
 
         Returns whether that undid a change of the catalogue.
         """
-        if not self._levels or self.connection.in_transaction:
+        if not self._levels or self._connection.in_transaction:
             return False
         return self.ended(undone=True)
 
@@ -169,7 +169,7 @@ def atomic(
     end of the transaction (a statement that still has rows to give keeps it), so its
     name is none of the caller's. ``undo_by`` runs what no callback may prevent.
     """
-    connection, savepoint = stack.connection, _SAVEPOINT
+    connection, savepoint = stack._connection, _SAVEPOINT
     while savepoint in stack.savepoints:
         savepoint += "_"
     undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}",)
