@@ -238,12 +238,12 @@ class Session:
 
     @contextmanager
     def _together(self, begin: Begin, *, release: bool = True) -> Iterator[None]:
-        def undo(sql: str) -> None:
+        def quietly(sql: str) -> None:
             self._quietly(lambda: self.execute(sql))
 
         with (
             self.turn.block(),
-            atomic(self.transaction, self.execute, undo, begin, release=release),
+            atomic(self.transaction, self.execute, quietly, begin, release=release),
         ):
             yield
 

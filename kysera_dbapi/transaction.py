@@ -158,7 +158,7 @@ class Begin(NamedTuple):
 def atomic(
     stack: Stack,
     run: Callable[[str], Any],
-    undo_by: Callable[[str], Any],
+    quietly: Callable[[str], Any],
     begin: Begin,
     *,
     release: bool = True,
@@ -167,7 +167,8 @@ def atomic(
 
     In an open transaction they have a savepoint. Without ``release`` it is left to the
     end of the transaction (a statement that still has rows to give keeps it), so its
-    name is none of the caller's. ``undo_by`` runs what no callback may prevent.
+    name is none of the caller's. ``quietly`` runs what callbacks may neither see nor
+    prevent.
     """
     connection, savepoint = stack._connection, _SAVEPOINT
     while savepoint in stack.savepoints:
@@ -175,9 +176,12 @@ def atomic(
     undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}",)
     end = f"RELEASE {savepoint}"
     if not connection.in_transaction:
-        run(begin.sql)
         if not begin.kept:
+            # refused amid a write with rows to be read, which ROLLBACK would undo, too
+            quietly(f"SAVEPOINT {savepoint}")
+            quietly(end)
             end, undo = "COMMIT", ("ROLLBACK",)
+        run(begin.sql)
     if end != "COMMIT":
         run(f"SAVEPOINT {savepoint}")
         undo = (*undo, end)
@@ -189,5 +193,5 @@ def atomic(
         # the database may have rolled back everything already
         if connection.in_transaction:
             for sql in undo:
-                undo_by(sql)
+                quietly(sql)
         raise
