@@ -124,6 +124,13 @@ def test_what_is_no_plugin(plugins: Any, text: str) -> None:
     assert text in message
 
 
+@pytest.mark.parametrize("priority", ["high", None, [1]])
+def test_a_priority_must_be_a_number(priority: Any) -> None:
+    code, message = refused([Sample("a", priority=priority), Sample("b")])
+    assert code == "plugin-type"
+    assert "priority of plugin 'a'" in message
+
+
 @pytest.mark.parametrize("attribute", ["dependencies", "conflicts"])
 @pytest.mark.parametrize("value", ["audit", None, ("audit", 7), [""]])
 def test_names_must_come_in_a_tuple(attribute: str, value: Any) -> None:
