@@ -170,7 +170,7 @@ class Planned:
         if plan.undoable and session.rechecks:
             return session.undoable()
         if plan.effect == "transaction":
-            return session.turn.control()
+            return session.turn
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:

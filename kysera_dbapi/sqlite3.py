@@ -7,7 +7,7 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 import os
 import sqlite3 as _driver
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache, partial, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
@@ -103,7 +103,7 @@ class _Scripting(Planned):
                 return self._raw_class.executescript(self, script)
             _check_size(script, session._raw)
             theirs: Any = RawCursor
-            with session.turn.control():
+            with session.turn:
                 theirs.executescript(self, "")  # the driver's checks and its commit
                 session.ended(undone=False)
             session.run_script(script, self._proxy.cursor)
@@ -173,11 +173,14 @@ class Connection(Physical, _Connection):
             super().__setattr__(name, value)
             return
         session = self._self_session
-        with _control(session):
-            super().__setattr__(name, value)
-            # they may have committed
-            if not session.closed and not session._raw.in_transaction:
-                session.ended(undone=False)
+        try:
+            with session.turn:
+                super().__setattr__(name, value)
+                # they may have committed
+                if not session.closed and not session._raw.in_transaction:
+                    session.ended(undone=False)
+        except errors.Error as error:
+            reraise(error, _driver)
 
     def _is_raw(self, found: Any) -> bool:
         return _is_raw_cursor(found)
@@ -201,27 +204,36 @@ class Connection(Physical, _Connection):
         """As the driver: commit, or roll back after an error or a failed commit."""
         session = self._self_session
         undone = True
-        with _control(session):
-            try:
-                answer = RawConnection.__exit__(session._raw, *exception)
-                undone = exception[:1] != (None,)
-                return answer
-            finally:
-                session.ended(undone=undone)
+        try:
+            with session.turn:
+                try:
+                    answer = RawConnection.__exit__(session._raw, *exception)
+                    undone = exception[:1] != (None,)
+                    return answer
+                finally:
+                    session.ended(undone=undone)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def commit(self) -> None:
         """Commit the open transaction."""
         session = self._self_session
-        with _control(session):
-            RawConnection.commit(session._raw)
-            session.ended(undone=False)
+        try:
+            with session.turn:
+                RawConnection.commit(session._raw)
+                session.ended(undone=False)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
         session = self._self_session
-        with _control(session):
-            RawConnection.rollback(session._raw)
-            session.ended(undone=True)
+        try:
+            with session.turn:
+                RawConnection.rollback(session._raw)
+                session.ended(undone=True)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def cursor(self, factory: Any = ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
@@ -385,16 +397,6 @@ for _name, _what in CONNECTION_MEMBERS.items():
     _theirs = getattr(RawConnection, _name, None)
     if _what == "passed" and callable(_theirs) and _name not in vars(Connection):
         setattr(Connection, _name, passed(_theirs))
-
-
-@contextmanager
-def _control(session: SQLite3Session) -> Iterator[None]:
-    """A block in which the caller ends the transaction; errors in it are ours, too."""
-    try:
-        with session.turn.control():
-            yield
-    except (_driver.Error, errors.Error) as error:
-        reraise(error, _driver)
 
 
 def _reads(values: tuple[Any, ...], session: SQLite3Session) -> bool:
