@@ -44,6 +44,7 @@ __all__ = [
     "cursor_class",
     "opened",
     "opener",
+    "threadsafety",
     "wrap",
 ]
 
@@ -55,6 +56,9 @@ enable_load_extension getconfig getlimit in_transaction interrupt isolation_leve
 load_extension rollback row_factory setlimit set_progress_handler text_factory
 total_changes __call__
 """
+#: Threads may share the module, not connections: some statements become several.
+threadsafety = 1
+
 #: What becomes of each public member of ``sqlite3.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
     **dict.fromkeys(_PASSED.split(), "passed"),
