@@ -61,7 +61,7 @@ class Session:
         opened: bool = True,
     ) -> None:
         check_mode(mode)
-        self.raw = raw
+        self._raw = raw
         self.driver = driver
         self.dialect = dialect
         self.plugins = tuple(plugins)
@@ -133,7 +133,7 @@ class Session:
         self, sql: str, parameters: Parameters = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
-        cursor = self.raw_class.cursor(self.raw)
+        cursor = self.raw_class.cursor(self._raw)
         try:
             cursor.row_factory = None
             return list(cursor.execute(sql, parameters))
@@ -238,12 +238,12 @@ class Session:
 
     @contextmanager
     def _together(self, begin: Begin, *, release: bool = True) -> Iterator[None]:
-        def undo(sql: str) -> None:
+        def quietly(sql: str) -> None:
             self._quietly(lambda: self.execute(sql))
 
         with (
             self.turn.block(),
-            atomic(self.transaction, self.execute, undo, begin, release=release),
+            atomic(self.transaction, self.execute, quietly, begin, release=release),
         ):
             yield
 
@@ -308,6 +308,15 @@ class Session:
     def error(self, error: BaseException) -> BaseException:
         """The error as both our class and the driver's."""
         return translate(error, self.driver)
+
+    def explained(self, error: BaseException, plan: Plan) -> BaseException:
+        """What plugins make of the error of a statement."""
+        for plugin in self.plugins:
+            try:
+                error = self.error(plugin.explain_error(error, plan, self))
+            except Exception as another:
+                error = self.error(another)
+        return error
 
     def event(self, text: str, plan: Plan, parameters: Any) -> Event:
         """What the hooks of an execution are given."""
