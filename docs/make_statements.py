@@ -45,7 +45,9 @@ What a statement gives in each mode, set by `connect(..., mode=...)`:
   the defaults and constraints of columns). What is not is refused, a view that another
   connection has put in the place of a table too. Strict mode does not guard against
   what a program does with the raw connection, nor against conclusions from the time
-  that a statement takes, or from a violated unique or foreign key.
+  that a statement takes, from a violated unique or foreign key, or from an error that
+  a condition raises: the database may try a condition that an index covers, such as
+  `abs(total) > 1`, on rows that a filter then drops, as it does beneath a view.
 - **report** refuses nothing, for the time of adoption: what normal mode would refuse is
   logged (logger `kysera_dbapi`, once for each shape of statement) and
   runs without the edits that could not be made. **Deleted rows can be seen and removed

@@ -144,23 +144,28 @@ def retyped(token: Token, token_type: Any, text: str) -> Token:
 
 def parse(text: str, tokens: Sequence[Token], dialect: "Dialect") -> exp.Expression:
     """The tree of the one statement in ``tokens``; raises ``ParseError``."""
-    token = _parsing.set(True)
-    try:
-        parsed = _dialect(dialect.grammar).parser().parse(list(tokens), text)
-    finally:
-        _parsing.reset(token)
-    trees = [t for t in parsed if t]
-    if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
-        raise ParseError(f"expected one statement, got {len(trees)}")
-    return trees[0]
+    return _only(lambda: _dialect(dialect.grammar).parser().parse(list(tokens), text))
 
 
 def expression(text: str, dialect: "Dialect") -> exp.Expression:
     """The tree of a condition or value; raises ``ParseError``."""
-    parser = _dialect(dialect.grammar).parser()
-    trees = parser.parse_into(exp.Condition, tokenize(text, dialect), text)
+    parser, tokens = _dialect(dialect.grammar).parser(), tokenize(text, dialect)
+    return _only(lambda: parser.parse_into(exp.Condition, tokens, text))
+
+
+def _only(parse: Callable[[], Sequence[Any]]) -> exp.Expression:
+    """The one tree that was parsed; raises ``ParseError``."""
+    token = _parsing.set(True)
+    try:
+        trees = [tree for tree in parse() if tree]
+    except (SqlglotError, RecursionError):
+        raise
+    except Exception as error:  # of a broken text its parser may raise anything
+        raise ParseError("no statement") from error
+    finally:
+        _parsing.reset(token)
     if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
-        raise ParseError(f"not one expression: {text}")
+        raise ParseError(f"expected one tree, got {len(trees)}")
     return trees[0]
 
 

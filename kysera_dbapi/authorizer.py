@@ -70,7 +70,7 @@ class Authorizer:
 
     def install(self) -> None:
         """Set it; SQLite prepares again what it has prepared without."""
-        self._session.raw_class.set_authorizer(self._session.raw, self)
+        self._session.raw_class.set_authorizer(self._session._raw, self)
 
     def __call__(
         self,

@@ -60,14 +60,14 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         session = self._self_session
         if self.members.get(name) == "passed":
             try:
-                return getattr(session.raw, name)
+                return getattr(session._raw, name)
             except Exception as error:
                 reraise(error, session.driver)
         if name in self.members:
             # of another version of the driver
-            raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
+            raise AttributeError(f"{_named(session._raw)} has no attribute {name!r}")
         if name == "__signature__":
-            return _signature(session.raw)
+            return _signature(session._raw)
         found = _ABSENT if name.startswith("__") else self._own_attribute(name)
         if found is not _ABSENT:
             return found
@@ -75,7 +75,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
             theirs = getattr(self._class, "__getattr__", None)
             if theirs is not None and not name.startswith("__"):
                 return theirs(self, name)  # of a program's own class
-            raise AttributeError(f"{_named(session.raw)} has no attribute {name!r}")
+            raise AttributeError(f"{_named(session._raw)} has no attribute {name!r}")
         raise session.error(
             UnsupportedStatement(
                 f"{name} of the connection is not offered, since nobody decided what "
@@ -86,7 +86,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
 
     def _own_attribute(self, name: str) -> Any:
         """What a program keeps in an object of its own connection class."""
-        raw = self._self_session.raw
+        raw = self._self_session._raw
         kept: dict[str, Any] = getattr(raw, "__dict__", {})
         cls: Any = self._class
         found: Any
@@ -124,7 +124,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         if name in self.members and name not in self.settable:
             raise AttributeError(f"attribute {name!r} of a connection is read-only")
         try:
-            setattr(session.raw, name, value)
+            setattr(session._raw, name, value)
         except Exception as error:
             reraise(error, session.driver)
 
@@ -132,16 +132,16 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         session = self._self_session
         if name in self.members:
             raise AttributeError(f"attribute {name!r} of a connection is read-only")
-        delattr(session.raw, name)
+        delattr(session._raw, name)
 
     def __dir__(self) -> list[str]:
-        kept: dict[str, Any] = getattr(self._self_session.raw, "__dict__", {})
+        kept: dict[str, Any] = getattr(self._self_session._raw, "__dict__", {})
         return sorted({*dir(self._class), *kept, *_OWN})
 
     @property
     def _class(self) -> Any:
         """The class of the raw connection."""
-        return self._self_session.raw.__class__
+        return self._self_session._raw.__class__
 
     @property
     def __dict__(self) -> Any:  # type: ignore[override]
@@ -169,7 +169,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
 
     def unwrap(self) -> Any:
         """The raw connection, past every plugin."""
-        return self._self_session.raw
+        return self._self_session._raw
 
     @property
     def context(self) -> Mapping[str, object]:
@@ -203,7 +203,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
     def _check_open(self) -> None:
         session = self._self_session
         if session.closed:
-            session.raw_class.cursor(session.raw)  # the driver's own error
+            session.raw_class.cursor(session._raw)  # the driver's own error
 
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed."""
@@ -233,7 +233,7 @@ def passed(theirs: Any) -> Callable[..., Any]:
     def method(self: Connection, *args: Any, **options: Any) -> Any:
         session = self._self_session
         try:
-            return theirs(session.raw, *args, **options)
+            return theirs(session._raw, *args, **options)
         except Exception as error:
             reraise(error, session.driver)
 

@@ -139,8 +139,7 @@ class Planned:
         session.failed_statement()
         twin = session.error(error)
         if plan is not None:
-            for plugin in session.plugins:
-                twin = plugin.explain_error(twin, plan, session)
+            twin = session.explained(twin, plan)
         try:
             if twin is error:
                 raise error
@@ -185,7 +184,7 @@ class Planned:
         if plan.undoable and session.rechecks:
             return session.undoable()
         if plan.effect == "transaction":
-            return session.turn.control()
+            return session.turn
         return nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:

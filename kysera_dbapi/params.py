@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from kysera_dbapi.binding import Bind, Binding, Style
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.shape import number_of
 
 __all__ = ["Slot", "arrange"]
 
@@ -32,14 +33,19 @@ def arrange(
 
     ``tokens`` are the placeholders of the caller's text in order, ``slots`` those of
     the final text, ``binds`` the plan's values. A text without placeholders takes
-    the ``default`` style. Raises ``UnsupportedStatement`` (reserved-name) if the
-    caller uses a name of ours.
+    the ``default`` style. Raises ``UnsupportedStatement``: reserved-name if the caller
+    uses a name of ours, unsupported-construct for ``?0`` and the like.
     """
     for token in tokens:
         if _RESERVED.match(token):
             raise UnsupportedStatement(
                 f"the placeholder {token} uses the reserved prefix _k; rename it",
                 code="reserved-name",
+            )
+        if token[0] == "?" and token != "?" and not number_of(token):
+            raise UnsupportedStatement(
+                f"the placeholder {token:.9} has a number that no database takes",
+                code="unsupported-construct",
             )
     indices, expected = _number(tokens)
     style = _style(tokens) or default
@@ -78,7 +84,7 @@ def _number(tokens: Sequence[str]) -> tuple[list[int], int]:
     count = 0
     for token in tokens:
         if token[0] == "?" and token != "?":
-            index = int(token[1:]) - 1
+            index = number_of(token) - 1
         elif token in ("?", "%s"):
             index = count
         else:

@@ -38,7 +38,7 @@ class Physical:
         try:
             if session.protected() and _has_names(args, options):
                 self._check_blob(args, options)
-            return session.raw_class.blobopen(session.raw, *args, **options)
+            return session.raw_class.blobopen(session._raw, *args, **options)
         except Exception as error:
             reraise(error, session.driver)
 
@@ -74,8 +74,8 @@ class Physical:
             self._refuse_copy("backup")
             if other is not None and other.protected():
                 self._refuse("backup: the target protects tables of its own")
-            raw = target if other is None else other.raw
-            session.raw_class.backup(session.raw, raw, **options)
+            raw = target if other is None else other._raw
+            session.raw_class.backup(session._raw, raw, **options)
         except Exception as error:
             reraise(error, session.driver)
         finally:
@@ -90,7 +90,7 @@ class Physical:
         session = self._self_session
         try:
             self._refuse_copy("serialize")
-            return bytes(session.raw_class.serialize(session.raw, **options))
+            return bytes(session.raw_class.serialize(session._raw, **options))
         except Exception as error:
             reraise(error, session.driver)
 
@@ -103,7 +103,7 @@ class Physical:
         try:
             if session.protected():
                 self._refuse("deserialize would replace protected tables")
-            session.raw_class.deserialize(session.raw, data, **options)
+            session.raw_class.deserialize(session._raw, data, **options)
         except Exception as error:
             reraise(error, session.driver)
         session.replaced()
@@ -118,7 +118,7 @@ class Physical:
             opening = [getattr(session.driver, name, None) for name in _SETTINGS]
             if enable and op in opening and session.protected():
                 self._refuse("setconfig: the setting lets changes past every filter")
-            session.raw_class.setconfig(session.raw, op, enable)
+            session.raw_class.setconfig(session._raw, op, enable)
         except Exception as error:
             reraise(error, session.driver)
 
@@ -128,7 +128,7 @@ class Physical:
 
     def _refuse(self, why: str) -> None:
         session = self._self_session
-        session.raw_class.cursor(session.raw)  # a wrong thread is the driver's error
+        session.raw_class.cursor(session._raw)  # a wrong thread is the driver's error
         if session.mode == "report":
             _LOG.warning("would be refused: %s", why)
             return

@@ -316,6 +316,12 @@ def _checked(plugin: object) -> Plugin:
         raise PluginError(
             f"plugin {plugin!r} must have a name that is not empty", code="plugin-type"
         )
+    if not isinstance(cast("object", plugin.priority), int | float):
+        raise PluginError(
+            f"priority of plugin {plugin.name!r} must be a number, got "
+            f"{plugin.priority!r}",
+            code="plugin-type",
+        )
     for attribute in ("dependencies", "conflicts"):
         names: object = getattr(plugin, attribute)
         if not isinstance(names, tuple | list | set | frozenset) or not all(

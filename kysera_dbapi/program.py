@@ -157,13 +157,12 @@ def _pinned(
     """
     if not _agreed(draft, spans, shape):
         return None
-    named = _named(draft)
     quote = draft.dialect.quote
     copies = "\0".join(p for s in draft.splices for p in s.parts if isinstance(p, str))
     return tuple(
         i
         for i, (start, end) in enumerate(spans)
-        if start in named or quote(draft.text[start:end])[1:-1] in copies
+        if start in draft.named or quote(draft.text[start:end])[1:-1] in copies
     )
 
 
@@ -178,20 +177,6 @@ def _agreed(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
         and not any(start <= t.start < end for start, end in lists)
     ]
     return seen == [s for s in spans if s not in lists]
-
-
-def _named(draft: Draft) -> set[int]:
-    """Where names of the tree stand that may be spelled as strings."""
-    named: set[int] = set()
-    for node in draft.tree.find_all(exp.Identifier):
-        if (where := _sqlglot.span(node)) is not None:
-            named.add(where[0])
-    for owner in draft.tree.find_all(exp.Update, exp.OnConflict):
-        for assignment in owner.expressions:
-            for leaf in assignment.this.find_all(exp.Literal):
-                if (where := _sqlglot.span(leaf)) is not None:
-                    named.add(where[0])
-    return named
 
 
 def _marked(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.shape import Lexer
+from kysera_dbapi.shape import Lexer, number_of
 
 __all__ = ["nulls", "split"]
 
@@ -34,5 +34,5 @@ def nulls(statement: str, lexer: Lexer) -> Any:
         return {token[1:]: None for token in tokens}
     count = 0
     for token in dict.fromkeys(t for t in tokens if t != "?"):
-        count = max(count + 1, int(token[1:]) if token[0] == "?" else 0)
+        count = max(count + 1, number_of(token) if token[0] == "?" else 0)
     return (None,) * (count + tokens.count("?"))

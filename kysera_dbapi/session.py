@@ -63,7 +63,7 @@ class Session:
         opened: bool = True,
     ) -> None:
         check_mode(mode)
-        self.raw = raw
+        self._raw = raw
         self.driver = driver
         self.dialect = dialect
         self.plugins = tuple(plugins)
@@ -156,7 +156,7 @@ class Session:
         self, sql: str, parameters: Parameters = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
-        cursor = self.raw_class.cursor(self.raw)
+        cursor = self.raw_class.cursor(self._raw)
         try:
             cursor.row_factory = None
             return list(cursor.execute(sql, parameters))
@@ -261,12 +261,12 @@ class Session:
 
     @contextmanager
     def _together(self, begin: Begin, *, release: bool = True) -> Iterator[None]:
-        def undo(sql: str) -> None:
+        def quietly(sql: str) -> None:
             self._quietly(lambda: self.execute(sql))
 
         with (
             self.turn.block(),
-            atomic(self.transaction, self.execute, undo, begin, release=release),
+            atomic(self.transaction, self.execute, quietly, begin, release=release),
         ):
             yield
 
@@ -335,6 +335,15 @@ class Session:
             violated.__cause__ = error
             error = violated
         return translate(error, self.driver)
+
+    def explained(self, error: BaseException, plan: Plan) -> BaseException:
+        """What plugins make of the error of a statement."""
+        for plugin in self.plugins:
+            try:
+                error = self.error(plugin.explain_error(error, plan, self))
+            except Exception as another:
+                error = self.error(another)
+        return error
 
     def event(self, text: str, plan: Plan, parameters: Any) -> Event:
         """What the hooks of an execution are given."""

@@ -8,7 +8,15 @@ from typing import Literal, NamedTuple
 
 from kysera_dbapi.dialect import Lexical
 
-__all__ = ["FOLDED", "Kind", "Lexeme", "Lexer", "Shape", "check_text"]
+__all__ = [
+    "FOLDED",
+    "Kind",
+    "Lexeme",
+    "Lexer",
+    "Shape",
+    "check_text",
+    "number_of",
+]
 
 Kind = Literal[
     "blank",
@@ -52,6 +60,12 @@ FOLDED = "'_k'"
 _LONG = 2_000
 #: A text with more literals is one of a kind: it has no shape but itself.
 _MANY = 100_000
+
+
+def number_of(placeholder: str) -> int:
+    """The number of ``?7``; 0 of one that is beyond all that databases take."""
+    digits = placeholder[1:].lstrip("0")
+    return int(digits) if 0 < len(digits) < 7 else 0
 
 
 class Shape(NamedTuple):

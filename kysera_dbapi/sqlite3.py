@@ -7,7 +7,7 @@ is a proxy. https://docs.python.org/3/library/sqlite3.html
 import os
 import sqlite3 as _driver
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache, partial, wraps
 from sqlite3 import Connection as RawConnection
 from sqlite3 import Cursor as RawCursor
@@ -44,6 +44,7 @@ __all__ = [
     "cursor_class",
     "opened",
     "opener",
+    "threadsafety",
     "wrap",
 ]
 
@@ -55,6 +56,9 @@ enable_load_extension getconfig getlimit in_transaction interrupt isolation_leve
 load_extension rollback row_factory setlimit set_progress_handler text_factory
 total_changes __call__
 """
+#: Threads may share the module, not connections: some statements become several.
+threadsafety = 1
+
 #: What becomes of each public member of ``sqlite3.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
     **dict.fromkeys(_PASSED.split(), "passed"),
@@ -103,9 +107,9 @@ class _Scripting(Planned):
             if not session.plugins or not isinstance(script, str) or "\0" in script:
                 # what is no text of C is an error of the driver's
                 return self._raw_class.executescript(self, script)
-            _check_size(script, session.raw)
+            _check_size(script, session._raw)
             theirs: Any = RawCursor
-            with session.turn.control():
+            with session.turn:
                 theirs.executescript(self, "")  # the driver's checks and its commit
                 session.ended(undone=False)
             session.run_script(script, self._proxy.cursor)
@@ -229,11 +233,14 @@ class Connection(Physical, _Connection):
             super().__setattr__(name, value)
             return
         session = self._self_session
-        with _control(session):
-            super().__setattr__(name, value)
-            # they may have committed
-            if not session.closed and not session.raw.in_transaction:
-                session.ended(undone=False)
+        try:
+            with session.turn:
+                super().__setattr__(name, value)
+                # they may have committed
+                if not session.closed and not session._raw.in_transaction:
+                    session.ended(undone=False)
+        except errors.Error as error:
+            reraise(error, _driver)
 
     def _is_raw(self, found: Any) -> bool:
         return _is_raw_cursor(found)
@@ -248,7 +255,7 @@ class Connection(Physical, _Connection):
     def __enter__(self) -> Any:
         session = self._self_session
         try:
-            RawConnection.__enter__(session.raw)
+            RawConnection.__enter__(session._raw)
         except _driver.Error as error:
             reraise(error, _driver)
         return self
@@ -257,27 +264,36 @@ class Connection(Physical, _Connection):
         """As the driver: commit, or roll back after an error or a failed commit."""
         session = self._self_session
         undone = True
-        with _control(session):
-            try:
-                answer = RawConnection.__exit__(session.raw, *exception)
-                undone = exception[:1] != (None,)
-                return answer
-            finally:
-                session.ended(undone=undone)
+        try:
+            with session.turn:
+                try:
+                    answer = RawConnection.__exit__(session._raw, *exception)
+                    undone = exception[:1] != (None,)
+                    return answer
+                finally:
+                    session.ended(undone=undone)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def commit(self) -> None:
         """Commit the open transaction."""
         session = self._self_session
-        with _control(session):
-            RawConnection.commit(session.raw)
-            session.ended(undone=False)
+        try:
+            with session.turn:
+                RawConnection.commit(session._raw)
+                session.ended(undone=False)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
         session = self._self_session
-        with _control(session):
-            RawConnection.rollback(session.raw)
-            session.ended(undone=True)
+        try:
+            with session.turn:
+                RawConnection.rollback(session._raw)
+                session.ended(undone=True)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
 
     def cursor(self, factory: Any = ABSENT) -> Any:
         """A cursor whose statements are planned; ``factory`` makes the driver's.
@@ -288,7 +304,7 @@ class Connection(Physical, _Connection):
         session = self._self_session
         make = _PLAIN if factory is ABSENT else self._maker(factory)
         try:
-            made = RawConnection.cursor(session.raw, make)
+            made = RawConnection.cursor(session._raw, make)
         except (_driver.Error, errors.Error) as error:
             reraise(error, _driver)
         made._proxy, made._session = self, session
@@ -391,7 +407,7 @@ class Connection(Physical, _Connection):
         given = [*map(quiet, args)]
         named = {name: quiet(value) for name, value in options.items()}
         try:
-            getattr(RawConnection, member)(session.raw, *given, **named)
+            getattr(RawConnection, member)(session._raw, *given, **named)
         except _driver.Error as error:
             reraise(error, _driver)
         return next(iter((*given, *named.values())))
@@ -417,7 +433,7 @@ class Connection(Physical, _Connection):
         """Let the plugins go and close the raw connection."""
         session = self._self_session
         try:
-            session.close(partial(RawConnection.close, session.raw))
+            session.close(partial(RawConnection.close, session._raw))
         except (_driver.Error, errors.Error) as error:
             reraise(error, _driver)
 
@@ -428,7 +444,7 @@ class Connection(Physical, _Connection):
         session = self._self_session
         try:
             if not session.plugins:
-                yield from RawConnection.iterdump(session.raw, **options)
+                yield from RawConnection.iterdump(session._raw, **options)
                 return
             check = violations(session.catalogue, session.dialect)
             yield from _iterdump(Reader(self.cursor(), check), **options)
@@ -441,16 +457,6 @@ for _name, _what in CONNECTION_MEMBERS.items():
     _theirs = getattr(RawConnection, _name, None)
     if _what == "passed" and callable(_theirs) and _name not in vars(Connection):
         setattr(Connection, _name, passed(_theirs))
-
-
-@contextmanager
-def _control(session: SQLite3Session) -> Iterator[None]:
-    """A block in which the caller ends the transaction; errors in it are ours, too."""
-    try:
-        with session.turn.control():
-            yield
-    except (_driver.Error, errors.Error) as error:
-        reraise(error, _driver)
 
 
 def _reads(values: tuple[Any, ...], session: SQLite3Session) -> bool:
@@ -502,7 +508,7 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
 
 def _start(made: Connection) -> None:
     session = made._self_session
-    if not is_opened(session.raw):
+    if not is_opened(session._raw):
         return
     session.start()
     if session.plugins and session.mode == "strict":

@@ -35,7 +35,7 @@ class SQLite3Session(Session):
     def start(self) -> None:
         """Let checks fail statements, and the plugins check their configuration."""
         if self.plugins:
-            RawConnection.create_function(self.raw, "_k_check", 2, self.violations)
+            RawConnection.create_function(self._raw, "_k_check", 2, self.violations)
         super().start()
 
     def authorize(self) -> None:
@@ -62,11 +62,11 @@ class SQLite3Session(Session):
         Rows that are still to be read (``returns``) need a transaction that stays open
         after it. Raises ``UnsupportedStatement`` where there is none.
         """
-        level = _implicit_level(self.raw)
+        level = _implicit_level(self._raw)
         begin = Begin("BEGIN IMMEDIATE", kept=level is not None)
         if level not in {None, "", "DEFERRED"}:
             begin = Begin(f"BEGIN {level}", kept=True)
-        if returns and not (begin.kept or self.raw.in_transaction):
+        if returns and not (begin.kept or self._raw.in_transaction):
             raise UnsupportedStatement(
                 "a DELETE with RETURNING and declared children needs an open "
                 "transaction; begin one first",
@@ -79,10 +79,10 @@ class SQLite3Session(Session):
 
         That is the script's own affair, as with the driver's ``executescript``.
         """
-        level = _implicit_level(self.raw)
+        level = _implicit_level(self._raw)
         try:
             if level is not None:
-                self.raw.isolation_level = None
+                self._raw.isolation_level = None
             lexer = self.pipeline.lexers[0]
             for statement in split(script, lexer, self.dialect):
                 with closing(new_cursor()) as cursor:
@@ -92,7 +92,7 @@ class SQLite3Session(Session):
                         deque(cursor, maxlen=0)
         finally:
             if level is not None:
-                self.raw.isolation_level = level
+                self._raw.isolation_level = level
 
 
 class _Decoding:

@@ -62,6 +62,8 @@ class Statement:
     references: list[Reference] = field(default_factory=list[Reference])
     #: Names that no catalogue knows.
     unknown: list[str] = field(default_factory=list[str])
+    #: Where names of the caller's stand, some of which may be spelled as strings.
+    named: frozenset[int] = frozenset()
 
     @property
     def text(self) -> str:
@@ -129,7 +131,18 @@ def parse(
         ) from error
     statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
     _Walker(statement).walk()
+    statement.named = _named(tree)
     return statement
+
+
+def _named(tree: exp.Expression) -> frozenset[int]:
+    """Where names stand; to be asked before the tree is edited."""
+    leaves = list[exp.Expression](tree.find_all(exp.Identifier))
+    for owner in tree.find_all(exp.Update, exp.OnConflict):
+        for assignment in owner.expressions:
+            leaves += assignment.this.find_all(exp.Literal)
+    spans = (_sqlglot.span(leaf) for leaf in leaves)
+    return frozenset(where[0] for where in spans if where is not None)
 
 
 def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:

@@ -82,7 +82,7 @@ class BeneathCursor(RawCursor):
         proxy = _wrapped(connection, "cursor")
         if proxy is not None:
             self._proxy, self._session = proxy, proxy._self_session
-            connection = self._session.raw
+            connection = self._session._raw
         super().__init__(connection)
 
     def execute(self, sql: Any, *parameters: Any) -> Any:

@@ -74,7 +74,7 @@ class Stack:
     """The levels of one connection's transaction, the outermost first."""
 
     def __init__(self, connection: Transactional) -> None:
-        self.connection = connection
+        self._connection = connection
         self._levels: list[_Level] = []
 
     @property
@@ -84,7 +84,7 @@ class Stack:
 
     def changed(self) -> None:
         """The catalogue was changed by a statement that has just been run."""
-        if self.connection.in_transaction:
+        if self._connection.in_transaction:
             self._top().changed = True
 
     def after(self, control: Control) -> bool:
@@ -94,7 +94,7 @@ class Stack:
         """
         if control.verb in ("begin", "commit", "rollback"):
             return self.ended(undone=control.verb == "rollback")
-        if not self.connection.in_transaction:  # the release of the outermost
+        if not self._connection.in_transaction:  # the release of the outermost
             return self.ended(undone=False)
         if control.verb == "savepoint":
             self._top()
@@ -126,7 +126,7 @@ class Stack:
 
         Returns whether that undid a change of the catalogue.
         """
-        if not self._levels or self.connection.in_transaction:
+        if not self._levels or self._connection.in_transaction:
             return False
         return self.ended(undone=True)
 
@@ -158,7 +158,7 @@ class Begin(NamedTuple):
 def atomic(
     stack: Stack,
     run: Callable[[str], Any],
-    undo_by: Callable[[str], Any],
+    quietly: Callable[[str], Any],
     begin: Begin,
     *,
     release: bool = True,
@@ -167,17 +167,21 @@ def atomic(
 
     In an open transaction they have a savepoint. Without ``release`` it is left to the
     end of the transaction (a statement that still has rows to give keeps it), so its
-    name is none of the caller's. ``undo_by`` runs what no callback may prevent.
+    name is none of the caller's. ``quietly`` runs what callbacks may neither see nor
+    prevent.
     """
-    connection, savepoint = stack.connection, _SAVEPOINT
+    connection, savepoint = stack._connection, _SAVEPOINT
     while savepoint in stack.savepoints:
         savepoint += "_"
     undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}",)
     end = f"RELEASE {savepoint}"
     if not connection.in_transaction:
-        run(begin.sql)
         if not begin.kept:
+            # refused amid a write with rows to be read, which ROLLBACK would undo, too
+            quietly(f"SAVEPOINT {savepoint}")
+            quietly(end)
             end, undo = "COMMIT", ("ROLLBACK",)
+        run(begin.sql)
     if end != "COMMIT":
         run(f"SAVEPOINT {savepoint}")
         undo = (*undo, end)
@@ -189,5 +193,5 @@ def atomic(
         # the database may have rolled back everything already
         if connection.in_transaction:
             for sql in undo:
-                undo_by(sql)
+                quietly(sql)
         raise

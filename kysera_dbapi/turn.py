@@ -34,23 +34,22 @@ class Turn:
             self._blocks -= 1
             self._lock.release()
 
-    @contextmanager
-    def control(self) -> Iterator[None]:
-        """A block in which the caller begins or ends a transaction or a savepoint.
+    def __enter__(self) -> None:
+        """Begin or end the caller's transaction, or a savepoint, in the block.
 
         Raises ``UnsupportedStatement`` (unsupported-construct) within ``block()``.
         """
         self._take()
-        try:
-            if self._blocks:
-                raise UnsupportedStatement(
-                    "a transaction can neither begin nor end amid a statement that "
-                    "takes several, such as a DELETE with declared children",
-                    code="unsupported-construct",
-                )
-            yield
-        finally:
+        if self._blocks:
             self._lock.release()
+            raise UnsupportedStatement(
+                "a transaction can neither begin nor end amid a statement that takes "
+                "several, such as a DELETE with declared children",
+                code="unsupported-construct",
+            )
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
     def _take(self) -> None:
         # not for ever: a function of the program's may wait for us, and hold SQLite's

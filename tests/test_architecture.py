@@ -28,7 +28,7 @@ DIRECTIONS = {
     "dialect": "errors protocols",
     "shape": "dialect errors",
     "binding": "_blocks errors",
-    "params": "binding dialect errors",
+    "params": "binding dialect errors shape",
     "catalogue": "dialect errors protocols",
     "source": "shape dialect",
     "layout": "_sqlglot",

@@ -477,6 +477,9 @@ def test_the_proxy_gives_the_raw_connection_by_unwrap_alone(connection: Any) -> 
     assert type(raw) is sqlite3.Connection
     found = [connection.__wrapped__, inspect.unwrap(connection)]
     found += [getattr(connection, n, None) for n in dir(connection) if _readable(n)]
+    host = connection.plugin_host
+    for held in (host, host.transaction, host.turn):
+        found += [getattr(held, n) for n in dir(held) if not n.startswith("_")]
     assert not any(leads_to(value, raw) for value in found)
     for held in found[:2]:
         assert not hasattr(held, "execute")

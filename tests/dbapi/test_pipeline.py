@@ -235,6 +235,21 @@ def test_a_string_that_is_a_name_is_part_of_the_statement(connection: Any) -> No
 
 
 @pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM '{0}', '{0}'",
+        "SELECT (SELECT count(*) FROM log LEFT JOIN '{0}' USING (id)) AS n FROM '{0}'",
+    ],
+)
+def test_so_is_one_in_whose_place_a_derived_table_comes(
+    connection: Any, sql: str
+) -> None:
+    plans = pipeline(connection)
+    assert "deleted_at" in plans.plan(sql.format("orders"), frozenset()).sql
+    assert plans.plan(sql.format("log"), frozenset()).sql == sql.format("log")
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "CREATE VIEW IF NOT EXISTS entries AS SELECT * FROM '{}'",

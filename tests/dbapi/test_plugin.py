@@ -1,7 +1,9 @@
 """Plugins: what is accepted, their order, start and stop, hooks."""
 
 import random
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from itertools import pairwise
 from typing import Any, cast
 
@@ -9,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kysera_dbapi
+from kysera_dbapi import errors
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.errors import (
     ConfigurationError,
@@ -118,6 +122,13 @@ def test_what_is_no_plugin(plugins: Any, text: str) -> None:
     code, message = refused(plugins)
     assert code == "plugin-type"
     assert text in message
+
+
+@pytest.mark.parametrize("priority", ["high", None, [1]])
+def test_a_priority_must_be_a_number(priority: Any) -> None:
+    code, message = refused([Sample("a", priority=priority), Sample("b")])
+    assert code == "plugin-type"
+    assert "priority of plugin 'a'" in message
 
 
 @pytest.mark.parametrize("attribute", ["dependencies", "conflicts"])
@@ -379,3 +390,21 @@ def test_the_base_does_nothing() -> None:
     destroy([plugin], HOST)
     assert tuple(plugin.protected(Catalogue())) == ()
     assert (plugin.version, plugin.priority) == ("0", 0)
+
+
+HOOKS = ("intercept", "before_execute", "after_execute", "on_error", "explain_error")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_error_of_a_hook_leaves_the_connection_as_both_kinds(hook: str) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.DataError("of the plugin")
+
+    plugin = Plugin()
+    plugin.name = "failing"
+    setattr(plugin, hook, fail)
+    fails = hook in ("on_error", "explain_error")
+    with closing(kysera_dbapi.connect("sqlite://", plugins=[plugin])) as connection:
+        with pytest.raises(errors.DataError, match="of the plugin") as caught:
+            connection.execute("SELECT missing" if fails else "SELECT 1")
+        assert isinstance(caught.value, sqlite3.DataError)

@@ -333,7 +333,7 @@ def test_what_a_connection_class_gives_itself_to_is_planned(cls: Any) -> None:
         part.ids()
     assert isinstance(caught.value, sqlite3.NotSupportedError)
     raw.close()
-    assert session.raw is raw
+    assert session._raw is raw
 
 
 def test_a_connection_class_may_make_attributes_up() -> None:

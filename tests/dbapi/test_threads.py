@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
+import kysera_dbapi.sqlite3
 from kysera_dbapi import _blocks, turn
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.plugins import SoftDelete
@@ -214,6 +215,10 @@ def test_threads_may_share_a_connection() -> None:
         assert connection.text_factory is bytes
         assert not connection.in_transaction
         assert connection.execute("SELECT * FROM lines").fetchall() == []
+
+
+def test_the_modules_say_that_threads_do_not_share_connections() -> None:
+    assert kysera_dbapi.threadsafety == kysera_dbapi.sqlite3.threadsafety == 1
 
 
 def test_a_thread_waits_for_its_turn_but_not_for_ever(

@@ -344,6 +344,28 @@ def test_a_savepoint_that_is_left_open_does_not_hide_the_caller_s(
     assert connection.execute("SELECT body FROM log").fetchall() == [("open",)]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE missing",
+        "CREATE TABLE more (id)",
+        "DELETE FROM letters WHERE id = 1",
+    ],
+)
+def test_a_write_whose_rows_are_unread_is_not_undone(statement: str) -> None:
+    with closing(letters(isolation_level=None)) as connection:
+        connection.execute("INSERT INTO log VALUES (2, 'two')")
+        cursor = connection.execute("UPDATE log SET body = 'mine' RETURNING id")
+        assert cursor.fetchone() == (1,)
+        with pytest.raises(sqlite3.OperationalError, match="in progress"):
+            connection.execute(statement)
+        assert cursor.fetchall() == [(2,)]
+        assert not connection.in_transaction
+        found = connection.execute("SELECT DISTINCT body FROM log").fetchall()
+        assert found == [("mine",)]
+        assert stored(connection, "pages") == PAGES
+
+
 def test_an_authorizer_does_not_prevent_what_undoes(connection: Any) -> None:
     """Whatever it denies from some call on."""
     connection.execute("BEGIN")

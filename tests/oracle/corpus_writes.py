@@ -264,6 +264,9 @@ REFUSED = [
         {
             "delete-without-from": "DELETE orders",
             "delete-without-from-where": "DELETE [orders] WHERE id = 101",
+            "arrow-without-right-side": "SELECT id -> FROM orders",
+            "placeholder-zero": "SELECT id FROM orders WHERE id = ?0",
+            "placeholder-of-a-great-number": "DELETE FROM orders WHERE id = ?99999999999",
         },
     ),
     *refused(
