@@ -66,6 +66,12 @@ class ClosedWorld:
         if rule is not None and rule.kind == "drop":
             self._check_drop(source, protected)
 
+    def writes(self, source: Source, tables: Collection[str]) -> set[str]:
+        """Those of ``tables`` that a statement, parsed or not, may write to."""
+        if source.kind == "select" or (source.rule and not source.planned):
+            return set()
+        return {key for key in tables if self._named(source, {self._name(key)})}
+
     def _title(self, source: Source) -> str:
         """The words that tell what a statement is; none of the caller's constants."""
         lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]

@@ -8,7 +8,9 @@ from kysera_dbapi.catalogue import Table, UniqueKey
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
 
-__all__ = ["at_risk", "keys_of"]
+__all__ = ["at_risk", "keys_of", "must_guard"]
+
+_SILENT = {"IGNORE", "REPLACE"}
 
 
 def keys_of(table: Table) -> list[UniqueKey]:
@@ -30,6 +32,27 @@ def at_risk(
     if written is None:
         return keys
     return [key for key in keys if _may_collide(key, statement, written)]
+
+
+def must_guard(statement: "Draft", table: Table, hidden: str, cure: str) -> bool:
+    """Whether a write with keys at risk has to be guarded against ``hidden`` rows.
+
+    What would skip or remove them, or rows because of them, and cannot be guarded is
+    refused, with the ``cure``.
+    """
+    upsert = statement.tree.args.get("conflict") is not None
+    action = statement.conflict
+    silent = sorted(table.on_conflict & _SILENT)
+    if silent and not action:
+        statement.refuse(
+            f"a key of {table.name} says ON CONFLICT {silent[0]}, which would skip or "
+            f"remove rows because of {hidden}; say OR ABORT in the statement"
+        )
+    if action == "REPLACE":
+        statement.refuse(f"OR REPLACE would remove {hidden} for good; {cure}")
+    if action == "IGNORE" and (upsert or statement.kind == "update"):
+        statement.refuse(f"OR IGNORE would skip a row because of {hidden}; {cure}")
+    return upsert or action == "IGNORE"
 
 
 def _may_collide(key: UniqueKey, statement: "Draft", written: Sequence[str]) -> bool:

@@ -3,13 +3,14 @@
 https://www.sqlite.org/lang_upsert.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
+from kysera_dbapi.binding import Bind
+from kysera_dbapi.splices import Fragment, Splice, Value, conjoined, spaced, unproved
 from kysera_dbapi.violation import MET
 
 if TYPE_CHECKING:
@@ -24,24 +25,35 @@ _T = _sqlglot.TokenType
 class Conflict:
     """What an INSERT says of conflicts, made to fail on rows that may not be met."""
 
-    def __init__(
-        self, draft: "Draft", guards: Sequence[tuple["Predicate", str]]
-    ) -> None:
-        self._draft = draft
-        target = draft.target
-        if target is None:
+    def __init__(self, draft: "Draft") -> None:
+        if draft.target is None:
             raise unproved()
-        self._target = target
+        self._draft = draft
+        self._target = draft.target
+        self._guard: Fragment = ()
+
+    def assign(self, assignments: Mapping[str, Value]) -> None:
+        """Set columns of the row that ``DO UPDATE`` updates."""
+        draft, begin = self._draft, self._clause()
+        where = self._find(begin, _T.WHERE, after=_T.SET)
+        at = draft.end_of((where or self._end(begin)) - 1)
+        parts: list[str | Bind] = []
+        for column, value in assignments.items():
+            parts += [f", {draft.quoted(column)} = ", value.part]
+            tree = draft.assignment_tree(column, value)
+            draft.tree.args["conflict"].append("expressions", tree)
+        draft.splices.append(Splice(at, at, tuple(parts)))
+
+    def guard(self, guards: Sequence[tuple["Predicate", str]]) -> None:
+        """Put the guards where the database looks at the row that is there."""
+        draft, target = self._draft, self._target
         name = draft.quoted(target.exposed)
         calls: list[Fragment] = []
         for predicate, label in guards:
             before, after = draft.dialect.check(MET + label)
             calls.append((before, *predicate.about(name), after))
         self._guard = conjoined(calls)
-
-    def place(self) -> None:
-        """Put the guard where the database looks at the row that is there."""
-        upsert = self._draft.tree.args.get("conflict")
+        upsert = draft.tree.args.get("conflict")
         if upsert is None:
             self._ignore()
         elif upsert.expressions:

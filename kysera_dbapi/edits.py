@@ -80,6 +80,7 @@ class Draft(Statement):
     _guards: list[tuple[Predicate, str]] = field(
         default_factory=list[tuple[Predicate, str]]
     )
+    _met: dict[str, Value] = field(default_factory=dict[str, Value])
     _deletes: bool = True
     _keys: Bind | None = None
 
@@ -113,6 +114,11 @@ class Draft(Statement):
         """
         self._assignments[column] = (value, None)
         self._note(f"set {column}", reason)
+
+    def assign_met(self, column: str, value: Value, *, reason: str) -> None:
+        """Set a column of the row that an upsert updates."""
+        self._met[column] = value
+        self._note(f"set {column} of a row that is there", reason)
 
     def supplies(self, column: str) -> bool:
         """Whether an INSERT has values of its own for a column."""
@@ -185,8 +191,8 @@ class Draft(Statement):
     @property
     def changed(self) -> bool:
         """Whether the final text differs from the caller's."""
-        edits = (self._filters, self._assignments, self._checks, self._guards)
-        return any(edits)
+        edits = (self._filters, self._assignments, self._met)
+        return any(edits) or self.checked
 
     @property
     def checked(self) -> bool:
@@ -197,6 +203,12 @@ class Draft(Statement):
     def silent(self) -> bool:
         """Whether checks give rows back that nobody asked for."""
         return bool(self._checks) and not self.returns
+
+    @property
+    def upserts(self) -> bool:
+        """Whether an INSERT updates a row that is there: ON CONFLICT DO UPDATE."""
+        conflict = self.tree.args.get("conflict")
+        return conflict is not None and bool(conflict.expressions)
 
     @cached_property
     def returns(self) -> bool:
@@ -220,8 +232,10 @@ class Draft(Statement):
             Deletion(self, self._assignments).place()
         elif self._assignments:
             self._assign()
+        if self._met:
+            Conflict(self).assign(self._met)
         if self._guards:
-            Conflict(self, self._guards).place()
+            Conflict(self).guard(self._guards)
         if self._checks:
             Checking(self, self._checks).place()
         self.splices += kept_names(self, aliases)

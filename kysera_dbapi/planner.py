@@ -42,9 +42,7 @@ class Planner:
 
         Raises ``UnsupportedStatement`` for what is refused.
         """
-        protected = frozenset(
-            name for p in active for name in p.protected(self.catalogue)
-        )
+        protected = self._tables(active, hidden=True)
         text = shape.text()
         head = lexer.head(text, MAX_TOKENS)
         source = read(head, self.dialect, lexer)
@@ -59,11 +57,18 @@ class Planner:
                 )
             return self._planned(source, active, protected, shape)
         except UnsupportedStatement as error:
-            if self._refuses(error, protected):
+            unseen = self._tables(active, hidden=False)
+            written = self.world.writes(source, unseen)
+            if self._refuses(error, protected or written):
                 raise
             plan = as_written(source, shape)
             # what was reported is kept, not to be reported once more
             return replace(plan, keep=True) if protected else plan
+
+    def _tables(self, active: Sequence[Plugin], *, hidden: bool) -> frozenset[str]:
+        """The tables that plugins see the statements of, to hide rows or not."""
+        asked = [plugin for plugin in active if plugin.hides_rows is hidden]
+        return frozenset(t for p in asked for t in p.protected(self.catalogue))
 
     def _planned(
         self,

@@ -119,6 +119,9 @@ class Plugin:
     dependencies: tuple[str, ...] = ()
     #: Names of plugins that must not be there.
     conflicts: tuple[str, ...] = ()
+    #: Whether rows of protected tables are hidden from some: what could show or change
+    #: them unseen is refused then; else only writes that are not understood.
+    hides_rows: bool = True
     #: Whether ``flags`` is to be asked at all, if it is overridden.
     plans_vary: bool = True
 

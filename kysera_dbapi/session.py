@@ -132,11 +132,12 @@ class Session:
         return flags.union(*(hook() for hook in self._flags))
 
     def protected(self) -> frozenset[str]:
-        """The tables that plugins protect, those apart that are bypassed."""
+        """The tables that plugins hide rows of, those apart that are bypassed."""
         if not self.plugins:
             return frozenset()
         flags, catalogue = scope(), self.catalogue
-        active = [p for p in self.plugins if f"bypass:{p.name}" not in flags]
+        hiding = [p for p in self.plugins if p.hides_rows]
+        active = [p for p in hiding if f"bypass:{p.name}" not in flags]
         return frozenset(name for p in active for name in p.protected(catalogue))
 
     def close(self, close_raw: Callable[[], None]) -> None:

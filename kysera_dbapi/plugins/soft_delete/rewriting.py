@@ -148,7 +148,7 @@ class SoftDelete(Plugin):
         if statement.kind == "delete":
             self._replace(statement, table, mark, protection)
             return
-        collision.check_conflicts(statement, table, mark)
+        collision.guard_conflicts(statement, table, mark)
         column = statement.dialect.fold(mark.column, quoted=True)
         if not self._raw_update and column in statement.assigned:
             statement.refuse(
