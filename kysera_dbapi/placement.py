@@ -317,8 +317,22 @@ class Placement:
         draft = self._draft
         if reference.role == "target" or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        self._check_alone(reference)
         self._check_row_identifiers(reference)
         self._unqualify(reference)
+
+    def _check_alone(self, reference: Reference) -> None:
+        """Of two relations of one name, SQLite takes another if one is derived."""
+        owner = _owner(reference.node)
+        if owner is None or reference.in_list:
+            return
+        names = [name for name, _ in self._draft.exposures(owner, hidden=True)]
+        if names.count(reference.exposed) > 1:
+            self._draft.refuse(
+                f"two relations of one FROM are called {reference.exposed}; give one "
+                "of them an alias",
+                code="unsupported-construct",
+            )
 
     def _unqualify(self, reference: Reference) -> None:
         """``main.orders.id`` cannot name a derived table: take the schema away."""

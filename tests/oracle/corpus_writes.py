@@ -259,6 +259,16 @@ REFUSED = [
         },
     ),
     *refused(
+        "of two relations of one name SQLite takes another if one is derived",
+        "twice",
+        {
+            "star": "SELECT customers.* FROM log AS customers NATURAL LEFT JOIN customers",
+            "alias": "SELECT o.* FROM orders o NATURAL LEFT JOIN log o",
+            "in-an-aliased-join": "SELECT j.* FROM (orders o NATURAL LEFT JOIN log o) AS j",
+            "with-a-cte": "WITH orders AS (SELECT 1 AS id) SELECT * FROM orders, main.orders",
+        },
+    ),
+    *refused(
         "it is no SQL of the database",
         "syntax",
         {
