@@ -145,7 +145,8 @@ class Placement:
     def _never_null(self, reference: Reference) -> str | None:
         """A column that is null only where an outer join supplies no row."""
         table = reference.table
-        if table.kind != "table":
+        # SQLite takes the joined tables of UPDATE ... FROM as one, without a rowid
+        if table.kind != "table" or isinstance(_owner(reference.node), exp.Update):
             return None
         names = [n for n in self._draft.dialect.row_identifiers if not table.column(n)]
         keys = table.primary_key if table.without_rowid else tuple(sorted(names)[-1:])
