@@ -15,6 +15,7 @@ from sqlglot import exp
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.checking import Checking
+from kysera_dbapi.condition import condition
 from kysera_dbapi.conflict import Conflict, Guard
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
@@ -24,7 +25,6 @@ from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
-from kysera_dbapi.predicate import predicate as compiled
 from kysera_dbapi.splices import Fragment, Splice, Value, spell, splice, unproved
 from kysera_dbapi.statement import Reference, Statement, tree_of
 
@@ -89,7 +89,7 @@ class Draft(Statement):
     ) -> None:
         """Let only rows that satisfy the predicate pass through the reference."""
         if isinstance(predicate, str):
-            predicate = compiled(predicate, self.dialect)
+            predicate = condition(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 
