@@ -46,7 +46,7 @@ DIRECTIONS = {
     "checking": "names predicate splices",
     "conflict": "predicate splices _sqlglot violation",
     "image": "splices names layout",
-    "edits": "deletion image names placement predicate checking conflict insertion condition",
+    "edits": "deletion image placement checking conflict insertion condition",
     "collision": "catalogue",
     "resolution": "predicate edits statement source",
     "plugin": "errors",
