@@ -152,7 +152,9 @@ class Checking:
 
     def _is_plain(self, shown: exp.Column) -> bool:
         column = self._table.column(self._draft.name_of(shown.this))
-        return column is not None and self._draft.dialect.is_plain(column.type)
+        if column is None:
+            return self._table.kind == "unknown"  # there is no catalogue
+        return self._draft.dialect.is_plain(column.type)
 
     def _last_of_value(self, first: int, last: int) -> int:
         """The last token before the alias: ``value [AS] alias``."""

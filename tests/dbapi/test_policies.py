@@ -564,3 +564,33 @@ def test_a_policy_is_checked_again_when_the_schema_changes(connection: Any) -> N
             connection.refresh()
         with pytest.raises(ConfigurationError, match="no column 'tenant_id'"):
             connection.execute("SELECT total FROM orders")
+
+
+# -- explained
+
+
+def test_explaining_needs_no_context(connection: Any) -> None:
+    explained = connection.explain("SELECT o.id FROM orders AS o")
+    assert explained.sql.rstrip().endswith('WHERE (o."tenant_id" = ?)')
+    assert explained.plugins == ("rls",)
+    with closing(shop(filter_("orders", lambda ctx: {"owner": ctx["who"]}))) as other:
+        explained = other.explain(IDS)
+        assert (explained.sql, explained.code) == ("", "context-missing")
+        with context(who="ada"):
+            assert "owner" in other.explain(IDS).sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM orders",
+        "INSERT INTO orders (id) VALUES (1)",
+        "INSERT INTO orders (id, tenant_id) VALUES (1, 2) RETURNING id",
+        "UPDATE orders SET tenant_id = 1",
+    ],
+)
+def test_explaining_needs_no_connection(sql: str) -> None:
+    plugins = [RowLevelSecurity(TENANTS, Policy("orders", using="owner = :user"))]
+    explained = kysera_dbapi.explain(sql, plugins=plugins)
+    assert "rls" in explained.plugins
+    assert "?" in explained.sql
