@@ -3,13 +3,14 @@
 import enum
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from tests.oracle.draft import Statement
-from tests.oracle.world import GHOST, PROTECTED, ROWS, Row, Tables, World, contents
+from tests.oracle.schema import Row
+from tests.oracle.world import GHOST, PROTECTED, World
 
 # The classes of PEP 249, and the one by which a statement is refused.
 _CLASSES = (
@@ -191,40 +192,36 @@ def _shows_ghost(row: tuple[tuple[str, object], ...]) -> bool:
 
 
 def _state(world: World, statement: Statement) -> str:
-    full, copy = contents(world.full), contents(world.copy)
-    for table in ROWS:
-        live = [row for row in full[table] if not world.hidden(table, row)]
-        if Counter(live) != Counter(copy[table]):
-            return f"the live rows of {table!r} differ: {_rows(live, copy[table])}"
-        hidden = [row for row in full[table] if world.hidden(table, row)]
-        due = _due(world, statement, table, copy)
-        if Counter(_unmarked(world, table, hidden)) != Counter(due):
-            return f"the hidden rows of {table!r} are not those due: {hidden}"
+    """Why the rows of the full database are not the copy's and the hidden ones."""
+    full, copy = world.contents(world.full), world.contents(world.copy)
+    for table in full:
+        due = Counter(copy[table]) + world.hidden_before[table]
+        extra, missing = Counter(full[table]) - due, due - Counter(full[table])
+        if statement.kind == "delete" and table == statement.target in PROTECTED:
+            gone = Counter(world.copy_before[table]) - Counter(copy[table])
+            extra = _without_deleted(world, table, extra, gone)
+        if extra or missing:
+            return (
+                f"the rows of {table!r} are not those due: extra "
+                f"{list(extra.elements())}, missing {list(missing.elements())}"
+            )
     return ""
 
 
-def _due(world: World, statement: Statement, table: str, copy: Tables) -> list[Row]:
-    """The hidden rows that must be there, without the time of a new deletion."""
-    before = [row for row in world.full_before[table] if world.hidden(table, row)]
-    if statement.kind == "delete" and table == statement.target in PROTECTED:
-        gone = Counter(world.copy_before[table]) - Counter(copy[table])
-        before += list(gone.elements())
-    return _unmarked(world, table, before)
+def _without_deleted(
+    world: World, table: str, extra: Counter[Row], gone: Counter[Row]
+) -> Counter[Row]:
+    """What is left of ``extra`` but for the rows that a DELETE was to mark.
 
-
-def _unmarked(world: World, table: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows with the mark left out where it is not one of before."""
-    if table not in PROTECTED:
-        return list(rows)
-    at = world.positions[table]
-    old = {row for row in world.full_before[table] if world.hidden(table, row)}
-    return [row if row in old else (*row[:at], None, *row[at + 1 :]) for row in rows]
-
-
-def _rows(got: Sequence[Row], expected: Sequence[Row]) -> str:
-    extra = Counter(got) - Counter(expected)
-    missing = Counter(expected) - Counter(got)
-    return f"extra {list(extra.elements())}, missing {list(missing.elements())}"
+    Rows that were to be marked and are not there count as well.
+    """
+    at, mark = world.positions[table], PROTECTED[table]
+    marked = Counter(
+        (*row[:at], None, *row[at + 1 :]) for row in extra if mark.hides(row[at])
+    )
+    plain = Counter(row for row in extra if not mark.hides(row[at]))
+    due = Counter((*row[:at], None, *row[at + 1 :]) for row in gone.elements())
+    return plain + (marked - due) + (due - marked)
 
 
 # reports

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from tests.oracle.world import Value
+from tests.oracle.schema import Schema, Value
 
 T = TypeVar("T")
 Params: TypeAlias = tuple[Value, ...] | dict[str, Value]
@@ -66,6 +66,7 @@ class Draft:
     """The random choices of one statement: names, values and shapes so far."""
 
     rng: random.Random
+    schema: Schema
     fuel: int = 0  # how many sub-selects may still be opened
     shapes: set[str] = field(default_factory=set[str])
     _values: list[Value] = field(default_factory=list[Value])

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tests.oracle.draft import Draft, Statement
+from tests.oracle.schema import Row, Schema
 from tests.oracle.selects import Selects
-from tests.oracle.world import Row, World
+from tests.oracle.world import SHOP, World
 from tests.oracle.writes import Writes
 
 _TRIES = 5
@@ -43,9 +44,11 @@ def writes(seed: int, count: int, world: World) -> Iterator[Statement]:
     return (write(seed, number, world) for number in range(count))
 
 
-def draft(rng: random.Random, kind: str, *, limits: bool) -> Statement:
+def draft(
+    rng: random.Random, kind: str, *, limits: bool, schema: Schema = SHOP
+) -> Statement:
     """One candidate, whatever it is worth."""
-    text = Draft(rng)
+    text = Draft(rng, schema)
     if kind == "query":
         body, ordered = Selects(text).statement()
         sql, params = text.finish(body)
@@ -60,7 +63,8 @@ def _kept(seed: int, number: int, world: World, *, kind: str) -> Statement:
     limits = "ENABLE_UPDATE_DELETE_LIMIT" in world.options
     rng = random.Random(f"{seed}/{kind}/{number}")
     spare: Statement | None = None
-    candidates = (draft(rng, kind, limits=limits) for _ in range(_TRIES))
+    schema = world.schema
+    candidates = (draft(rng, kind, limits=limits, schema=schema) for _ in range(_TRIES))
     for candidate in candidates:
         copy = _try(world.copy, candidate)
         full = _try(world.full, candidate)
@@ -74,7 +78,7 @@ def _kept(seed: int, number: int, world: World, *, kind: str) -> Statement:
         if rng.random() < _INSENSITIVE_KEPT[kind]:
             return candidate
         spare = spare or candidate
-    return spare or draft(rng, kind, limits=limits)
+    return spare or draft(rng, kind, limits=limits, schema=schema)
 
 
 def _try(

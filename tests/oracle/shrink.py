@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tests.oracle.draft import Statement
-from tests.oracle.world import Value
+from tests.oracle.schema import Value
 
 _TOKEN = re.compile(
     r"'(?:[^']|'')*'|\"[^\"]*\"|\[[^\]]*\]|`[^`]*`"
