@@ -10,11 +10,12 @@ from typing import Any, Protocol, TypeAlias
 
 from tests.oracle.draft import Statement
 from tests.oracle.schema import Row
-from tests.oracle.world import GHOST, PROTECTED, World
+from tests.oracle.world import GHOST, PROTECTED, VIOLATION, World
 
 # The classes of PEP 249, and the one by which a statement is refused.
 _CLASSES = (
     "UnsupportedStatement",
+    VIOLATION,
     "IntegrityError",
     "DataError",
     "OperationalError",
@@ -35,6 +36,7 @@ class Cursor(Protocol):
     lastrowid: int | None
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
+    def executemany(self, sql: str, rows: Any, /) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def close(self) -> None: ...
 
@@ -88,7 +90,7 @@ def ask(connection: Connection, statement: Statement) -> Answer:
     """Runs the statement to its end; an error of any kind is an answer too."""
     cursor: Cursor = connection.cursor()
     try:
-        cursor.execute(statement.sql, statement.params)
+        statement.run(cursor)
         rows = cursor.fetchall() if cursor.description else []
     except Exception as error:
         return Answer(error=_class_of(error), message=str(error))
@@ -101,6 +103,8 @@ def ask(connection: Connection, statement: Statement) -> Answer:
 
 
 def _class_of(error: BaseException) -> str:
+    if str(error) == VIOLATION:  # raised by a trigger of the copy
+        return VIOLATION
     names = [base.__name__ for base in type(error).__mro__]
     known = [name for name in names if name in _CLASSES]
     if "UnsupportedStatement" in known:
@@ -121,6 +125,8 @@ def judge(world: World, shim: Connection, statement: Statement) -> Verdict:
         third = ask(world.views, statement)
         agreed = _compare(statement, got, third)[0] is Outcome.EQUAL
         outcome = Outcome.DISPUTED if agreed else outcome
+    if expected.error == VIOLATION:
+        world.copy.rollback()  # of executemany, too, nothing is to be left
     if outcome is Outcome.EQUAL and statement.kind != "query":
         reason = _state(world, statement)
         outcome = Outcome.WRONG if reason else outcome
@@ -152,7 +158,8 @@ def _compare(
         return Outcome.REFUSED, got.message
     if got.error or expected.error:
         if got.error == expected.error:
-            return Outcome.BOTH_ERROR, got.error
+            as_due = got.error == VIOLATION
+            return (Outcome.EQUAL if as_due else Outcome.BOTH_ERROR), got.error
         return Outcome.WRONG, f"error {got.error or 'none'!r}, not {expected.error!r}"
     extra = Counter(map(_typed, got.rows)) - Counter(map(_typed, expected.rows))
     if any(_shows_ghost(row) for row in extra):
@@ -173,10 +180,14 @@ def _difference(statement: Statement, got: Answer, expected: Answer) -> str:
         return f"rowcount {got.rowcount}, not {expected.rowcount}"
     # a table WITHOUT ROWID leaves lastrowid as earlier statements made it
     single = statement.kind == "insert" and "INSERT VALUES" in statement.shapes
-    single = single and statement.target.lower() not in ("prices", "tags")
+    single = single and statement.target not in _WITHOUT_ROWID and not statement.many
+    single = single and "conflict clause" not in statement.shapes
     if single and got.lastrowid != expected.lastrowid:
         return f"lastrowid {got.lastrowid}, not {expected.lastrowid}"
     return ""
+
+
+_WITHOUT_ROWID = ("prices", "tags", "stock", "settings")
 
 
 def _typed(row: Row) -> tuple[tuple[str, object], ...]:
@@ -234,7 +245,7 @@ def report(statement: Statement, verdict: Verdict) -> str:
         (
             f"{verdict.outcome.value}: {verdict.reason}",
             f"  statement: {statement.sql}",
-            f"  parameters: {statement.params!r}",
+            f"  parameters: {statement.many or statement.params!r}",
             f"  got: {_shown(got, expected)}",
             f"  expected: {_shown(expected, got)}",
             *(f"  sent: {text}" for text in verdict.sent),

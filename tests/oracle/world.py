@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tests.oracle.schema import TABLES, Schema, Tables, Value, pools
 
 GHOST = "ghost"
+VIOLATION = "PolicyViolation"  # what the copy says of rows that are not to be written
 
 
 @dataclass(frozen=True)
@@ -344,7 +345,7 @@ class World:
             self.views.execute(f"ALTER TABLE {quoted(table)} RENAME TO {base}")
         for table, base in bases.items():
             self.views.execute(
-                f"CREATE VIEW {quoted(table)} AS SELECT * FROM {base} "
-                f"WHERE {self.visible(table)}"
+                f"CREATE VIEW {quoted(table)} AS "
+                f"SELECT * FROM {base} AS {quoted(table)} WHERE {self.visible(table)}"
             )
         self.views.commit()

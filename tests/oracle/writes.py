@@ -16,7 +16,7 @@ _PARENTS = {
     "country": "countries",
 }
 # What the schema demands of a column's new value.
-_DEMANDS = {
+DEMANDS = {
     "credit": "abs({})",
     "name": "coalesce({}, 'nobody')",
     "line": "coalesce({}, 1)",
@@ -31,6 +31,7 @@ class Write:
     kind: str
     target: str
     text: str
+    many: bool = False
 
 
 @dataclass
@@ -144,10 +145,15 @@ class Writes(Selects):
             where = f"{tie} AND ({self.condition(scope)})"
             if self.draft.chance(0.5):
                 where = tie
-            text = f"UPDATE {text} SET {sets}{source} WHERE {where}"
+            verb = self._update_verb()
+            text = f"{verb} {text} SET {sets}{source} WHERE {where}"
             return text + self._returning(target, frame)
-        text = f"UPDATE {text} SET {self._sets(target, scope)}{self._filter(scope)}"
+        sets, verb = self._sets(target, scope), self._update_verb()
+        text = f"{verb} {text} SET {sets}{self._filter(scope)}"
         return text + self._returning(target, frame) + self._limited(target)
+
+    def _update_verb(self) -> str:
+        return "UPDATE"
 
     def _sets(self, target: str, scope: Scope) -> str:
         columns = [c for c in self.free(target) if c.name != "email"]
@@ -165,7 +171,7 @@ class Writes(Selects):
     def _row_of_sets(self, target: str, scope: Scope, one: Column, two: Column) -> str:
         self.draft.mark("SET of a row value")
         names = f"({self.draft.name(one.name)}, {self.draft.name(two.name)})"
-        if self.draft.chance(0.5) and not {one.name, two.name} & set(_DEMANDS):
+        if self.draft.chance(0.5) and not {one.name, two.name} & set(DEMANDS):
             block = Scope(None, dict.fromkeys(scope.ctes))
             self.banned = {target}
             query = self.query(block, Ask((one.domain, two.domain)), limit="1")
@@ -187,7 +193,7 @@ class Writes(Selects):
             fuel, self.draft.fuel = self.draft.fuel, 0
             text = self.value(scope, column.kind, domain=column.domain)
             self.draft.fuel = fuel
-        return _DEMANDS.get(column.name, "{}").format(text)
+        return DEMANDS.get(column.name, "{}").format(text)
 
     def _new_key(self, target: str, scope: Scope) -> str:
         self.draft.mark("SET of a key")
@@ -282,7 +288,7 @@ class Writes(Selects):
 
     def _row(self, target: str, columns: Columns, frame: Scope, number: int) -> str:
         values = [
-            self._key_value(column, f"{number}")
+            self._unique_value(target, column, number)
             if column.name in self.unique(target)
             else self._constant_value(target, column, frame)
             for column in columns
@@ -295,8 +301,11 @@ class Writes(Selects):
         if self.draft.chance(0.35):
             self.draft.mark("sub-select in VALUES")
             text = self.scalar(Scope(None, frame.ctes), column.domain)
-            return _DEMANDS.get(column.name, "{}").format(text)
+            return DEMANDS.get(column.name, "{}").format(text)
         return self.constant(column.domain)
+
+    def _unique_value(self, target: str, column: Column, number: int) -> str:
+        return self._key_value(column, f"{number}")
 
     def _key_value(self, column: Column, number: str) -> str:
         if column.kind == "int":
@@ -319,7 +328,7 @@ class Writes(Selects):
         items = [
             self._key_value(column, f"({number})")
             if column.name in self.unique(target)
-            else _DEMANDS.get(column.name, "{}").format(values[column.name])
+            else DEMANDS.get(column.name, "{}").format(values[column.name])
             if column.name in values
             else self._fixed_value(target, column)
             for column in columns
