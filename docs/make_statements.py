@@ -30,6 +30,10 @@ Relations are followed to what lies beneath them. Refused is what reads a protec
 table through a view, a virtual table (its shadow tables and its use as a table function
 too), what fires a trigger that uses one, or removes its rows by `ON DELETE CASCADE`.
 
+Foreign keys that the database enforces know nothing of filters: a row may come to
+refer to a deleted one, and `SET NULL`, `SET DEFAULT` and `ON UPDATE CASCADE` reach
+hidden rows whose parent changes.
+
 ## Modes
 
 What a statement gives in each mode, set by `connect(..., mode=...)`:

@@ -32,6 +32,7 @@ __all__ = [
     "parse",
     "retyped",
     "same",
+    "selected",
     "span",
     "tokenize",
 ]
@@ -167,6 +168,13 @@ def _only(parse: Callable[[], Sequence[Any]]) -> exp.Expression:
     if len(trees) != 1 or not isinstance(trees[0], exp.Expression):
         raise ParseError(f"expected one tree, got {len(trees)}")
     return trees[0]
+
+
+def selected(text: str, dialect: "Dialect") -> list[exp.Expression]:
+    """The trees of the columns that a SELECT lists; raises ``ParseError``."""
+    query = f"SELECT {text}"
+    tree = parse(query, tokenize(query, dialect), dialect)
+    return list(tree.expressions)
 
 
 def span(node: exp.Expression) -> tuple[int, int] | None:

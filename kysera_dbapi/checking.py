@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.names import projections, returning_ranges
-from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
+from kysera_dbapi.splices import (
+    Fragment,
+    Splice,
+    conjoined,
+    spaced,
+    spell,
+    unproved,
+)
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
@@ -69,44 +78,80 @@ class Checking:
         shown: list[exp.Expression] = list(returning.expressions)
         if len(ranges) != len(shown):
             raise unproved()
-        at = next((i for i, one in enumerate(shown) if self._is_plain(one)), None)
-        if at is None:
-            draft.refuse(
-                "RETURNING must show a number or text beside what is checked; name "
-                "the primary key in it"
-            )
-        assert at is not None
-        one = shown[at]
-        value, alias = (one.this, "") if isinstance(one, exp.Alias) else (one, "")
-        first, last = ranges[at]
+        for i, (one, where) in enumerate(zip(shown, ranges, strict=True)):
+            wrapped = self._wrapped(one, where)
+            if wrapped:
+                shown[i : i + 1] = wrapped
+                returning.set("expressions", shown)
+                return
+        draft.refuse(
+            "RETURNING must show a number or text beside what is checked; name the "
+            "primary key in it"
+        )
+
+    def _wrapped(
+        self, one: exp.Expression, where: tuple[int, int]
+    ) -> list[exp.Expression]:
+        """What to show in the place of a projection; nothing if it cannot be wrapped.
+
+        No converter may want its declared type: that of an expression is lost.
+        """
+        draft, (first, last) = self._draft, where
         start, end = draft.start_of(first), draft.end_of(last)
+        value = one.this if isinstance(one, exp.Alias) else one
+        if isinstance(one, exp.Star):
+            return self._spelled_out(start, end)
+        if value.find(exp.Star, exp.Select):
+            return []
+        if isinstance(value, exp.Column) and not self._is_plain(value):
+            return []
+        alias = ""
         if isinstance(one, exp.Alias):
             end = draft.end_of(self._last_of_value(first, last))
         elif isinstance(one, exp.Column):
             alias = f" AS {draft.dialect.quote(one.name)}"
-        opening: Fragment = ("CASE WHEN ", *conjoined(self._calls), " THEN ")
+        opening, closing = self._around(f" END{alias}")
         draft.splices.append(Splice(start, start, opening, rank=-5))
-        closing = spaced(draft, end, (f" END{alias}",))
-        draft.splices.append(Splice(end, end, closing, rank=1))
-        tree = draft.fragment_tree((*opening, "1 END"))
-        tree.args["ifs"][0].set("true", value.copy())
+        draft.splices.append(Splice(end, end, spaced(draft, end, closing), rank=1))
+        tree = self._tree(value)
         if isinstance(one, exp.Alias):
             one.set("this", tree)
-        elif alias:
+            return [one]
+        if alias:
             named = exp.to_identifier(one.name, quoted=True)
-            shown[at] = exp.Alias(this=tree, alias=named)
-        else:
-            shown[at] = tree
-        returning.set("expressions", shown)
+            return [exp.Alias(this=tree, alias=named)]
+        return [tree]
 
-    def _is_plain(self, shown: exp.Expression) -> bool:
-        """Whether no converter could want the declared type of a column."""
-        value = shown.this if isinstance(shown, exp.Alias) else shown
-        if isinstance(value, exp.Star) or value.find(exp.Star, exp.Select):
-            return False
-        if not isinstance(value, exp.Column):
-            return True
-        column = self._table.column(self._draft.name_of(value.this))
+    def _spelled_out(self, start: int, end: int) -> list[exp.Expression]:
+        """A star as the columns that it stands for, one of them wrapped."""
+        draft, quote = self._draft, self._draft.dialect.quote
+        columns = [c for c in self._table.columns if not c.hidden]
+        plain = (c for c in columns if draft.dialect.is_plain(c.type))
+        chosen = next(plain, None)
+        if chosen is None:
+            return []
+        draft.reads_columns = True
+        parts: list[str | Bind] = []
+        for column in columns:
+            name = quote(column.name)
+            opening, closing = self._around(f" END AS {name}")
+            wrapped = (*opening, name, *closing) if column is chosen else (name,)
+            parts += [", ", *wrapped]
+        spelled = tuple(parts[1:])
+        draft.splices.append(Splice(start, end, spaced(draft, end, spelled)))
+        return _sqlglot.selected(spell(spelled), draft.dialect)
+
+    def _around(self, end: str) -> tuple[Fragment, Fragment]:
+        return ("CASE WHEN ", *conjoined(self._calls), " THEN "), (end,)
+
+    def _tree(self, value: exp.Expression) -> exp.Expression:
+        opening, closing = self._around(" END")
+        tree = self._draft.fragment_tree((*opening, "1", *closing))
+        tree.args["ifs"][0].set("true", value.copy())
+        return tree
+
+    def _is_plain(self, shown: exp.Column) -> bool:
+        column = self._table.column(self._draft.name_of(shown.this))
         return column is not None and self._draft.dialect.is_plain(column.type)
 
     def _last_of_value(self, first: int, last: int) -> int:

@@ -10,14 +10,17 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Fragment, Splice, Value, conjoined, spaced, unproved
-from kysera_dbapi.violation import MET
+from kysera_dbapi.violation import MET, PROPOSED
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
-    from kysera_dbapi.predicate import Predicate
 
-__all__ = ["Conflict"]
+__all__ = ["Conflict", "Guard"]
+
+#: A condition, its label, and whether it is about the row proposed for insertion.
+Guard = tuple[Predicate, str, bool]
 
 _T = _sqlglot.TokenType
 
@@ -44,13 +47,14 @@ class Conflict:
             draft.tree.args["conflict"].append("expressions", tree)
         draft.splices.append(Splice(at, at, tuple(parts)))
 
-    def guard(self, guards: Sequence[tuple["Predicate", str]]) -> None:
+    def guard(self, guards: Sequence[Guard]) -> None:
         """Put the guards where the database looks at the row that is there."""
         draft, target = self._draft, self._target
-        name = draft.quoted(target.exposed)
         calls: list[Fragment] = []
-        for predicate, label in guards:
-            before, after = draft.dialect.check(MET + label)
+        for predicate, label, proposed in guards:
+            name = "excluded" if proposed else draft.quoted(target.exposed)
+            kind = PROPOSED if proposed else MET
+            before, after = draft.dialect.check(kind + label)
             calls.append((before, *predicate.about(name), after))
         self._guard = conjoined(calls)
         upsert = draft.tree.args.get("conflict")

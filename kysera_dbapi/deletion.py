@@ -126,10 +126,8 @@ class _Returning:
                 Splice(s.start - start, s.end - start, s.parts, s.rank, s.proof)
                 for s in splices
             ]
-            text = "SELECT " + splice(self._draft.stand_in[start:end], moved)
-            dialect = self._draft.dialect
-            tree = _sqlglot.parse(text, _sqlglot.tokenize(text, dialect), dialect)
-            mended += tree.expressions
+            text = splice(self._draft.stand_in[start:end], moved)
+            mended += _sqlglot.selected(text, self._draft.dialect)
         returning.set("expressions", mended)
 
     def _splices(

@@ -15,7 +15,8 @@ from sqlglot import exp
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.checking import Checking
-from kysera_dbapi.conflict import Conflict
+from kysera_dbapi.condition import condition
+from kysera_dbapi.conflict import Conflict, Guard
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.image import pinned_splices, pinned_tree
@@ -24,7 +25,6 @@ from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
-from kysera_dbapi.predicate import predicate as compiled
 from kysera_dbapi.splices import Fragment, Splice, Value, spell, splice, unproved
 from kysera_dbapi.statement import Reference, Statement, tree_of
 
@@ -77,9 +77,7 @@ class Draft(Statement):
     _checks: list[tuple[Predicate, str]] = field(
         default_factory=list[tuple[Predicate, str]]
     )
-    _guards: list[tuple[Predicate, str]] = field(
-        default_factory=list[tuple[Predicate, str]]
-    )
+    _guards: list[Guard] = field(default_factory=list[Guard])
     _met: dict[str, Value] = field(default_factory=dict[str, Value])
     _deletes: bool = True
     _keys: Bind | None = None
@@ -91,7 +89,7 @@ class Draft(Statement):
     ) -> None:
         """Let only rows that satisfy the predicate pass through the reference."""
         if isinstance(predicate, str):
-            predicate = compiled(predicate, self.dialect)
+            predicate = condition(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 
@@ -132,12 +130,20 @@ class Draft(Statement):
         self._checks.append((predicate, label))
         self._note(f"check {predicate.sql}", reason)
 
-    def guard(self, predicate: Predicate, label: str, *, reason: str) -> None:
+    def guard(
+        self,
+        predicate: Predicate,
+        label: str,
+        *,
+        reason: str,
+        proposed: bool = False,
+    ) -> None:
         """Fail an upsert, or INSERT OR IGNORE, that meets a row without the predicate.
 
+        With ``proposed`` it is about the row that is not inserted because of it.
         ``label`` as in ``check``.
         """
-        self._guards.append((predicate, label))
+        self._guards.append((predicate, label, proposed))
         self._note(f"guard {predicate.sql}", reason)
 
     def companion_before(

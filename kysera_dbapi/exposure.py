@@ -25,19 +25,22 @@ def exposed_name(table: exp.Expression, name_of: NameOf) -> str:
 
 
 def exposures(
-    block: exp.Expression, name_of: NameOf
+    block: exp.Expression, name_of: NameOf, *, hidden: bool = False
 ) -> Iterator[tuple[str, exp.Expression]]:
-    """The names that the FROM (and target) of a block exposes, and of what."""
+    """The names that the FROM (and target) of a block exposes, and of what.
+
+    With ``hidden`` also those that the alias of a parenthesised join hides.
+    """
     if isinstance(block, (exp.Update, exp.Delete)):
-        yield from _exposed(block.args.get("this"), name_of)
+        yield from _exposed(block.args.get("this"), name_of, hidden)
     from_ = block.args.get("from_")
-    yield from _exposed(from_.this if from_ else None, name_of)
+    yield from _exposed(from_.this if from_ else None, name_of, hidden)
     for node in (*(block.args.get("using") or ()), *_joined(block)):
-        yield from _exposed(node, name_of)
+        yield from _exposed(node, name_of, hidden)
 
 
 def _exposed(
-    node: exp.Expression | None, name_of: NameOf
+    node: exp.Expression | None, name_of: NameOf, hidden: bool
 ) -> Iterator[tuple[str, exp.Expression]]:
     if node is None:
         return
@@ -46,12 +49,14 @@ def _exposed(
         yield exposed_name(table, name_of), table
     elif isinstance(table, exp.Table):
         yield table.alias_or_name.lower(), table
-    elif _alias(node) is not None:
-        yield _own_name(node, name_of), node
-    elif _is_group(node):
-        yield from _exposed(node.this, name_of)
+    else:
+        aliased = _alias(node) is not None
+        if aliased:
+            yield _own_name(node, name_of), node
+        if _is_group(node) and (hidden or not aliased):
+            yield from _exposed(node.this, name_of, hidden)
     for join in _joined(node):
-        yield from _exposed(join, name_of)
+        yield from _exposed(join, name_of, hidden)
 
 
 def _leaf(node: exp.Expression) -> exp.Expression | None:

@@ -146,7 +146,8 @@ class Placement:
     def _never_null(self, reference: Reference) -> str | None:
         """A column that is null only where an outer join supplies no row."""
         table = reference.table
-        if table.kind != "table":
+        # SQLite takes the joined tables of UPDATE ... FROM as one, without a rowid
+        if table.kind != "table" or isinstance(_owner(reference.node), exp.Update):
             return None
         names = [n for n in self._draft.dialect.row_identifiers if not table.column(n)]
         keys = table.primary_key if table.without_rowid else tuple(sorted(names)[-1:])
@@ -318,8 +319,22 @@ class Placement:
         draft = self._draft
         if reference.role == "target" or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        self._check_alone(reference)
         self._check_row_identifiers(reference)
         self._unqualify(reference)
+
+    def _check_alone(self, reference: Reference) -> None:
+        """Of two relations of one name, SQLite takes another if one is derived."""
+        owner = _owner(reference.node)
+        if owner is None or reference.in_list:
+            return
+        names = [name for name, _ in self._draft.exposures(owner, hidden=True)]
+        if names.count(reference.exposed) > 1:
+            self._draft.refuse(
+                f"two relations of one FROM are called {reference.exposed}; give one "
+                "of them an alias",
+                code="unsupported-construct",
+            )
 
     def _unqualify(self, reference: Reference) -> None:
         """``main.orders.id`` cannot name a derived table: take the schema away."""

@@ -1,17 +1,11 @@
-"""Conditions on the rows of one relation, compiled once and said of any reference."""
+"""A condition on the rows of one relation, which can be said of any reference."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-from sqlglot import exp
-
-from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
-from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.splices import Fragment
 
-__all__ = ["OWN", "Piece", "Predicate", "predicate"]
+__all__ = ["OWN", "Piece", "Predicate"]
 
 
 class _Own:
@@ -21,8 +15,6 @@ class _Own:
 OWN = _Own()
 #: Text, a value of ours, or the place of the relation's name.
 Piece = str | Bind | _Own
-
-_TIGHT = (exp.Is, exp.EQ, exp.NEQ, exp.In, exp.Not, exp.Boolean, exp.Paren)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +33,3 @@ class Predicate:
         own = f"{qualifier}."
         said = tuple(own if isinstance(p, _Own) else p for p in self.pieces)
         return said if self.tight else ("(", *said, ")")
-
-
-@lru_cache(maxsize=1024)
-def predicate(sql: str, dialect: Dialect) -> Predicate:
-    """The predicate of a condition whose unqualified names are all columns of its own.
-
-    Raises ``UnsupportedStatement`` (unparsed-statement) for text that is no condition.
-    """
-    try:
-        tree = _sqlglot.expression(sql, dialect)
-    except _sqlglot.ParseError as error:
-        raise UnsupportedStatement(
-            f"not a condition: {sql}", code="unparsed-statement"
-        ) from error
-    columns = [c.this for c in tree.find_all(exp.Column) if not c.table]
-    pieces: list[Piece] = []
-    at = 0
-    for start, _ in sorted(where for c in columns if (where := _sqlglot.span(c))):
-        pieces += [sql[at:start], OWN]
-        at = start
-    pieces.append(sql[at:])
-    return Predicate(sql, tuple(pieces), isinstance(tree, _TIGHT))

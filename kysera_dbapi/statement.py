@@ -101,9 +101,11 @@ class Statement:
         name = self.dialect.unquote(token)
         return self.dialect.fold(name, quoted=name != token)
 
-    def exposures(self, block: exp.Expression) -> list[tuple[str, exp.Expression]]:
+    def exposures(
+        self, block: exp.Expression, *, hidden: bool = False
+    ) -> list[tuple[str, exp.Expression]]:
         """The names that the FROM (and target) of a block exposes, and of what."""
-        return list(exposures(block, self.name_of))
+        return list(exposures(block, self.name_of, hidden=hidden))
 
 
 _Statement = TypeVar("_Statement", bound=Statement)

@@ -4,10 +4,12 @@ from collections import Counter
 
 from kysera_dbapi.errors import PolicyViolation
 
-__all__ = ["MET", "Violations"]
+__all__ = ["MET", "PROPOSED", "Violations"]
 
 #: Begins the labels of rows that are there already.
 MET = "met "
+#: Begins those of rows that are not inserted: which of the statement's is not known.
+PROPOSED = "proposed "
 
 
 class _Violated(Exception):
@@ -40,8 +42,10 @@ class Violations:
             return None
         (label, at), self._failed = self._failed, None
         met = label.startswith(MET)
-        table, _, policy = label.removeprefix(MET).partition(": ")
-        index = row if met else at if row is None else row
+        proposed = label.startswith(PROPOSED)
+        said = label.removeprefix(MET).removeprefix(PROPOSED)
+        table, _, policy = said.partition(": ")
+        index = row if met or proposed or row is not None else at
         which = "a row" if index is None else f"row {index}"
         what = "meets a row outside of" if met else "violates"
         made = PolicyViolation(

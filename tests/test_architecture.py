@@ -37,7 +37,8 @@ DIRECTIONS = {
     "statement": "exposure respelling source params catalogue _sqlglot errors",
     "splices": "binding errors",
     "names": "splices _sqlglot",
-    "predicate": "splices _sqlglot dialect errors params",
+    "predicate": "splices binding",
+    "condition": "predicate _sqlglot dialect errors",
     "placement": "predicate splices statement",
     "deletion": "splices names statement",
     "violation": "errors",
@@ -45,7 +46,7 @@ DIRECTIONS = {
     "checking": "names predicate splices",
     "conflict": "predicate splices _sqlglot violation",
     "image": "splices names layout",
-    "edits": "deletion image names placement predicate checking conflict insertion",
+    "edits": "deletion image placement checking conflict insertion condition",
     "collision": "catalogue",
     "resolution": "predicate edits statement source",
     "plugin": "errors",
@@ -69,7 +70,8 @@ DIRECTIONS = {
     "physical": "session",
     "subclasses": "connection cursor",
     "sqlite3_session": "session script authorizer",
-    "sqlite3": "connection cursor dump physical sqlite3_session subclasses",
+    "sqlite3_cursor": "cursor sqlite3_session subclasses",
+    "sqlite3": "sqlite3_cursor connection dump physical subclasses",
     "psycopg": "connection",
     "pymysql": "connection",
     "_connect": "connection sqlite3 psycopg pymysql",
@@ -78,7 +80,8 @@ DIRECTIONS = {
 }
 #: These may import what is written here and no more.
 PLUGINS = {
-    "plugin", "statement", "edits", "splices", "predicate", "resolution", "collision",
+    "plugin", "statement", "edits", "splices", "predicate", "condition", "resolution",
+    "collision",
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}

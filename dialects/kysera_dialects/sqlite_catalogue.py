@@ -104,7 +104,6 @@ class _SchemaReader:
             kind = "shadow"
         elif name.startswith("sqlite_"):
             kind = "system"
-        tail = sql[sql.rfind(")") + 1 :].upper()
         return Table(
             self._schema,
             name,
@@ -113,7 +112,7 @@ class _SchemaReader:
             unique_keys=self._unique_keys(name) if kind == "table" else (),
             triggers=self._triggers(name),
             text=sql,
-            without_rowid=bool(re.search(r"WITHOUT\s+ROWID", tail)),
+            without_rowid=_without_rowid(sql, self._lexer),
             on_conflict=_on_conflict(sql, self._lexer) if kind == "table" else _NONE,
         )
 
@@ -218,6 +217,13 @@ def _on_conflict(sql: str, lexer: Lexer) -> frozenset[str]:
             if words[before] in ("UNIQUE", "KEY"):
                 found.add(words[at + 2])
     return frozenset(found)
+
+
+def _without_rowid(sql: str, lexer: Lexer) -> bool:
+    """Whether one of the options after the columns says so."""
+    words = [word.upper() for word in _words(sql, lexer)]
+    last = max((i for i, word in enumerate(words) if word == ")"), default=-1)
+    return "WITHOUT" in words[last + 1 :]
 
 
 def _words(sql: str, lexer: Lexer) -> list[str]:

@@ -43,7 +43,7 @@ def conflict(connection: Any, sql: str) -> str:
     with pytest.raises(sqlite3.IntegrityError) as caught:
         connection.execute(sql)
     assert isinstance(caught.value, kysera_dbapi.TombstoneConflict)
-    assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
     assert caught.value.code == "tombstone-conflict"
     assert HIDDEN not in str(caught.value)
     assert stored(connection) == before
@@ -162,9 +162,12 @@ def test_a_temporary_table_of_the_same_name_has_no_deleted_rows() -> None:
 
 
 def refused(connection: Any, sql: str) -> None:
+    """Before anything reaches the database, or by a guard within the statement."""
     before = stored(connection)
-    with pytest.raises(kysera_dbapi.UnsupportedStatement):
+    errors = (kysera_dbapi.UnsupportedStatement, kysera_dbapi.TombstoneConflict)
+    with pytest.raises(errors) as caught:
         connection.execute(sql)
+    assert HIDDEN not in str(caught.value)
     assert stored(connection) == before
 
 
@@ -190,6 +193,58 @@ def refused(connection: Any, sql: str) -> None:
 def test_a_row_is_not_skipped_or_removed_for_a_deleted_one(sql: str) -> None:
     with closing(people(COLUMN)) as connection:
         refused(connection, sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "cure"),
+    [
+        (f"{AGAIN} ON CONFLICT (email) DO NOTHING", "CREATE UNIQUE INDEX"),
+        (f"{AGAIN} ON CONFLICT (email) DO UPDATE SET email = 'x'", "WHERE"),
+        (f"{AGAIN} ON CONFLICT DO NOTHING", "CREATE UNIQUE INDEX"),
+        (
+            "INSERT INTO people (id) VALUES (2) ON CONFLICT (id) DO UPDATE SET id = 5",
+            "choose another key",
+        ),
+        ("INSERT OR IGNORE INTO people (id) VALUES (2)", "restore()"),
+    ],
+)
+def test_an_upsert_that_meets_a_deleted_row_says_the_cure(sql: str, cure: str) -> None:
+    with closing(people(COLUMN)) as connection:
+        assert cure in conflict(connection, sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO people (id, email) VALUES (1, 'z') "
+        "ON CONFLICT (id) DO UPDATE SET email = excluded.email || id",
+        "INSERT INTO people (email) VALUES ('a'), ('c') "
+        "ON CONFLICT (email) DO UPDATE SET id = 7 WHERE people.id < 3 RETURNING id",
+        "INSERT INTO people (email) SELECT 'a' WHERE 1 ON CONFLICT DO NOTHING",
+        "INSERT OR IGNORE INTO people (email) VALUES ('a'), ('c')",
+        "INSERT OR IGNORE INTO people (email) SELECT email FROM people",
+        "INSERT OR IGNORE INTO people (id, email) SELECT 9, p.email || 'x' "
+        "FROM people AS p JOIN people AS q ON p.id = q.id",
+        "INSERT OR IGNORE INTO people (email) SELECT 'a' UNION SELECT 'd' FROM people",
+    ],
+)
+def test_an_upsert_that_meets_live_rows_is_as_on_the_filtered_copy(sql: str) -> None:
+    with (
+        closing(people(COLUMN)) as connection,
+        closing(sqlite3.connect(":memory:", isolation_level=None)) as copy,
+    ):
+        copy.executescript(
+            f"CREATE TABLE people ({COLUMN}); INSERT INTO people VALUES (1, 'a', NULL)"
+        )
+        for one in (connection, copy):  # so that both number new rows alike
+            one.execute("INSERT INTO people VALUES (4, 'q', NULL)")
+        got, expected = connection.execute(sql), copy.execute(sql)
+        assert got.fetchall() == expected.fetchall()
+        assert got.rowcount == expected.rowcount
+        assert got.description == expected.description
+        every = "SELECT * FROM people ORDER BY id"
+        assert connection.execute(every).fetchall() == copy.execute(every).fetchall()
+        assert (2, HIDDEN, "before") in stored(connection)
 
 
 @pytest.mark.parametrize(

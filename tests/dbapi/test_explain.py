@@ -12,10 +12,10 @@ from rich.console import Console
 import kysera_dbapi
 from kysera_dbapi import Explanation, Plugin
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.condition import condition
 from kysera_dbapi.edits import Draft, Value
 from kysera_dbapi.errors import ContextMissing
 from kysera_dbapi.plugins import SoftDelete
-from kysera_dbapi.predicate import predicate
 from tests.dialects import shop
 
 IDS = "SELECT id FROM orders"
@@ -42,7 +42,7 @@ class Editors(Plugin):
         """Every reference; of an UPDATE the target too."""
         statement.plugin = self.name
         for reference in statement.references:
-            worthy = predicate("total > 0", statement.dialect)
+            worthy = condition("total > 0", statement.dialect)
             statement.filter(reference, worthy, reason="of some worth")
         if statement.kind == "update":
             statement.assign("comment", Value(self.editor), reason="who it was")

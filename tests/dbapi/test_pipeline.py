@@ -237,8 +237,9 @@ def test_a_string_that_is_a_name_is_part_of_the_statement(connection: Any) -> No
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT count(*) FROM '{0}', '{0}'",
-        "SELECT (SELECT count(*) FROM log LEFT JOIN '{0}' USING (id)) AS n FROM '{0}'",
+        "SELECT count(*) FROM log AS l LEFT JOIN '{0}' USING (id)",
+        "SELECT (SELECT count(*) FROM log l LEFT JOIN '{0}' USING (id)) AS n "
+        "FROM '{0}'",
     ],
 )
 def test_so_is_one_in_whose_place_a_derived_table_comes(

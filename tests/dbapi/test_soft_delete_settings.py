@@ -263,6 +263,24 @@ def test_what_was_not_checked_at_connect_is_checked_before_a_statement() -> None
     connection.close()
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["WITHOUT ROWID", "WITHOUT/**/ROWID, STRICT", "STRICT, without rowid -- (id)"],
+)
+def test_tables_without_rowid_are_known_by_their_options(options: str) -> None:
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        raw.executescript(
+            "CREATE TABLE t (id TEXT PRIMARY KEY, n INT, deleted_at TEXT) "
+            f"{options}\n; INSERT INTO t VALUES ('a', 1, NULL), ('b', 2, NULL)"
+        )
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite has no STRICT")
+    with closing(kysera_dbapi.wrap(raw, plugins=[SoftDelete(["t"])])) as connection:
+        connection.execute("DELETE FROM t WHERE n = (SELECT min(n) FROM t)")
+        assert connection.execute("SELECT id FROM t").fetchall() == [("b",)]
+
+
 ODD = ["sel'ect", 'a"b', "two words", "Ünï", "order", "x.y", "ÄÖ ß", "[x]", "`", "1st"]
 
 

@@ -44,7 +44,7 @@ DIFFERING = (
 
 def texts(world: World) -> Iterator[str]:
     yield from DIFFERING
-    yield from (entry.sql for entry in CORPUS)
+    yield from (entry.sql for entry in CORPUS if not entry.refused)
     if "ENABLE_UPDATE_DELETE_LIMIT" in world.options:
         yield from (entry.sql for entry in LIMITED)
     yield from (s.sql for s in generator.queries(SEED, 400, world))

@@ -94,6 +94,8 @@ def test_what_normal_mode_takes_strict_mode_takes(
         "INSERT INTO words VALUES ('three')",
         "INSERT INTO words (words) VALUES ('optimize')",
         "DELETE FROM words WHERE rowid = 1",
+        "UPDATE shown SET text = 'x' WHERE id = 1",
+        "DELETE FROM shown",
         "SELECT * FROM boxes WHERE low < 5",
         "INSERT INTO boxes VALUES (9, 1, 2)",
         "INSERT INTO plain VALUES (8, 'fires')",
@@ -129,6 +131,11 @@ def test_what_statements_use_by_themselves_is_let_through(sql: str) -> None:
         CREATE TRIGGER fire AFTER INSERT ON plain BEGIN
             INSERT INTO fired SELECT max(id) FROM messages; END;
         ALTER TABLE plain DROP COLUMN ref;
+        CREATE VIEW shown AS SELECT id, text FROM log;
+        CREATE TRIGGER shown_update INSTEAD OF UPDATE ON shown BEGIN
+            UPDATE log SET text = new.text WHERE id = old.id; END;
+        CREATE TRIGGER shown_delete INSTEAD OF DELETE ON shown BEGIN
+            DELETE FROM log WHERE id = old.id; END;
         PRAGMA foreign_keys = ON;"""
     if "ALTER TABLE plain DROP" in sql:
         before = before.replace("fire AFTER INSERT", "fire AFTER DELETE")

@@ -134,6 +134,7 @@ UPDATES = [
             "from": "UPDATE orders SET status = c.name FROM customers c WHERE c.id = orders.customer_id",
             "from-left-join": "UPDATE orders SET status = k.region FROM customers c LEFT JOIN countries k USING (country_code) WHERE c.id = orders.customer_id",
             "from-left-join-protected": "UPDATE orders SET comment = c.name FROM archive a LEFT JOIN customers c ON c.id = a.id WHERE a.order_id = orders.id",
+            "from-full-join": "UPDATE orders SET status = c.name FROM customers c FULL JOIN log l ON l.id = c.id WHERE c.id = orders.customer_id",
             "from-derived": "UPDATE orders SET total = q.n FROM (SELECT order_id, sum(qty) AS n FROM items GROUP BY order_id) q WHERE q.order_id = orders.id",
             "from-itself": "UPDATE orders SET total = o.total + 1 FROM orders AS o WHERE o.id = orders.id",
             "from-comma": "UPDATE orders SET status = c.name || g.label FROM customers c, categories g WHERE c.id = orders.customer_id AND g.id = 10 + c.id",
@@ -256,6 +257,16 @@ REFUSED = [
         "name",
         {
             "alias": "SELECT * FROM orders connect_by_root",
+        },
+    ),
+    *refused(
+        "of two relations of one name SQLite takes another if one is derived",
+        "twice",
+        {
+            "star": "SELECT customers.* FROM log AS customers NATURAL LEFT JOIN customers",
+            "alias": "SELECT o.* FROM orders o NATURAL LEFT JOIN log o",
+            "in-an-aliased-join": "SELECT j.* FROM (orders o NATURAL LEFT JOIN log o) AS j",
+            "with-a-cte": "WITH orders AS (SELECT 1 AS id) SELECT * FROM orders, main.orders",
         },
     ),
     *refused(

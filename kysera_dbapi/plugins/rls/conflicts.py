@@ -19,15 +19,30 @@ _CURE = "let every unique key hold the tenant, or write it in another way"
 
 
 def secure(
-    statement: "Draft", table: "Table", secured: "Secured", met: Sequence["Rule"]
+    statement: "Draft",
+    table: "Table",
+    secured: "Secured",
+    met: Sequence["Rule"],
+    checked: Sequence["Rule"],
 ) -> None:
-    """Guard a write against rows that do not satisfy the rules ``met``."""
-    if not met:
-        return
+    """Guard a write against rows that do not satisfy the rules ``met``.
+
+    ``checked`` are those that the rows of an INSERT may not satisfy: so not even a row
+    that comes to nothing may be outside of them, as with PostgreSQL. It could take over
+    a row that it meets.
+    """
     keys = at_risk(statement, table, lambda key: secured.spares(table, key, met))
-    if not keys:
-        return
-    if must_guard(statement, table, "rows that the caller does not see", _CURE):
+    hidden = "rows that the caller does not see"
+    if met and keys and must_guard(statement, table, hidden, _CURE):
         for rule in met:
             reason = "a row that is there must be one that the caller sees"
             statement.guard(rule.predicate, rule.label, reason=reason)
+    if checked and _may_come_to_nothing(statement):
+        for rule in checked:
+            reason = "a row that is not inserted stays within its policies, too"
+            statement.guard(rule.predicate, rule.label, reason=reason, proposed=True)
+
+
+def _may_come_to_nothing(statement: "Draft") -> bool:
+    upsert = statement.tree.args.get("conflict") is not None
+    return upsert or (statement.kind == "insert" and statement.conflict == "IGNORE")

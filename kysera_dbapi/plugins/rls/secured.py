@@ -13,7 +13,6 @@ from kysera_dbapi.plugin import Plugin, intercept
 from kysera_dbapi.plugins.rls.function import by_function
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
 from kysera_dbapi.predicate import Piece, Predicate
-from kysera_dbapi.resolution import Resolver
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
@@ -45,6 +44,8 @@ class Secured:
         policies: Sequence[Policy],
         plugins: tuple[Plugin, ...],
     ) -> None:
+        from kysera_dbapi.resolution import Resolver  # it brings the parser
+
         self.catalogue = catalogue
         self.plugins = plugins
         self._dialect = dialect

@@ -129,7 +129,8 @@ class RowLevelSecurity(Plugin):
         else:
             found = [*seen, *secured.using(table, "update", roles)]
             self._filter(statement, reference, found, "updated")
-            conflicts.secure(statement, table, secured, list(dict.fromkeys(found)))
+            met = list(dict.fromkeys(found))
+            conflicts.secure(statement, table, secured, met, [])
             written = [*secured.written(table, "update", roles), *seen]
             for rule in dict.fromkeys(written):
                 if rule not in found or not _keeps(statement, table, rule.predicate):
@@ -169,10 +170,10 @@ class RowLevelSecurity(Plugin):
                 )
         elif statement.returns:
             written += seen
-        for rule in dict.fromkeys(written):
-            if rule.forced not in given:
-                self._check(statement, rule)
-        conflicts.secure(statement, table, secured, list(dict.fromkeys(met)))
+        checked = [r for r in dict.fromkeys(written) if r.forced not in given]
+        for rule in checked:
+            self._check(statement, rule)
+        conflicts.secure(statement, table, secured, list(dict.fromkeys(met)), checked)
 
     def _check(self, statement: "Draft", rule: Rule) -> None:
         reason = "rows stay within their policies"
