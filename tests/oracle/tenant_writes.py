@@ -214,7 +214,9 @@ class TenantWrites(Writes):
         if form == "VALUES":  # last it would leave no place for a condition
             row = self._row(target, columns, frame, 3 * NEW)
             text = self._branch(target, columns, frame, NEW)
-            return f"VALUES {row} UNION ALL {text}"
+            if self.upsert or self.draft.chance(0.1):
+                return f"VALUES {row} UNION ALL {text}"
+            return f"{text} UNION ALL VALUES {row}"
         if form in ("EXCEPT", "INTERSECT"):
             text, scope = self._block_of(target, columns, frame, NEW)
             return f"{text} {form} {text}{self._must(scope)}"

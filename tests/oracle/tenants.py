@@ -41,14 +41,14 @@ _OTHERS: Mapping[str, tuple[Value, ...]] = {
     "owner": ("o'brien 101%", None, "O'BRIEN 100%", "ghost o'brien 100%", "7"),
 }
 
-#: What is asked of rows besides the tenant.
+#: What is asked of rows besides the tenant; {0} is for the relation and a dot.
 CONDITIONS = {
     "orders": (
         "NOT EXISTS (SELECT 1 FROM customers c "
-        "WHERE c.id = orders.customer_id AND c.credit > :limit)"
+        "WHERE c.id = {0}customer_id AND c.credit > :limit)"
     ),
-    "products": "category_id IS NULL OR category_id IN :categories",
-    "archive": "title IN :titles",
+    "products": "{0}category_id IS NULL OR {0}category_id IN :categories",
+    "archive": "{0}title IN :titles",
 }
 
 _MORE = """
@@ -74,8 +74,8 @@ _ROWS: Tables = {
         ("gear", 7, None, "mine, too"),
         ("gear", 70, 5, "ghost of 70"),
         ("rim", 8, 12, "ghost rim"),
-        ("axle", 7, 12, None),
         ("nut", -7, 1, "ghost nut"),
+        ("axle", 7, 12, None),
     ],
     "settings": [
         ("o'brien 100%", "theme", "dark"),
@@ -83,9 +83,9 @@ _ROWS: Tables = {
         (None, "theme", "ghost of nobody"),
         ("o'brien 100%", "pages", "10"),
         ("O'BRIEN 100%", "pages", "ghost 50"),
-        ("o'brien 100%", "x y", None),
         ("ghost o'brien 100%", "x y", "ghost"),
         ("o'brien 101%", "quota", "ghost 9"),
+        ("o'brien 100%", "x y", None),
     ],
 }
 
@@ -134,20 +134,16 @@ class Tenants(World):
     def visible(self, table: str) -> str:
         """What the policies ask, and that the row is not deleted."""
         live = [PROTECTED[table].live()] if table in PROTECTED else []
-        return " AND ".join([*live, *_asked(table)])
+        return " AND ".join([*live, *_asked(table, quoted(table))])
 
     def guard(self, connection: sqlite3.Connection) -> None:
-        """Have triggers look at every row that is written."""
+        """Have triggers look at every row that is proposed or written."""
         for table in self.schema.protected:
-            name = quoted(table)
-            keys = [quoted(key) for key in KEYS[table]]
-            there = " AND ".join(f"{key} IS NEW.{key}" for key in keys)
-            right = " AND ".join(_asked(table))
-            for event in ("INSERT", "UPDATE"):
+            right = " AND ".join(_asked(table, "NEW"))
+            for event in ("BEFORE INSERT", "AFTER UPDATE"):
                 connection.execute(
                     f"CREATE TRIGGER {quoted(f'{event} of {table}')} "
-                    f"AFTER {event} ON {name} "
-                    f"WHEN NOT EXISTS (SELECT 1 FROM {name} WHERE {there} AND {right}) "
+                    f"{event} ON {quoted(table)} WHEN ({right}) IS NOT TRUE "
                     f"BEGIN SELECT RAISE(ABORT, '{VIOLATION}'); END"
                 )
         connection.commit()
@@ -160,7 +156,7 @@ def security() -> RowLevelSecurity:
         return {"title": context["titles"]}
 
     permissive = [
-        Policy(table, using=condition)
+        Policy(table, using=condition.format(f"{table}."))
         for table, condition in CONDITIONS.items()
         if table != "archive"
     ]
@@ -183,18 +179,18 @@ def _with_tenants() -> Tables:
 def _of_tenants(table: str, rows: list[Row]) -> list[Row]:
     """The rows as those of the tenant, and with keys of their own as those of others.
 
-    The keys of others are less than those of the tenant, so that a key chosen by SQLite
-    is the same in both databases.
+    The keys of others are less than those of the tenant, and their rows come first, so
+    that a key chosen by SQLite is the same in both databases.
     """
     mine, others = CONTEXT[TENANT[table]], _OTHERS[TENANT[table]]
-    found: list[Row] = [(*row, mine) for row in rows]
+    found: list[Row] = []
     for number, row in enumerate(rows):
         foreign = [
             _foreign(column.name == KEYS[table][-1], column.domain, value)
             for column, value in zip(TABLES[table], row, strict=True)
         ]
         found.append((*foreign, others[number % len(others)]))
-    return found
+    return [*found, *((*row, mine) for row in rows)]
 
 
 def _foreign(key: bool, domain: str, value: Value) -> Value:
@@ -210,11 +206,12 @@ def _key(schema: Schema, table: str, row: Row) -> Row:
     return tuple(row[names.index(key)] for key in KEYS[table])
 
 
-def _asked(table: str) -> list[str]:
+def _asked(table: str, row: str) -> list[str]:
     """The conditions of a table's policies, with the values of the context in them."""
     asked = [f"({CONDITIONS[table]})"] if table in CONDITIONS else []
     if table in TENANT:
-        asked.append(f"{TENANT[table]} = :{TENANT[table]}")
+        asked.append(f"{{0}}{TENANT[table]} = :{TENANT[table]}")
+    asked = [one.format(f"{row}.") for one in asked]
     return [re.sub(r":(\w+)", lambda m: _spelled(CONTEXT[m[1]]), one) for one in asked]
 
 

@@ -320,9 +320,13 @@ class World:
 
     def reset(self) -> None:
         """Both databases as they were; what a transaction left open is undone."""
-        for template, connection in ((self._full, self.full), (self._copy, self.copy)):
-            connection.rollback()
-            template.backup(connection)
+        self.full.rollback()
+        self._full.backup(self.full)
+        self.reset_copy()
+
+    def reset_copy(self) -> None:
+        self.copy.rollback()
+        self._copy.backup(self.copy)
 
     def close(self) -> None:
         for connection in (self._full, self._copy, self.full, self.copy, self.views):
