@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+import kysera_dbapi
 from benchmarks.beside import beside
 from benchmarks.importing import importing
 from benchmarks.pairs import FULL, QUICK, Effort
@@ -75,7 +76,8 @@ def main() -> int:
     if given.list:
         print("\n".join(row.name for row in wanted))
         return 0
-    lines = measured(wanted, QUICK if given.quick else FULL)
+    with kysera_dbapi.context(tenant_id=1):
+        lines = measured(wanted, QUICK if given.quick else FULL)
     Console().print(table(lines))
     output = given.output
     if output is None and not (given.quick or given.names):

@@ -74,6 +74,7 @@ def _ratio(name: str, target: float, sides: Callable[[Shop], Sides]) -> Row:
 def _points() -> Iterator[Row]:
     log = "SELECT text FROM log WHERE id = ?"
     orders = "SELECT total FROM orders WHERE id = ?"
+    accounts = "SELECT balance FROM accounts WHERE id = ?"
     join = (
         "SELECT c.name, count(o.id) FROM customers c LEFT JOIN orders o "
         "ON o.customer_id = c.id WHERE c.id = ? GROUP BY c.id"
@@ -84,9 +85,16 @@ def _points() -> Iterator[Row]:
 
     yield _ratio("raw against raw: how exact all this is", 0, same)
     yield _point("point SELECT, no plugin touches it", 1.15, log, (7,))
-    yield _point("point SELECT, soft_delete (rls comes later)", 1.25, orders, (7,))
+    yield _point("point SELECT, soft_delete", 1.25, orders, (7,))
     yield _point(
         "point SELECT, soft_delete, a literal", 1.25, orders.replace("?", "7"), None
+    )
+    yield _point("point SELECT, rls + soft_delete", 1.25, accounts, (8,))
+    yield _point(
+        "point SELECT, rls + soft_delete, a literal",
+        1.25,
+        accounts.replace("?", "8"),
+        None,
     )
     yield _point("SELECT of a join, soft_delete", 1.25, join, (7,))
     yield _ratio("connection.execute, a cursor each: point SELECT", 0, _anew)
@@ -101,10 +109,10 @@ def _anew(shop: Shop) -> Sides:
 
 def _point(name: str, target: float, sql: str, values: Any) -> Row:
     def sides(shop: Shop) -> Sides:
-        sent, _ = shop.sent(sql, values or ())
+        sent, given = shop.sent(sql, values or ())
         return Sides(
             work.point(shop.shim, sql, values),
-            work.point(shop.raw, sent, values),
+            work.point(shop.raw, sent, given or None),
             None if sent == sql else work.point(shop.raw, sql, values),
         )
 
@@ -140,8 +148,18 @@ def _writing() -> Iterator[Row]:
         values,
     )
     yield _many(
-        "executemany of 10,000 UPDATEs, soft_delete (rls, timestamps come later)",
+        "executemany of 10,000 UPDATEs, soft_delete",
         "UPDATE orders SET total = ? WHERE id = ?",
+        values,
+    )
+    yield _many(
+        "executemany of 10,000 INSERTs, rls + timestamps",
+        "INSERT INTO accounts (owner, balance) VALUES (?, ?)",
+        values,
+    )
+    yield _many(
+        "executemany of 10,000 UPDATEs, rls + soft_delete + timestamps",
+        "UPDATE accounts SET balance = ? WHERE id = ?",
         values,
     )
     yield _ratio("soft DELETE of a row, the UPDATE by hand", 0, _by_hand)
@@ -155,9 +173,10 @@ def _writing() -> Iterator[Row]:
 def _many(name: str, sql: str, values: Sequence[tuple[int, int]]) -> Row:
     def sides(shop: Shop) -> Sides:
         sent, _ = shop.sent(sql, values[0])
+        given = [shop.sent(sql, row)[1] for row in values]
         return Sides(
             work.undone(shop.shim, work.executed_many(shop.shim, sql, values)),
-            work.undone(shop.raw, work.executed_many(shop.raw, sent, values)),
+            work.undone(shop.raw, work.executed_many(shop.raw, sent, given)),
         )
 
     return _ratio(name, 1.15, sides)

@@ -7,7 +7,12 @@ from functools import cache
 from typing import Any
 
 import kysera_dbapi
-from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.plugins import (
+    RowLevelSecurity,
+    SoftDelete,
+    Timestamps,
+    tenant_isolation,
+)
 
 __all__ = ["ROWS", "Shop", "filled", "new_shop", "plugins", "shop"]
 
@@ -16,6 +21,9 @@ SCHEMA = """
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name, deleted_at);
 CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id, total, deleted_at);
 CREATE INDEX orders_customer ON orders (customer_id);
+CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY, tenant_id INTEGER, owner, balance, created_at, updated_at,
+    deleted_at);
 CREATE TABLE log (id INTEGER PRIMARY KEY, text);
 CREATE TABLE wide (a, b, c, d, e, f, g, h, i, j);
 """
@@ -40,9 +48,13 @@ class Shop:
         return plan.sql, plan.program.binding.bind(values, added)
 
 
-def plugins() -> list[SoftDelete]:
+def plugins() -> list[kysera_dbapi.Plugin]:
     """What is in force on the shim's connections."""
-    return [SoftDelete(tables=["customers", "orders"])]
+    return [
+        RowLevelSecurity(tenant_isolation("tenant_id", tables=["accounts"])),
+        SoftDelete(tables=["customers", "orders", "accounts"]),
+        Timestamps(tables=["accounts"]),
+    ]
 
 
 @cache
@@ -78,6 +90,13 @@ def filled() -> sqlite3.Connection:
     raw.executemany(
         "INSERT INTO orders VALUES (?, ?, ?, ?)",
         ((i, i % 1_000, i % 97, None if i % 3 else gone) for i in range(1, 3_001)),
+    )
+    raw.executemany(
+        "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (i, i % 7, f"owner {i}", i % 97, gone, gone, None if i % 3 else gone)
+            for i in range(1, 3_001)
+        ),
     )
     raw.executemany(
         "INSERT INTO log VALUES (?, ?)", ((i, f"line {i}") for i in range(1, ROWS + 1))

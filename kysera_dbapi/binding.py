@@ -17,7 +17,6 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 Binder = Callable[[Any], Any]
 #: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat.
 Style = Literal["?", "?1", ":a", "%s", "%(a)s"]
-_Picked = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,18 +41,20 @@ class Binding:
     expected: int
     sources: tuple[int, ...]
     names: tuple[str, ...]
-    #: Which of the plan's values stand before the caller's, and which after them; None
-    #: where the caller's are not side by side.
-    around: tuple[_Picked, _Picked] | None = field(init=False, default=None)
+    #: Puts the caller's values and then the plan's into order; None if they are in it.
+    pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = field(
+        init=False, default=None, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
-        theirs = tuple(range(self.expected))
-        start = next((i for i, s in enumerate(self.sources) if s >= 0), 0)
-        end = start + self.expected
-        before, after = self.sources[:start], self.sources[end:]
-        picked = [tuple(-1 - s for s in part) for part in (before, after)]
-        if self.sources[start:end] == theirs and all(s < 0 for s in before + after):
-            object.__setattr__(self, "around", (picked[0], picked[1]))
+        order = [i if i >= 0 else self.expected - 1 - i for i in self.sources]
+        if order != list(range(self.expected + len(self.names))):
+            object.__setattr__(self, "pick", _picking(order))
+
+    @property
+    def leads(self) -> bool:
+        """Whether one value of the plan has only to be put before the caller's."""
+        return self.sources == (-1, *range(self.expected))
 
     @property
     def adds(self) -> bool:
@@ -75,8 +76,8 @@ class Binding:
                 f"{len(parameters)} values; pass one value a placeholder",
                 code="placeholder-count",
             )
-        given = cast(Sequence[Any], parameters)
-        return tuple(given[i] if i >= 0 else values[-1 - i] for i in self.sources)
+        given = tuple(cast(Sequence[Any], parameters)) + values
+        return given if self.pick is None else self.pick(given)
 
     def binder(self, binds: Sequence[Bind]) -> Binder:
         """``bind`` with the values of ``binds``, asked for at each execution.
@@ -84,18 +85,14 @@ class Binding:
         This is the way of most executions, so tuples take no more than an addition.
         None goes to the driver as it is.
         """
-        expected, ask = self.expected, _asking(binds)
+        expected, ask, pick = self.expected, _asking(binds), self.pick
         plain: Any = tuple  # type checkers would make it a tuple of unknowns
-        head, tail = map(_picking, self.around or ((), ()))
-        beside = self.around is not None
 
         def bind(parameters: Any) -> Any:
             values = ask()
-            if beside and type(parameters) is plain and len(parameters) == expected:
-                if tail is None and head is not None:
-                    return head(values) + parameters
-                if head is None and tail is not None:
-                    return parameters + tail(values)
+            if type(parameters) is plain and len(parameters) == expected:
+                given = parameters + values
+                return given if pick is None else pick(given)
             return parameters if parameters is None else self.bind(parameters, values)
 
         return bind
@@ -104,13 +101,28 @@ class Binding:
         self, rows: Iterable[Parameters], values: tuple[object, ...]
     ) -> Iterator[Parameters]:
         """As ``bind`` for each of ``rows``, lazily; in C where the rows are tuples."""
-        if self.style in (":a", "%(a)s") or self.around is None:
+        if self.style in (":a", "%(a)s"):
             return (self.bind(row, values) for row in rows)
-        given: Iterator[Any] = map(self._row, rows)
-        head, tail = (tuple(values[i] for i in part) for part in self.around)
-        if head:
-            given = map(add, repeat(head), given)
-        return map(add, given, repeat(tail)) if tail else given
+        theirs = rows if self._are_plain(rows) else map(self._row, rows)
+        given: Iterator[Any] = map(add, theirs, repeat(values))
+        return given if self.pick is None else map(self.pick, given)
+
+    def check(self, rows: Iterable[Parameters]) -> None:
+        """Raise ``ProgrammingError`` for the first row with a wrong count of values."""
+        named = self.style in (":a", "%(a)s")
+        for row in rows if isinstance(rows, (list, tuple)) and not named else ():
+            self._row(row)
+
+    def _are_plain(self, rows: Iterable[Parameters]) -> bool:
+        """Whether rows need no look at each in Python: there may be many.
+
+        The driver sees a wrong count by itself, if the values are not put in order.
+        """
+        if not isinstance(rows, (list, tuple)) or not _TUPLE.issuperset(
+            map(type, rows)
+        ):
+            return False
+        return self.pick is None or {self.expected}.issuperset(map(len, rows))
 
     def _row(self, row: Parameters) -> tuple[object, ...]:
         if not self.expected and _is_mapping(row):
@@ -160,6 +172,9 @@ def _is_mapping(parameters: object) -> bool:
     return isinstance(parameters, Mapping) or not hasattr(parameters, "__len__")
 
 
+_TUPLE = {tuple}
+
+
 def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
     """What asks for the values of an execution."""
     sources = tuple(bind.source for bind in binds)
@@ -183,10 +198,7 @@ def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
     return known
 
 
-def _picking(indices: _Picked) -> Callable[[tuple[object, ...]], Any] | None:
-    """What picks some of the plan's values; None if there are none to pick."""
-    if not indices:
-        return None
-    if len(indices) == 1:
-        return itemgetter(slice(indices[0], indices[0] + 1))
-    return itemgetter(*indices)
+def _picking(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    if len(order) > 1:
+        return itemgetter(*order)
+    return itemgetter(slice(order[0], order[0] + 1) if order else slice(0))

@@ -80,7 +80,7 @@ class Planned:
                 plan = self._plan(sql, style=self._translates)
                 self._watched(sql, plan, rows, many=True)
         except Exception as error:
-            self._raise(error, plan)
+            self._raise_many(error, plan, rows)
         return self
 
     def fetchall(self) -> list[Any]:
@@ -132,6 +132,17 @@ class Planned:
             self._raise(error, plan)
         finally:
             del error  # as in _raise
+
+    def _raise_many(
+        self, error: Exception, plan: Plan | None, rows: Iterable[Any]
+    ) -> NoReturn:
+        """As ``_raise``; a wrong count is told in the caller's numbers."""
+        if plan is not None and plan.program is not None:
+            try:
+                plan.program.binding.check(rows)
+            except Exception as clearer:
+                self._raise(clearer, plan)
+        self._raise(error, plan)
 
     def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
         """Raise the error as ours and the driver's; to be called as it is handled."""

@@ -449,7 +449,8 @@ def test_added_values_are_bare_placeholders(
     assert pair.shim.explain(sql).sql.rstrip() == sent
     session: Any = pair.shim.plugin_host
     binding: Binding = session.plan(sql).program.binding
-    assert binding.around == (((0,), ()) if beside == "before" else ((), (0,)))
+    assert binding.leads == (beside == "before")
+    assert (binding.pick is None) == (beside == "after")
 
 
 def test_executemany_is_one_call_of_the_driver(pair: Pair) -> None:
