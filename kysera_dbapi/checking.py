@@ -160,7 +160,7 @@ class Checking:
         column = self._table.column(self._draft.name_of(shown.this))
         return column is not None and self._draft.dialect.is_plain(column.type)
 
-    def _declared(self, shown: exp.Column) -> str:
+    def _declared(self, shown: exp.Expression) -> str:
         """The name of a column as its table has it: so it is told of it alone."""
         column = self._table.column(self._draft.name_of(shown.this))
         return column.name if column else shown.name

@@ -10,11 +10,14 @@ import pytest
 
 import kysera_dbapi
 from tests.oracle import generator
-from tests.oracle.compare import Connection
+from tests.oracle.compare import Connection, Outcome, ask, judge, report
+from tests.oracle.corpus_rls import FOUND, LIMITED, TAKEN, executions
+from tests.oracle.entries import Entry
 from tests.oracle.shapes import QUERY_SHAPES
 from tests.oracle.tally import check, tallied
 from tests.oracle.tenants import CONTEXT, Tenants, security
 from tests.oracle.test_soft_delete import soft_delete
+from tests.oracle.world import GHOST
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
@@ -50,6 +53,41 @@ def test_queries(world: Tenants, shim: Connection) -> None:
 def test_writes(world: Tenants, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
+
+
+@pytest.mark.parametrize("entry", [*FOUND, *LIMITED], ids=lambda e: cast("Entry", e).id)
+def test_corpus(world: Tenants, shim: Connection, entry: Entry) -> None:
+    if entry in LIMITED and "ENABLE_UPDATE_DELETE_LIMIT" not in world.options:
+        pytest.skip("this SQLite has no LIMIT on UPDATE and DELETE")
+    verdict = judge(world, shim, entry.statement())
+    assert verdict.outcome is Outcome.EQUAL, report(entry.statement(), verdict)
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["list", "iterator"])
+def test_many_executions(world: Tenants, shim: Connection, once: bool) -> None:
+    for statement in executions(once=once):
+        verdict = judge(world, shim, statement)
+        assert verdict.outcome is Outcome.EQUAL, report(statement, verdict)
+
+
+@pytest.mark.parametrize(
+    ("expected", "entry"),
+    [(error, entry) for error, taken in TAKEN.items() for entry in taken],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_a_key_that_a_hidden_row_has(
+    world: Tenants, shim: Connection, expected: str, entry: Entry
+) -> None:
+    """An error that shows nothing of the row, and no row changed."""
+    before = world.contents(world.full)
+    answer = ask(shim, entry.statement())
+    after = world.contents(world.full)
+    shim.rollback()
+    world.reset()
+    assert answer.error == expected, answer
+    assert after == before
+    for shown in (GHOST, "101", "ann", "-2", "8", "103"):
+        assert shown not in answer.message.lower(), answer
 
 
 @pytest.mark.fuzz
