@@ -58,14 +58,20 @@ class Checking:
 
     def _add(self) -> None:
         draft = self._draft
-        if draft.tree.args.get("limit") or draft.tree.args.get("order"):
-            draft.refuse("rows that it writes cannot be checked beside ORDER BY, LIMIT")
-        end = draft.end()
+        end = self._end()
         parts = tuple(p for call in self._calls for p in (", ", *call))
         listed = spaced(draft, end, (" RETURNING ", *parts[1:]))
         draft.splices.append(Splice(end, end, listed, rank=8))
         trees = [draft.fragment_tree(call) for call in self._calls]
         draft.tree.set("returning", exp.Returning(expressions=trees))
+
+    def _end(self) -> int:
+        """Where a RETURNING may stand: before ORDER BY and LIMIT."""
+        draft = self._draft
+        block = draft.target.block if draft.target else None
+        if isinstance(draft.tree, exp.Update) and block is not None:
+            return draft.end_of(block.tail - 1)
+        return draft.end()
 
     def _wrap(self, returning: exp.Expression) -> None:
         """Let a column that the caller wants be had only of rows that are right."""
@@ -109,7 +115,7 @@ class Checking:
         if isinstance(one, exp.Alias):
             end = draft.end_of(self._last_of_value(first, last))
         elif isinstance(one, exp.Column):
-            alias = f" AS {draft.dialect.quote(one.name)}"
+            alias = f" AS {draft.dialect.quote(self._declared(one))}"
         opening, closing = self._around(f" END{alias}")
         draft.splices.append(Splice(start, start, opening, rank=-5))
         draft.splices.append(Splice(end, end, spaced(draft, end, closing), rank=1))
@@ -118,7 +124,7 @@ class Checking:
             one.set("this", tree)
             return [one]
         if alias:
-            named = exp.to_identifier(one.name, quoted=True)
+            named = exp.to_identifier(self._declared(one), quoted=True)
             return [exp.Alias(this=tree, alias=named)]
         return [tree]
 
@@ -155,6 +161,11 @@ class Checking:
         if column is None:
             return self._table.kind == "unknown"  # there is no catalogue
         return self._draft.dialect.is_plain(column.type)
+
+    def _declared(self, shown: exp.Expression) -> str:
+        """The name of a column as its table has it: so it is told of it alone."""
+        column = self._table.column(self._draft.name_of(shown.this))
+        return column.name if column else shown.name
 
     def _last_of_value(self, first: int, last: int) -> int:
         """The last token before the alias: ``value [AS] alias``."""

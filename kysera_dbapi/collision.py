@@ -68,8 +68,12 @@ def _may_collide(key: UniqueKey, statement: "Draft", written: Sequence[str]) -> 
 
 
 def _written(statement: "Draft") -> list[str] | None:
-    """The (folded) columns that a write sets; None for all of them."""
+    """The (folded) columns that a write sets; None if they are not known."""
     if statement.kind == "update":
         return statement.assigned
-    columns = statement.tree.this.expressions
-    return [statement.name_of(column) for column in columns] or None
+    listed = [statement.name_of(c) for c in statement.tree.this.expressions]
+    if listed or statement.target is None:
+        return listed or None
+    fold, columns = statement.dialect.fold, statement.target.table.columns
+    plain = [c for c in columns if not (c.hidden or c.generated)]
+    return [fold(column.name, quoted=True) for column in plain] or None

@@ -249,7 +249,8 @@ class Planned:
                 if violated is None:
                     raise
                 raise violated from error
-            count += self.rowcount
+            known = count >= 0 and self.rowcount >= 0
+            count = count + self.rowcount if known else -1
         self._settle(count)
 
     def _prepared(self, plan: Plan, parameters: Any) -> Any:

@@ -60,8 +60,10 @@ class Insertion:
         if len(branches) != len(self._sources):
             raise unproved()
         for at, branch in zip(self._sources, branches, strict=True):
-            if isinstance(branch, exp.Values):
-                self._append_values(at, branch, parts)
+            # between set operators sqlglot makes SELECT * FROM (VALUES ...) of VALUES
+            rows = branch.find(exp.Values)
+            if self._tokens[at].token_type is _T.VALUES and rows is not None:
+                self._append_values(at, rows, parts)
             else:
                 self._append_projections(at, branch, parts)
 

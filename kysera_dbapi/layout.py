@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 from kysera_dbapi._sqlglot import Token, TokenType
 
-__all__ = ["Block", "Item", "Join", "Layout", "Side", "is_lone"]
+__all__ = ["SET_OPERATORS", "Block", "Item", "Join", "Layout", "Side", "is_lone"]
 
 Side = Literal["", "LEFT", "RIGHT", "FULL"]
 
 _T = TokenType
-_SET_OPERATORS = (_T.UNION, _T.EXCEPT, _T.INTERSECT)
+#: What joins queries to a set operation.
+SET_OPERATORS = (_T.UNION, _T.EXCEPT, _T.INTERSECT)
 #: What ends a WHERE or a FROM in its block.
 _TAIL = frozenset(
     (
@@ -28,7 +29,7 @@ _TAIL = frozenset(
         _T.FETCH,
         _T.RETURNING,
         _T.SEMICOLON,
-        *_SET_OPERATORS,
+        *SET_OPERATORS,
     )
 )
 _SIDES = {_T.LEFT: "LEFT", _T.RIGHT: "RIGHT", _T.FULL: "FULL"}
@@ -148,7 +149,7 @@ class Layout:
                     self.blocks.append(block)
                 elif block is not None:
                     self._note(block, i)
-                if token in _SET_OPERATORS:
+                if token in SET_OPERATORS:
                     self._finish(block, i)
                     block = None
                 if block is not None:
@@ -258,7 +259,7 @@ class _Items:
         after = self._close[start] + 1
         if after == end:
             return self._holds_query(start + 1, after - 1)
-        return self._tokens[after].token_type in (*_SET_OPERATORS, *_TAIL)
+        return self._tokens[after].token_type in (*SET_OPERATORS, *_TAIL)
 
     def _ends_item(self) -> bool:
         kind = self._kind()

@@ -6,7 +6,7 @@ Each token keeps its place in the text; only what the parser makes of it changes
 from collections.abc import Iterator, Sequence
 
 from kysera_dbapi._sqlglot import Token, TokenType, retyped
-from kysera_dbapi.layout import Block, Item, Join, Layout
+from kysera_dbapi.layout import SET_OPERATORS, Block, Item, Join, Layout
 
 __all__ = ["respelled"]
 
@@ -75,16 +75,31 @@ def _offset(layout: Layout, block: Block) -> Iterator[_Change]:
 
 
 def _values(layout: Layout) -> Iterator[_Change]:
-    """``WITH c AS (..) VALUES (..)`` is ``.. SELECT * FROM (VALUES (..))``."""
+    """``WITH c AS (..) VALUES (..)`` is ``.. SELECT * FROM (VALUES (..))``.
+
+    So is ``INSERT INTO t VALUES (..) UNION ..``.
+    """
     opening = {end: start for start, end in layout.close.items()}
     for i, token in enumerate(layout.tokens):
-        before = opening.get(i - 1, 0) - 1
-        if token.token_type is not _T.VALUES or before < 0:
+        if token.token_type is not _T.VALUES or not i:
             continue
-        if layout.tokens[before].text.upper() in ("AS", "MATERIALIZED"):
-            end = _past_rows(layout, i + 1)
+        before = opening.get(i - 1, 0) - 1
+        after_with = before >= 0 and layout.tokens[before].text.upper() in _WITH_ENDS
+        end = _past_rows(layout, i + 1)
+        if after_with or (_goes_on(layout, end) and not _went_on(layout, i)):
             yield i, i, [retyped(token, kind, text) for kind, text in _SELECT_FROM]
             yield end, end, [retyped(token, _T.R_PAREN, ")")]
+
+
+def _goes_on(layout: Layout, i: int) -> bool:
+    """Whether a set operator stands at token ``i``."""
+    return i < len(layout.tokens) and layout.tokens[i].token_type in SET_OPERATORS
+
+
+def _went_on(layout: Layout, i: int) -> bool:
+    """Whether a query may begin at token ``i`` to sqlglot, too."""
+    before = layout.tokens[i - 1].token_type
+    return before in (_T.L_PAREN, _T.ALL, *SET_OPERATORS)
 
 
 def _past_rows(layout: Layout, i: int) -> int:
@@ -96,6 +111,7 @@ def _past_rows(layout: Layout, i: int) -> int:
     return i
 
 
+_WITH_ENDS = ("AS", "MATERIALIZED")
 _SELECT_FROM = (
     (_T.SELECT, "SELECT"),
     (_T.STAR, "*"),

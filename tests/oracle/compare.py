@@ -3,17 +3,19 @@
 import enum
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from tests.oracle.draft import Statement
-from tests.oracle.world import GHOST, PROTECTED, ROWS, Row, Tables, World, contents
+from tests.oracle.schema import Row
+from tests.oracle.world import GHOST, PROTECTED, VIOLATION, World
 
 # The classes of PEP 249, and the one by which a statement is refused.
 _CLASSES = (
     "UnsupportedStatement",
+    VIOLATION,
     "IntegrityError",
     "DataError",
     "OperationalError",
@@ -34,6 +36,7 @@ class Cursor(Protocol):
     lastrowid: int | None
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
+    def executemany(self, sql: str, rows: Any, /) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def close(self) -> None: ...
 
@@ -87,7 +90,7 @@ def ask(connection: Connection, statement: Statement) -> Answer:
     """Runs the statement to its end; an error of any kind is an answer too."""
     cursor: Cursor = connection.cursor()
     try:
-        cursor.execute(statement.sql, statement.params)
+        statement.run(cursor)
         rows = cursor.fetchall() if cursor.description else []
     except Exception as error:
         return Answer(error=_class_of(error), message=str(error))
@@ -100,6 +103,8 @@ def ask(connection: Connection, statement: Statement) -> Answer:
 
 
 def _class_of(error: BaseException) -> str:
+    if str(error) == VIOLATION:  # raised by a trigger of the copy
+        return VIOLATION
     names = [base.__name__ for base in type(error).__mro__]
     known = [name for name in names if name in _CLASSES]
     if "UnsupportedStatement" in known:
@@ -120,6 +125,8 @@ def judge(world: World, shim: Connection, statement: Statement) -> Verdict:
         third = ask(world.views, statement)
         agreed = _compare(statement, got, third)[0] is Outcome.EQUAL
         outcome = Outcome.DISPUTED if agreed else outcome
+    if expected.error == VIOLATION:
+        world.reset_copy()  # of executemany, too, nothing is to be left
     if outcome is Outcome.EQUAL and statement.kind != "query":
         reason = _state(world, statement)
         outcome = Outcome.WRONG if reason else outcome
@@ -151,7 +158,8 @@ def _compare(
         return Outcome.REFUSED, got.message
     if got.error or expected.error:
         if got.error == expected.error:
-            return Outcome.BOTH_ERROR, got.error
+            as_due = got.error == VIOLATION
+            return (Outcome.EQUAL if as_due else Outcome.BOTH_ERROR), got.error
         return Outcome.WRONG, f"error {got.error or 'none'!r}, not {expected.error!r}"
     extra = Counter(map(_typed, got.rows)) - Counter(map(_typed, expected.rows))
     if any(_shows_ghost(row) for row in extra):
@@ -172,10 +180,14 @@ def _difference(statement: Statement, got: Answer, expected: Answer) -> str:
         return f"rowcount {got.rowcount}, not {expected.rowcount}"
     # a table WITHOUT ROWID leaves lastrowid as earlier statements made it
     single = statement.kind == "insert" and "INSERT VALUES" in statement.shapes
-    single = single and statement.target.lower() not in ("prices", "tags")
+    single = single and statement.target not in _WITHOUT_ROWID and not statement.many
+    single = single and "conflict clause" not in statement.shapes
     if single and got.lastrowid != expected.lastrowid:
         return f"lastrowid {got.lastrowid}, not {expected.lastrowid}"
     return ""
+
+
+_WITHOUT_ROWID = ("prices", "tags", "stock")
 
 
 def _typed(row: Row) -> tuple[tuple[str, object], ...]:
@@ -191,40 +203,36 @@ def _shows_ghost(row: tuple[tuple[str, object], ...]) -> bool:
 
 
 def _state(world: World, statement: Statement) -> str:
-    full, copy = contents(world.full), contents(world.copy)
-    for table in ROWS:
-        live = [row for row in full[table] if not world.hidden(table, row)]
-        if Counter(live) != Counter(copy[table]):
-            return f"the live rows of {table!r} differ: {_rows(live, copy[table])}"
-        hidden = [row for row in full[table] if world.hidden(table, row)]
-        due = _due(world, statement, table, copy)
-        if Counter(_unmarked(world, table, hidden)) != Counter(due):
-            return f"the hidden rows of {table!r} are not those due: {hidden}"
+    """Why the rows of the full database are not the copy's and the hidden ones."""
+    full, copy = world.contents(world.full), world.contents(world.copy)
+    for table in full:
+        due = Counter(copy[table]) + world.hidden_before[table]
+        extra, missing = Counter(full[table]) - due, due - Counter(full[table])
+        if statement.kind == "delete" and table == statement.target in PROTECTED:
+            gone = Counter(world.copy_before[table]) - Counter(copy[table])
+            extra = _without_deleted(world, table, extra, gone)
+        if extra or missing:
+            return (
+                f"the rows of {table!r} are not those due: extra "
+                f"{list(extra.elements())}, missing {list(missing.elements())}"
+            )
     return ""
 
 
-def _due(world: World, statement: Statement, table: str, copy: Tables) -> list[Row]:
-    """The hidden rows that must be there, without the time of a new deletion."""
-    before = [row for row in world.full_before[table] if world.hidden(table, row)]
-    if statement.kind == "delete" and table == statement.target in PROTECTED:
-        gone = Counter(world.copy_before[table]) - Counter(copy[table])
-        before += list(gone.elements())
-    return _unmarked(world, table, before)
+def _without_deleted(
+    world: World, table: str, extra: Counter[Row], gone: Counter[Row]
+) -> Counter[Row]:
+    """What is left of ``extra`` but for the rows that a DELETE was to mark.
 
-
-def _unmarked(world: World, table: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows with the mark left out where it is not one of before."""
-    if table not in PROTECTED:
-        return list(rows)
-    at = world.positions[table]
-    old = {row for row in world.full_before[table] if world.hidden(table, row)}
-    return [row if row in old else (*row[:at], None, *row[at + 1 :]) for row in rows]
-
-
-def _rows(got: Sequence[Row], expected: Sequence[Row]) -> str:
-    extra = Counter(got) - Counter(expected)
-    missing = Counter(expected) - Counter(got)
-    return f"extra {list(extra.elements())}, missing {list(missing.elements())}"
+    Rows that were to be marked and are not there count as well.
+    """
+    at, mark = world.positions[table], PROTECTED[table]
+    marked = Counter(
+        (*row[:at], None, *row[at + 1 :]) for row in extra if mark.hides(row[at])
+    )
+    plain = Counter(row for row in extra if not mark.hides(row[at]))
+    due = Counter((*row[:at], None, *row[at + 1 :]) for row in gone.elements())
+    return plain + (marked - due) + (due - marked)
 
 
 # reports
@@ -237,7 +245,7 @@ def report(statement: Statement, verdict: Verdict) -> str:
         (
             f"{verdict.outcome.value}: {verdict.reason}",
             f"  statement: {statement.sql}",
-            f"  parameters: {statement.params!r}",
+            f"  parameters: {statement.many or statement.params!r}",
             f"  got: {_shown(got, expected)}",
             f"  expected: {_shown(expected, got)}",
             *(f"  sent: {text}" for text in verdict.sent),

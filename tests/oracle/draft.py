@@ -9,13 +9,14 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from tests.oracle.world import Value
+from tests.oracle.schema import Schema, Value
 
 T = TypeVar("T")
 Params: TypeAlias = tuple[Value, ...] | dict[str, Value]
 
+GENERATOR = "executemany of a generator"  # which has its rows but once
 _NAME = "\x01{}\x02"
 _BOUND = "\x03{}\x04"
 _TOKEN = re.compile(
@@ -58,7 +59,17 @@ class Statement:
     params: Params = ()
     ordered: bool = False  # the order of the rows is total
     target: str = ""  # the table that a delete, an update or an insert names
+    many: tuple[Params, ...] = ()  # what executemany is given; `params` are the first
     shapes: frozenset[str] = frozenset()
+
+    def run(self, cursor: Any) -> None:
+        """Execute it, as often as it has values for."""
+        if not self.many:
+            cursor.execute(self.sql, self.params)
+        elif GENERATOR in self.shapes:
+            cursor.executemany(self.sql, iter(self.many))
+        else:
+            cursor.executemany(self.sql, list(self.many))
 
 
 @dataclass
@@ -66,6 +77,7 @@ class Draft:
     """The random choices of one statement: names, values and shapes so far."""
 
     rng: random.Random
+    schema: Schema
     fuel: int = 0  # how many sub-selects may still be opened
     shapes: set[str] = field(default_factory=set[str])
     _values: list[Value] = field(default_factory=list[Value])
@@ -95,6 +107,15 @@ class Draft:
         """A value: a literal, or a parameter in the statement's own style."""
         if self._style == "literal" or self.chance(0.3):
             return literal(value)
+        return self.slot(value)
+
+    @property
+    def binds(self) -> bool:
+        """Whether the statement has parameters, if it has values."""
+        return self._style != "literal"
+
+    def slot(self, value: Value) -> str:
+        """A parameter."""
         self.mark(f"parameter {self._style}")
         self._values.append(value)
         return _BOUND.format(len(self._values) - 1)

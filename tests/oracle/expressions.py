@@ -1,12 +1,13 @@
 """Expressions of a kind (int or text) and conditions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tests.oracle.draft import Draft
-from tests.oracle.scope import DOMAINS, POOLS, Columns, Ref, Scope
+from tests.oracle.schema import DOMAINS, DULL, Columns
+from tests.oracle.scope import Ref, Scope
 
 Maker: TypeAlias = Callable[[Scope, int], str]
 
@@ -19,6 +20,14 @@ class Expressions(ABC):
 
     draft: Draft
     banned: set[str] = field(default_factory=set[str])  # tables that must not be read
+
+    @property
+    def tables(self) -> Mapping[str, Columns]:
+        return self.draft.schema.tables
+
+    @property
+    def keys(self) -> Mapping[str, tuple[str, ...]]:
+        return self.draft.schema.keys
 
     @abstractmethod
     def scalar(self, scope: Scope, domain: str) -> str:
@@ -50,14 +59,14 @@ class Expressions(ABC):
                 self.draft.mark("correlated sub-select")
             refs = outer or refs
         wanted = [ref for ref in refs if ref.column.domain == domain]
-        common = [ref for ref in refs if ref.column.domain not in ("time", "flag")]
+        common = [ref for ref in refs if ref.column.domain not in DULL]
         for choices in (wanted, common, refs):
             if choices and (choices is not common or self.draft.chance(0.93)):
                 return self.draft.pick(choices)
         return None
 
     def constant(self, domain: str) -> str:
-        return self.draft.bind(self.draft.pick(POOLS[domain]))
+        return self.draft.bind(self.draft.pick(self.draft.schema.pools[domain]))
 
     def value(
         self, scope: Scope, kind: str, depth: int = 0, *, domain: str = ""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tests.oracle.scope import DOMAINS, KEYS, TABLES, Column, Ref, Scope, Source
+from tests.oracle.schema import DOMAINS, DULL, Column
+from tests.oracle.scope import Ref, Scope, Source
 from tests.oracle.sources import Query, Sources
 
 _OPERATORS = ("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT")
@@ -65,11 +66,11 @@ class Selects(Sources):
         """One row of a table by its key, which is a column from outside."""
         pairs = [
             (table, ref)
-            for table, (key, *more) in KEYS.items()
+            for table, (key, *more) in self.keys.items()
             for ref in scope.inner()
             if not more
             and table not in self.banned
-            and ref.column.domain == _column(table, key).domain
+            and ref.column.domain == self._column(table, key).domain
         ]
         if not pairs:
             return None
@@ -80,10 +81,10 @@ class Selects(Sources):
             return None
         self.draft.mark("look-up by key")
         text = self.base_name(block, table) + self._as(alias)
-        block.sources.append(Source(alias, TABLES[table], table))
+        block.sources.append(Source(alias, self.tables[table], table))
         found = self.find(block, DOMAINS[domain], domain=domain, own=True)
         shown = self.refer(found) if found else "1"
-        key = self.draft.name(alias, KEYS[table][0])
+        key = self.draft.name(alias, self.keys[table][0])
         return f"(SELECT {shown} FROM {text} WHERE {key} = {self.refer(ref)})"
 
     # a query: WITH, blocks, ORDER BY, LIMIT
@@ -305,7 +306,7 @@ class Selects(Sources):
         """The columns that have one value in each group."""
         own = [ref.column for ref in refs if ref.source == source]
         names = {column.name for column in own}
-        if source.table and names >= set(KEYS[source.table]):
+        if source.table and names >= set(self.keys[source.table]):
             self.draft.mark("GROUP BY primary key")
             return source.columns
         return tuple(own)
@@ -369,7 +370,7 @@ class Selects(Sources):
             for one in block.inner()
             for two in block.outer()
             if one.column.domain == two.column.domain
-            and one.column.domain not in ("time", "flag", "number", "words")
+            and one.column.domain not in (*DULL, "number", "words")
         ]
         if not pairs:
             return []
@@ -444,6 +445,5 @@ class Selects(Sources):
         pairs = [pair.split() for pair in names.split(", ")]
         return text, tuple(Column(column, domain) for column, domain in pairs)
 
-
-def _column(table: str, name: str) -> Column:
-    return next(column for column in TABLES[table] if column.name == name)
+    def _column(self, table: str, name: str) -> Column:
+        return next(c for c in self.tables[table] if c.name == name)

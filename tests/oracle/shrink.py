@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tests.oracle.draft import Statement
-from tests.oracle.world import Value
+from tests.oracle.draft import Params, Statement
+from tests.oracle.schema import Value
 
 _TOKEN = re.compile(
     r"'(?:[^']|'')*'|\"[^\"]*\"|\[[^\]]*\]|`[^`]*`"
@@ -13,7 +13,6 @@ _TOKEN = re.compile(
     r"|\?\d*|[:@$]\w+|\w+|[<>=!|]{2}|\S",
     re.DOTALL,
 )
-_NO_VALUE = object()
 _STARTS = {
     *("WITH", "SELECT", "FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT"),
     *("OFFSET", "UNION", "EXCEPT", "INTERSECT", "VALUES", "JOIN", "LEFT", "RIGHT"),
@@ -25,7 +24,7 @@ _STARTS = {
 @dataclass(frozen=True)
 class _Token:
     text: str
-    value: object = _NO_VALUE  # of a `?`, which goes with it
+    values: tuple[Value, ...] = ()  # of a `?`: one for each execution
 
 
 def shrunk(
@@ -48,7 +47,8 @@ def shrunk(
 
 
 def _tokens(statement: Statement) -> list[_Token]:
-    values = iter(() if isinstance(statement.params, dict) else statement.params)
+    rows = [row for row in _rows(statement) if not isinstance(row, dict)]
+    values = iter(zip(*rows, strict=True))
     texts = [match.group() for match in _TOKEN.finditer(statement.sql)]
     return [
         _Token(text, next(values)) if text == "?" else _Token(text) for text in texts
@@ -101,17 +101,26 @@ def _clauses(tokens: Sequence[_Token]) -> list[tuple[int, int]]:
     return sorted(spans, key=lambda span: span[0] - span[1])
 
 
+def _rows(statement: Statement) -> Sequence[Params]:
+    """The parameters of each execution."""
+    return statement.many or (statement.params,)
+
+
 def _joined(statement: Statement, tokens: Sequence[_Token]) -> Statement:
     sql = _text(tokens)
-    if isinstance(statement.params, dict):
-        used = {text[1:] for text in re.findall(r"[:@$]\w+", sql)}
-        params = {key: value for key, value in statement.params.items() if key in used}
-        return replace(statement, sql=sql, params=params)
+    own = [token.values for token in tokens if token.values]
+    named = {text[1:] for text in re.findall(r"[:@$]\w+", sql)}
     numbers = [int(text[1:]) for text in re.findall(r"\?\d+", sql)]
-    if numbers:
-        return replace(statement, sql=sql, params=statement.params[: max(numbers)])
-    values = [token.value for token in tokens if token.value is not _NO_VALUE]
-    return replace(statement, sql=sql, params=tuple(map(_value, values)))
+    rows: list[Params] = []
+    for place, row in enumerate(_rows(statement)):
+        if isinstance(row, dict):
+            rows.append({key: value for key, value in row.items() if key in named})
+        elif numbers:
+            rows.append(row[: max(numbers)])
+        else:
+            rows.append(tuple(values[place] for values in own))
+    many = tuple(rows) if statement.many else ()
+    return replace(statement, sql=sql, params=rows[0], many=many)
 
 
 def _text(tokens: Sequence[_Token]) -> str:
@@ -120,8 +129,3 @@ def _text(tokens: Sequence[_Token]) -> str:
         tight = token.text in {",", ")", "."} or text.endswith(("(", ".", "\n"))
         text += token.text if tight or not text else f" {token.text}"
     return text
-
-
-def _value(value: object) -> Value:
-    assert value is None or isinstance(value, int | str)
-    return value

@@ -5,15 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tests.oracle.aggregates import Aggregates
-from tests.oracle.scope import TABLES, VIEWS, Column, Columns, Scope, Source
-from tests.oracle.world import PROTECTED
+from tests.oracle.schema import DULL, VIEWS, Column, Columns
+from tests.oracle.scope import Scope, Source
 
-_TABLE_WEIGHTS = {
-    table: {"customers": 4, "orders": 6, "items": 4}.get(table, 2)
-    if table in PROTECTED
-    else 0.6
-    for table in TABLES
-}
+_TABLE_WEIGHTS = {"customers": 4.0, "orders": 6.0, "items": 4.0}
 _ALIASES = ("o", "c", "i", "p", "x", "t1", "Alias", "my alias", "group", "left_side")
 _JSON_EACH = (
     Column("key", "number"),
@@ -95,9 +90,13 @@ class Sources(Aggregates):
 
     def _table(self, scope: Scope, *, parenthesised: bool) -> str:
         view = self.draft.chance(0.02)
-        weights = {t: w for t, w in _TABLE_WEIGHTS.items() if t not in self.banned}
+        weights = {
+            t: _TABLE_WEIGHTS.get(t, 2.0) if t in self.draft.schema.protected else 0.6
+            for t in self.tables
+            if t not in self.banned
+        }
         table = "regions" if view else self.draft.weighted(weights)
-        columns = VIEWS[table] if view else TABLES[table]
+        columns = VIEWS[table] if view else self.tables[table]
         text = self.base_name(scope, table)
         if any(source.table == table for source in scope.sources):
             self.draft.mark("self join")
@@ -140,14 +139,14 @@ class Sources(Aggregates):
 
     def _alias(self, scope: Scope) -> str:
         """A name that is free here, though it may be that of another table."""
-        pool = [name for name in TABLES if self.draft.chance(0.25)]
+        pool = [name for name in self.tables if self.draft.chance(0.25)]
         free = [
             name
             for name in (*pool, *_ALIASES)
             if name.lower() not in scope.taken | self._names_of_outer(scope)
         ]
         alias = self.draft.pick(free) if free else f"a{len(scope.taken)}"
-        if alias in TABLES:
+        if alias in self.tables:
             self.draft.mark("alias shadows a table")
         return alias
 
@@ -163,7 +162,7 @@ class Sources(Aggregates):
     def _cte(self, scope: Scope) -> str:
         name = self.draft.pick([name for name, found in scope.ctes.items() if found])
         columns = scope.ctes[name] or ()
-        self.draft.mark("CTE", *(("CTE named like a table",) * (name in TABLES)))
+        self.draft.mark("CTE", *(("CTE named like a table",) * (name in self.tables)))
         text, alias = self.draft.name(name), name
         if name.lower() in scope.taken or self.draft.chance(0.4):
             alias = self._alias(scope)
@@ -279,7 +278,7 @@ class Sources(Aggregates):
         all_names = {c.name.lower() for s in left.sources for c in s.columns}
         mine = {column.name.lower(): column for column in added[0].columns}
         common = names & set(mine)
-        dull = {name for name in common if mine[name].domain in ("time", "flag")}
+        dull = {name for name in common if mine[name].domain in DULL}
         natural = bool(common) and not (all_names - names) & set(mine)
         natural = natural and "CROSS" not in operator and self.draft.chance(0.6)
         if natural and (not dull or self.draft.chance(0.1)):
@@ -321,7 +320,7 @@ class Sources(Aggregates):
             for one in before
             for two in after
             if one.column.domain == two.column.domain
-            and one.column.domain not in ("time", "flag", "number", "words")
+            and one.column.domain not in (*DULL, "number", "words")
             and len(one.parts) > 1
             and len(two.parts) > 1
         ]

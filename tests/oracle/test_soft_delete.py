@@ -3,9 +3,7 @@
 import os
 import random
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -14,21 +12,18 @@ import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
 from tests.oracle import generator
 from tests.oracle.compare import (
-    BAD,
     Connection,
     Outcome,
     Verdict,
     ask,
     judge,
     report,
-    table_of,
 )
 from tests.oracle.corpus import CORPUS
 from tests.oracle.corpus_writes import COLLISIONS, LIMITED
-from tests.oracle.draft import Statement
 from tests.oracle.entries import Entry
 from tests.oracle.shapes import QUERY_SHAPES, WRITE_SHAPES
-from tests.oracle.shrink import shrunk
+from tests.oracle.tally import check, tallied
 from tests.oracle.world import GHOST, PROTECTED, World
 
 pytestmark = pytest.mark.skipif(
@@ -37,28 +32,6 @@ pytestmark = pytest.mark.skipif(
 SEED = 20_260_101
 QUERIES = 3_000
 WRITES = 600
-REFUSED = 0.01
-REPORTED = 5  # failures that are shrunk and shown
-
-
-@dataclass
-class Tally:
-    """What came of many statements."""
-
-    counts: Counter[Outcome] = field(default_factory=Counter[Outcome])
-    shapes: Counter[str] = field(default_factory=Counter[str])
-    refusals: Counter[str] = field(default_factory=Counter[str])
-    failures: list[tuple[int, Statement, Verdict]] = field(
-        default_factory=list[tuple[int, Statement, Verdict]]
-    )
-
-    def add(self, number: int, statement: Statement, verdict: Verdict) -> None:
-        self.counts[verdict.outcome] += 1
-        self.shapes.update(statement.shapes)
-        if verdict.outcome is Outcome.REFUSED:
-            self.refusals[verdict.reason] += 1
-        if verdict.outcome in BAD:
-            self.failures.append((number, statement, verdict))
 
 
 def soft_delete() -> SoftDelete:
@@ -81,52 +54,6 @@ def world() -> Iterator[World]:
 def shim(world: World) -> Connection:
     made: Any = kysera_dbapi.wrap(world.full, plugins=[soft_delete()])
     return cast(Connection, made)
-
-
-def tallied(world: World, shim: Connection, statements: Iterable[Statement]) -> Tally:
-    tally = Tally()
-    for number, statement in enumerate(statements):
-        tally.add(number, statement, judge(world, shim, statement))
-        if number % 1000 == 999:
-            print(f"{number + 1}: {table_of(tally.counts)}", flush=True)
-    return tally
-
-
-def check(world: World, shim: Connection, tally: Tally, *, seed: int) -> None:
-    """No leak, no wrong answer, and next to nothing refused."""
-    total = tally.counts.total()
-    print(f"seed {seed}: {table_of(tally.counts)}")
-    shown = [
-        f"seed {seed}, number {number}, {_small(world, shim, statement, verdict)}"
-        for number, statement, verdict in tally.failures[:REPORTED]
-    ]
-    if shown:
-        pytest.fail("\n\n".join([table_of(tally.counts), *shown]), pytrace=False)
-    assert tally.counts[Outcome.REFUSED] <= total * REFUSED, tally.refusals.most_common(
-        20
-    )
-    assert tally.counts[Outcome.BOTH_ERROR] <= total * 0.03
-    assert tally.counts[Outcome.DISPUTED] <= total * 0.002
-    sensitive = tally.shapes[generator.SENSITIVE]
-    assert sensitive >= total * 0.7, "most statements must tell hidden rows apart"
-
-
-def _small(
-    world: World, shim: Connection, statement: Statement, verdict: Verdict
-) -> str:
-    """The report of a failure as found, and of the smallest one like it."""
-    ordered = "order" in verdict.reason
-    as_found = (verdict.got.error, verdict.expected.error)
-
-    def fails(candidate: Statement) -> bool:
-        candidate = replace(candidate, ordered=ordered and candidate.ordered)
-        found = judge(world, shim, candidate)
-        errors = (found.got.error, found.expected.error)
-        return found.outcome is verdict.outcome and errors == as_found
-
-    small = shrunk(statement, fails)
-    again = judge(world, shim, small)
-    return f"{report(statement, verdict)}\nshrunk: {report(small, again)}"
 
 
 def test_queries(world: World, shim: Connection) -> None:

@@ -5,14 +5,13 @@ shows one can be told from a result that is merely wrong.
 """
 
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass
-from typing import TypeAlias
 
-Value: TypeAlias = int | str | None
-Row: TypeAlias = tuple[Value, ...]
-Tables: TypeAlias = dict[str, list[Row]]
+from tests.oracle.schema import TABLES, Schema, Tables, Value, pools
 
 GHOST = "ghost"
+VIOLATION = "PolicyViolation"  # what the copy says of rows that are not to be written
 
 
 @dataclass(frozen=True)
@@ -245,20 +244,17 @@ ROWS: Tables = {
 }
 
 
+SHOP = Schema(
+    {table: TABLES[table] for table in ROWS}, pools(TABLES, ROWS), frozenset(PROTECTED)
+)
+
+
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(table)})")]
-
-
-def contents(connection: sqlite3.Connection) -> Tables:
-    """All rows of all tables, deleted or not."""
-    return {
-        table: connection.execute(f"SELECT * FROM {quoted(table)}").fetchall()
-        for table in ROWS
-    }
 
 
 class World:
@@ -268,17 +264,19 @@ class World:
     a filtered view in the place of each protected table.
     """
 
+    schema = SHOP
+
     def __init__(self) -> None:
         self._full = sqlite3.connect(":memory:")
         self._copy = sqlite3.connect(":memory:")
         self.full = sqlite3.connect(":memory:")
         self.copy = sqlite3.connect(":memory:")
-        _fill(self._full)
-        self._full.backup(self._copy)
-        _filter(self._copy)
+        self.fill(self._full)
+        self.fill(self._copy)
+        self._filter()
         self.views = sqlite3.connect(":memory:")
         self._full.backup(self.views)
-        _replace_by_views(self.views)
+        self._replace_by_views()
         self.positions = {
             table: columns_of(self._full, table).index(mark.column)
             for table, mark in PROTECTED.items()
@@ -286,44 +284,72 @@ class World:
         self.options = {
             option for (option,) in self._full.execute("PRAGMA compile_options")
         }
-        self.full_before = contents(self._full)
-        self.copy_before = contents(self._copy)
+        self.copy_before = self.contents(self._copy)
+        self.hidden_before = {
+            table: Counter(rows) - Counter(self.copy_before[table])
+            for table, rows in self.contents(self._full).items()
+        }
+        self.guard(self._copy)
         self.reset()
+
+    def fill(self, connection: sqlite3.Connection) -> None:
+        """Make the tables and their rows, hidden ones too."""
+        connection.executescript(SCHEMA)
+        self.insert(connection, ROWS)
+
+    def insert(self, connection: sqlite3.Connection, tables: Tables) -> None:
+        for table, rows in tables.items():
+            slots = ", ".join("?" * len(rows[0]))
+            text = f"INSERT INTO {quoted(table)} VALUES ({slots})"
+            connection.executemany(text, rows)
+        connection.commit()
+
+    def visible(self, table: str) -> str:
+        """The condition on the rows of a protected table that are there."""
+        return PROTECTED[table].live()
+
+    def guard(self, connection: sqlite3.Connection) -> None:
+        """Have the copy refuse rows that may not be written; here, none."""
+
+    def contents(self, connection: sqlite3.Connection) -> Tables:
+        """All rows of all tables, hidden or not."""
+        return {
+            table: connection.execute(f"SELECT * FROM {quoted(table)}").fetchall()
+            for table in self.schema.tables
+        }
 
     def reset(self) -> None:
         """Both databases as they were; what a transaction left open is undone."""
-        for template, connection in ((self._full, self.full), (self._copy, self.copy)):
-            connection.rollback()
-            template.backup(connection)
+        self.full.rollback()
+        self._full.backup(self.full)
+        self.reset_copy()
+
+    def reset_copy(self) -> None:
+        self.copy.rollback()
+        self._copy.backup(self.copy)
 
     def close(self) -> None:
         for connection in (self._full, self._copy, self.full, self.copy, self.views):
             connection.close()
 
-    def hidden(self, table: str, row: Row) -> bool:
-        mark = PROTECTED.get(table)
-        return mark is not None and mark.hides(row[self.positions[table]])
+    def _protected(self) -> list[str]:
+        """The protected tables, those first that conditions on others read."""
+        return [table for table in self.schema.tables if table in self.schema.protected]
 
+    def _filter(self) -> None:
+        for table in self._protected():
+            hidden = f"({self.visible(table)}) IS NOT TRUE"
+            self._copy.execute(f"DELETE FROM {quoted(table)} WHERE {hidden}")
+        self._copy.commit()
 
-def _fill(connection: sqlite3.Connection) -> None:
-    connection.executescript(SCHEMA)
-    for table, rows in ROWS.items():
-        slots = ", ".join("?" * len(rows[0]))
-        connection.executemany(f"INSERT INTO {quoted(table)} VALUES ({slots})", rows)
-    connection.commit()
-
-
-def _filter(connection: sqlite3.Connection) -> None:
-    for table, mark in PROTECTED.items():
-        connection.execute(f"DELETE FROM {quoted(table)} WHERE NOT ({mark.live()})")
-    connection.commit()
-
-
-def _replace_by_views(connection: sqlite3.Connection) -> None:
-    for table, mark in PROTECTED.items():
-        base = quoted(f"{table} with hidden rows")
-        connection.execute(f"ALTER TABLE {quoted(table)} RENAME TO {base}")
-        connection.execute(
-            f"CREATE VIEW {quoted(table)} AS SELECT * FROM {base} WHERE {mark.live()}"
-        )
-    connection.commit()
+    def _replace_by_views(self) -> None:
+        """Rename the tables all at once: a view must not be what is renamed."""
+        bases = {t: quoted(f"{t} with hidden rows") for t in self._protected()}
+        for table, base in bases.items():
+            self.views.execute(f"ALTER TABLE {quoted(table)} RENAME TO {base}")
+        for table, base in bases.items():
+            self.views.execute(
+                f"CREATE VIEW {quoted(table)} AS "
+                f"SELECT * FROM {base} AS {quoted(table)} WHERE {self.visible(table)}"
+            )
+        self.views.commit()

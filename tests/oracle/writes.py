@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.oracle.scope import KEYS, TABLES, Column, Columns, Scope, Source
+from tests.oracle.schema import Column, Columns
+from tests.oracle.scope import Scope, Source
 from tests.oracle.selects import Ask, Selects
 from tests.oracle.world import PROTECTED
 
 NEW = 100_000  # keys of inserted rows; no row of either database has such a one
-_WEIGHTS = {table: 3.0 if table in PROTECTED else 0.7 for table in TABLES}
-_INTO = {table: 3.0 if table in PROTECTED else 2.0 for table in TABLES}
 _PARENTS = {
     "customer": "customers",
     "product": "products",
@@ -17,7 +16,7 @@ _PARENTS = {
     "country": "countries",
 }
 # What the schema demands of a column's new value.
-_DEMANDS = {
+DEMANDS = {
     "credit": "abs({})",
     "name": "coalesce({}, 'nobody')",
     "line": "coalesce({}, 1)",
@@ -32,6 +31,7 @@ class Write:
     kind: str
     target: str
     text: str
+    many: bool = False
 
 
 @dataclass
@@ -43,7 +43,10 @@ class Writes(Selects):
     def write(self) -> Write:
         kinds = {"delete": 5.0, "update": 5.0, "insert": 4.0}
         kind = self.draft.weighted(kinds)
-        target = self.draft.weighted(_INTO if kind == "insert" else _WEIGHTS)
+        protected, rest = self.draft.schema.protected, 2.0 if kind == "insert" else 0.7
+        target = self.draft.weighted(
+            {table: 3.0 if table in protected else rest for table in self.tables}
+        )
         prefix, frame = "", Scope()
         if self.draft.chance(0.25):
             prefix, frame = self.with_clause(frame)
@@ -54,7 +57,7 @@ class Writes(Selects):
             "insert": self._insert,
         }
         text = makers[kind](target, frame)
-        self.draft.mark(kind if target in PROTECTED else f"{kind}, unprotected")
+        self.draft.mark(kind if target in protected else f"{kind}, unprotected")
         return Write(kind, target, prefix + text)
 
     # parts
@@ -76,7 +79,7 @@ class Writes(Selects):
             self.draft.mark("schema-qualified target")
         if target.lower() in frame.ctes:
             self.draft.mark("target named like a CTE")
-        scope.sources.append(Source(alias, TABLES[target], target))
+        scope.sources.append(Source(alias, self.tables[target], target))
         scope.taken.add(alias.lower())
         scope.rows = 12
         return text, scope
@@ -89,7 +92,7 @@ class Writes(Selects):
         if not self.draft.chance(0.35):
             return ""
         self.draft.mark("RETURNING")
-        columns = TABLES[target]
+        columns = self.tables[target]
         if self.draft.chance(0.3):
             self.draft.mark("RETURNING *")
             return " RETURNING *"
@@ -114,8 +117,8 @@ class Writes(Selects):
         if not self.limits or not self.draft.chance(0.12):
             return ""
         self.draft.mark("LIMIT on a write")
-        keys = ", ".join(self.draft.name(key) for key in KEYS[target])
-        some = self.draft.name(self.draft.pick(TABLES[target]).name)
+        keys = ", ".join(self.draft.name(key) for key in self.keys[target])
+        some = self.draft.name(self.draft.pick(self.tables[target]).name)
         order = self.draft.pick((keys, f"{some} DESC, {keys}"))
         offset = self.draft.pick(("", "", f" OFFSET {self.draft.bind(1)}"))
         limit = self.draft.bind(self.draft.pick((1, 3, 6)))
@@ -142,13 +145,18 @@ class Writes(Selects):
             where = f"{tie} AND ({self.condition(scope)})"
             if self.draft.chance(0.5):
                 where = tie
-            text = f"UPDATE {text} SET {sets}{source} WHERE {where}"
+            verb = self._update_verb()
+            text = f"{verb} {text} SET {sets}{source} WHERE {where}"
             return text + self._returning(target, frame)
-        text = f"UPDATE {text} SET {self._sets(target, scope)}{self._filter(scope)}"
+        sets, verb = self._sets(target, scope), self._update_verb()
+        text = f"{verb} {text} SET {sets}{self._filter(scope)}"
         return text + self._returning(target, frame) + self._limited(target)
 
+    def _update_verb(self) -> str:
+        return "UPDATE"
+
     def _sets(self, target: str, scope: Scope) -> str:
-        columns = [c for c in _free_columns(target) if c.name != "email"]
+        columns = [c for c in self.free(target) if c.name != "email"]
         if not columns or self.draft.chance(0.06):
             return self._new_key(target, scope)
         chosen = self.draft.rng.sample(columns, min(len(columns), 2))
@@ -163,7 +171,7 @@ class Writes(Selects):
     def _row_of_sets(self, target: str, scope: Scope, one: Column, two: Column) -> str:
         self.draft.mark("SET of a row value")
         names = f"({self.draft.name(one.name)}, {self.draft.name(two.name)})"
-        if self.draft.chance(0.5) and not {one.name, two.name} & set(_DEMANDS):
+        if self.draft.chance(0.5) and not {one.name, two.name} & set(DEMANDS):
             block = Scope(None, dict.fromkeys(scope.ctes))
             self.banned = {target}
             query = self.query(block, Ask((one.domain, two.domain)), limit="1")
@@ -185,11 +193,11 @@ class Writes(Selects):
             fuel, self.draft.fuel = self.draft.fuel, 0
             text = self.value(scope, column.kind, domain=column.domain)
             self.draft.fuel = fuel
-        return _DEMANDS.get(column.name, "{}").format(text)
+        return DEMANDS.get(column.name, "{}").format(text)
 
     def _new_key(self, target: str, scope: Scope) -> str:
         self.draft.mark("SET of a key")
-        column = next(c for c in TABLES[target] if c.name == KEYS[target][0])
+        column = next(c for c in self.tables[target] if c.name == self.keys[target][0])
         name = self.draft.name(column.name)
         own = self.draft.name(scope.sources[0].alias, column.name)
         if column.kind == "int":
@@ -200,17 +208,17 @@ class Writes(Selects):
         """A FROM of which one row at most fits each row of the target."""
         pairs = [
             (table, own)
-            for table, (key, *more) in KEYS.items()
+            for table, (key, *more) in self.keys.items()
             for own in scope.inner()
             if not more and len(own.parts) > 1
-            if own.column.domain == _domain(table, key)
+            if own.column.domain == self._column(table, key).domain
         ]
         if not pairs:
             return None
         table, own = self.draft.pick(pairs)
         alias = self._alias(scope)
         scope.taken.add(alias.lower())
-        column, columns, key = self.refer(own), TABLES[table], KEYS[table][0]
+        column, columns, key = self.refer(own), self.tables[table], self.keys[table][0]
         text = self.base_name(scope, table)
         if own.column.domain == "customer" and self.draft.chance(0.75):
             self.draft.mark("UPDATE FROM a derived table")
@@ -236,8 +244,8 @@ class Writes(Selects):
         operator = self.draft.pick(("JOIN", "LEFT JOIN", "LEFT JOIN"))
         text = f" {operator} {self.base_name(scope, table)}{self._as(alias)}"
         scope.taken.add(alias.lower())
-        scope.sources.append(Source(alias, TABLES[table]))
-        one = self.draft.name(alias, KEYS[table][0])
+        scope.sources.append(Source(alias, self.tables[table]))
+        one = self.draft.name(alias, self.keys[table][0])
         return f"{text} ON {one} = {self.draft.name(first.alias, column.name)}"
 
     # INSERT
@@ -250,7 +258,7 @@ class Writes(Selects):
         columns = self._inserted(target)
         name = self.draft.name(*(("main",) * self.draft.chance(0.2)), target)
         text = f"INTO {name}"
-        if columns != TABLES[target] or self.draft.chance(0.5):
+        if columns != self.tables[target] or self.draft.chance(0.5):
             text += f" ({', '.join(self.draft.name(c.name) for c in columns)})"
         else:
             self.draft.mark("INSERT without a column list")
@@ -264,34 +272,40 @@ class Writes(Selects):
     def _inserted(self, target: str) -> Columns:
         """The columns to name: all, or the key and some others."""
         if self.draft.chance(0.3):
-            return TABLES[target]
-        keys = set(KEYS[target])
-        free = _free_columns(target)
+            return self.tables[target]
+        keys = set(self.keys[target])
+        free = self.free(target)
         some = self.draft.rng.sample(free, min(len(free), 2))
         needed = {"name"} | {column.name for column in some} | keys
-        return tuple(c for c in TABLES[target] if c.name in needed)
+        return tuple(c for c in self.tables[target] if c.name in needed)
 
     def _rows(self, target: str, columns: Columns, frame: Scope) -> str:
         self.draft.mark("INSERT VALUES")
         rows: list[str] = []
         for number in range(self.draft.pick((1, 1, 2, 3))):
-            values = [
-                self._key_value(column, f"{NEW + number}")
-                if column.name in (*KEYS[target], "email")
-                else self._constant_value(target, column, frame)
-                for column in columns
-            ]
-            rows.append(f"({', '.join(values)})")
+            rows.append(self._row(target, columns, frame, NEW + number))
         return f" VALUES {', '.join(rows)}"
 
+    def _row(self, target: str, columns: Columns, frame: Scope, number: int) -> str:
+        values = [
+            self._unique_value(target, column, number)
+            if column.name in self.unique(target)
+            else self._constant_value(target, column, frame)
+            for column in columns
+        ]
+        return f"({', '.join(values)})"
+
     def _constant_value(self, target: str, column: Column, frame: Scope) -> str:
-        if column.name == _mark(target):
-            return "0" if column.domain == "flag" else "NULL"
+        if column.name in self.fixed(target):
+            return self._fixed_value(target, column)
         if self.draft.chance(0.35):
             self.draft.mark("sub-select in VALUES")
             text = self.scalar(Scope(None, frame.ctes), column.domain)
-            return _DEMANDS.get(column.name, "{}").format(text)
+            return DEMANDS.get(column.name, "{}").format(text)
         return self.constant(column.domain)
+
+    def _unique_value(self, target: str, column: Column, number: int) -> str:
+        return self._key_value(column, f"{number}")
 
     def _key_value(self, column: Column, number: str) -> str:
         if column.kind == "int":
@@ -302,9 +316,7 @@ class Writes(Selects):
         """Rows of a query, with keys made from their place in a total order."""
         self.draft.mark("INSERT SELECT")
         fed = [
-            c
-            for c in columns
-            if c.name not in (*KEYS[target], "email") and c.name != _mark(target)
+            c for c in columns if c.name not in self.unique(target) | self.fixed(target)
         ]
         wants = tuple(column.domain for column in fed) or ("number",)
         around = Scope(None, frame.ctes)
@@ -315,10 +327,10 @@ class Writes(Selects):
         values = dict(zip((column.name for column in fed), given, strict=False))
         items = [
             self._key_value(column, f"({number})")
-            if column.name in (*KEYS[target], "email")
-            else _DEMANDS.get(column.name, "{}").format(values[column.name])
+            if column.name in self.unique(target)
+            else DEMANDS.get(column.name, "{}").format(values[column.name])
             if column.name in values
-            else ("0" if column.domain == "flag" else "NULL")
+            else self._fixed_value(target, column)
             for column in columns
         ]
         source = f"({query.text}) AS {self.draft.name(alias)}"
@@ -326,32 +338,36 @@ class Writes(Selects):
 
     def _conflict(self, target: str, frame: Scope) -> tuple[str, str]:
         """What to do about a conflict; a protected table raises the error."""
-        if target in PROTECTED or not self.draft.chance(0.5):
+        if target in self.draft.schema.protected or not self.draft.chance(0.5):
             return "INSERT", ""
         verb = self.draft.pick(
             ("INSERT", "INSERT OR IGNORE", "INSERT OR REPLACE", "REPLACE")
         )
         self.draft.mark("conflict clause")
-        free = _free_columns(target)
+        free = self.free(target)
         if verb != "INSERT" or not free:
             return verb, ""
-        keys = ", ".join(self.draft.name(key) for key in KEYS[target])
+        keys = ", ".join(self.draft.name(key) for key in self.keys[target])
         if self.draft.chance(0.3):
             return verb, f" ON CONFLICT ({keys}) DO NOTHING"
         name = self.draft.name(free[0].name)
         value = self._elsewhere(target, Scope(ctes=frame.ctes), free[0].domain)
         return verb, f" ON CONFLICT ({keys}) DO UPDATE SET {name} = {value}"
 
+    # what columns are
 
-def _mark(target: str) -> str:
-    return PROTECTED[target].column if target in PROTECTED else ""
+    def unique(self, target: str) -> set[str]:
+        """The columns that have a value of their own in every new row."""
+        return {*self.keys[target], "email"}
 
+    def fixed(self, target: str) -> set[str]:
+        """The columns whose values are not for chance: the mark of deletion."""
+        return {PROTECTED[target].column} if target in PROTECTED else set()
 
-def _free_columns(target: str) -> list[Column]:
-    """The columns that are neither part of the key nor the mark of deletion."""
-    taken = {*KEYS[target], _mark(target)}
-    return [column for column in TABLES[target] if column.name not in taken]
+    def free(self, target: str) -> list[Column]:
+        """All other columns, and those that are unique but no part of the key."""
+        taken = {*self.keys[target]} | self.fixed(target)
+        return [column for column in self.tables[target] if column.name not in taken]
 
-
-def _domain(table: str, name: str) -> str:
-    return next(c.domain for c in TABLES[table] if c.name == name)
+    def _fixed_value(self, target: str, column: Column) -> str:
+        return "0" if column.domain == "flag" else "NULL"

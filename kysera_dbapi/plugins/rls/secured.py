@@ -10,7 +10,7 @@ from kysera_dbapi._blocks import outside
 from kysera_dbapi._context import several, single
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.plugin import Plugin, intercept
-from kysera_dbapi.plugins.rls.function import by_function
+from kysera_dbapi.plugins.rls.function import by_function, shape_of
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
 from kysera_dbapi.predicate import Piece, Predicate
 
@@ -52,6 +52,7 @@ class Secured:
         self._binds: dict[tuple[str, bool], Bind] = {}
         self._resolver = Resolver(dialect, catalogue, self._bind, count(1))
         self._compiled: dict[tuple[str, str, frozenset[str]], Predicate] = {}
+        self._said: dict[tuple[str, str, str], Predicate] = {}
         self._policies: dict[str, list[Policy]] = {}
         #: The tables whose policies are being compiled, to find circles.
         self._open: list[str] = []
@@ -166,7 +167,7 @@ class Secured:
     ) -> Rule:
         label = f"{table.name}: policy {policy.name!r}"
         if policy.values is not None:
-            return Rule(by_function(policy, table, self._dialect), label)
+            return Rule(self._by_function(policy, table), label)
         text = policy.using
         if written and policy.check is not None:
             text = policy.check
@@ -174,6 +175,13 @@ class Secured:
             return Rule(Predicate("1 = 1", ("1 = 1",), True, frozenset()), label)
         forced = policy.forced[0] if policy.forced else ""
         return Rule(self._compile(table, text, roles), label, forced)
+
+    def _by_function(self, policy: Policy, table: "Table") -> Predicate:
+        """One predicate for all that is said alike: rules are compared by it."""
+        key = (table.key, str(policy.name), shape_of(policy))
+        if key not in self._said:
+            self._said[key] = by_function(policy, table, self._dialect)
+        return self._said[key]
 
     # -- compiling ----------------------------------------------------------------
 

@@ -1,0 +1,221 @@
+"""The shop with many tenants: policies hide rows of others, and some of one's own.
+
+The full database holds all rows. The copy holds those that one tenant sees; its columns
+of tenants have that tenant by default, and its triggers fail a statement that writes a
+row outside of the policies. So both say what a database of filtered views WITH CHECK
+OPTION would say.
+"""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from kysera_dbapi.plugins.rls import (
+    Policy,
+    RowLevelSecurity,
+    filter_,
+    tenant_isolation,
+)
+from tests.oracle.draft import literal
+from tests.oracle.schema import KEYS, TABLES, Row, Schema, Tables, Value, columns, pools
+from tests.oracle.world import GHOST, PROTECTED, ROWS, SCHEMA, VIOLATION, World, quoted
+
+#: The column that holds the tenant of each table's rows.
+BY_NUMBER = ("customers", "orders", "items", "products", "stock")
+BY_NAME = ("categories", "prices", "tags", "Order Details", "settings")
+TENANT = {**dict.fromkeys(BY_NUMBER, "tenant_id"), **dict.fromkeys(BY_NAME, "owner")}
+ADDED = {table: column for table, column in TENANT.items() if table in TABLES}
+
+#: What the tenant's context holds.
+CONTEXT: Mapping[str, Any] = {
+    "tenant_id": 7,
+    "owner": "o'brien 100%",
+    "limit": 200,
+    "categories": [10, 11, 12, 13, 16, 18, 19],
+    "titles": ["kept", "torn"],
+}
+#: Tenants whose rows are not seen, and none at all.
+_OTHERS: Mapping[str, tuple[Value, ...]] = {
+    "tenant_id": (8, None, 70, -7),
+    "owner": ("o'brien 101%", None, "O'BRIEN 100%", "ghost o'brien 100%", "7"),
+}
+
+#: What is asked of rows besides the tenant; {0} is for the relation and a dot.
+CONDITIONS = {
+    "orders": (
+        "NOT EXISTS (SELECT 1 FROM customers c "
+        "WHERE c.id = {0}customer_id AND c.credit > :limit)"
+    ),
+    "products": "{0}category_id IS NULL OR {0}category_id IN :categories",
+    "archive": "{0}title IN :titles",
+}
+
+_MORE = """
+CREATE TABLE stock (
+    sku TEXT NOT NULL,
+    tenant_id INTEGER NOT NULL {tenant_id},
+    qty INTEGER,
+    note TEXT,
+    PRIMARY KEY (tenant_id, sku)
+) WITHOUT ROWID;
+CREATE TABLE settings (
+    owner TEXT {owner},
+    name TEXT,
+    value TEXT,
+    UNIQUE (owner, name)
+);
+"""
+_TYPES = {"tenant_id": "INTEGER", "owner": "TEXT"}
+_ROWS: Tables = {
+    "stock": [
+        ("bolt", 7, 3, "mine"),
+        ("bolt", 8, 30, "ghost of 8"),
+        ("gear", 7, None, "mine, too"),
+        ("gear", 70, 5, "ghost of 70"),
+        ("rim", 8, 12, "ghost rim"),
+        ("nut", -7, 1, "ghost nut"),
+        ("axle", 7, 12, None),
+    ],
+    "settings": [
+        ("o'brien 100%", "theme", "dark"),
+        ("o'brien 101%", "theme", "ghost light"),
+        (None, "theme", "ghost of nobody"),
+        ("o'brien 100%", "pages", "10"),
+        ("O'BRIEN 100%", "pages", "ghost 50"),
+        ("ghost o'brien 100%", "x y", "ghost"),
+        ("o'brien 101%", "quota", "ghost 9"),
+        ("o'brien 100%", "x y", None),
+    ],
+}
+
+
+def _schema(rows: Tables, seen: Mapping[str, list[Row]]) -> Schema:
+    tables = dict(TABLES)
+    for table, column in ADDED.items():
+        domain = "tenant" if column == "tenant_id" else "owner"
+        tables[table] = (*TABLES[table], *columns(f"{column}:{domain}"))
+    tables["stock"] = columns("sku:label, tenant_id:tenant, qty:count, note:words")
+    tables["settings"] = columns("owner:owner, name:label, value:words")
+    tenants = {table: (column, CONTEXT[column]) for table, column in TENANT.items()}
+    policed = frozenset({*TENANT, *CONDITIONS})
+    return Schema(tables, pools(tables, rows), policed, tenants, seen)
+
+
+class Tenants(World):
+    """Both databases, as a tenant with soft-deleted rows of its own has them."""
+
+    def __init__(self) -> None:
+        rows = {**_with_tenants(), **_ROWS}
+        self._rows = rows
+        self.schema = _schema(rows, {})
+        super().__init__()
+        seen = {
+            table: [_key(self.schema, table, row) for row in rows]
+            for table, rows in self.copy_before.items()
+        }
+        self.schema = _schema(rows, seen)
+
+    def fill(self, connection: sqlite3.Connection) -> None:
+        """Make the tables; those of the copy have the tenant by default."""
+        mine = connection is self._copy
+        defaults = {
+            column: f"DEFAULT {literal(CONTEXT[column])}" if mine else ""
+            for column in _TYPES
+        }
+        connection.executescript(SCHEMA + _MORE.format(**defaults))
+        for table, column in ADDED.items():
+            connection.execute(
+                f"ALTER TABLE {quoted(table)} ADD COLUMN {column} {_TYPES[column]} "
+                f"{defaults[column]}"
+            )
+        self.insert(connection, self._rows)
+
+    def visible(self, table: str) -> str:
+        """What the policies ask, and that the row is not deleted."""
+        live = [PROTECTED[table].live()] if table in PROTECTED else []
+        return " AND ".join([*live, *_asked(table, quoted(table))])
+
+    def guard(self, connection: sqlite3.Connection) -> None:
+        """Have triggers look at every row that is proposed or written."""
+        for table in self.schema.protected:
+            right = " AND ".join(_asked(table, "NEW"))
+            for event in ("BEFORE INSERT", "AFTER UPDATE"):
+                connection.execute(
+                    f"CREATE TRIGGER {quoted(f'{event} of {table}')} "
+                    f"{event} ON {quoted(table)} WHEN ({right}) IS NOT TRUE "
+                    f"BEGIN SELECT RAISE(ABORT, '{VIOLATION}'); END"
+                )
+        connection.commit()
+
+
+def security() -> RowLevelSecurity:
+    """The plugin with the policies of this world."""
+
+    def titles(context: Mapping[str, object]) -> Mapping[str, object]:
+        return {"title": context["titles"]}
+
+    permissive = [
+        Policy(table, using=condition.format(f"{table}."))
+        for table, condition in CONDITIONS.items()
+        if table != "archive"
+    ]
+    return RowLevelSecurity(
+        tenant_isolation("tenant_id", BY_NUMBER),
+        tenant_isolation("owner", BY_NAME),
+        permissive,
+        filter_("archive", titles),
+    )
+
+
+def _with_tenants() -> Tables:
+    """The rows of the shop, and beside them those of other tenants."""
+    return {
+        table: _of_tenants(table, rows) if table in TENANT else rows
+        for table, rows in ROWS.items()
+    }
+
+
+def _of_tenants(table: str, rows: list[Row]) -> list[Row]:
+    """The rows as those of the tenant, and with keys of their own as those of others.
+
+    The keys of others are less than those of the tenant, and their rows come first, so
+    that a key chosen by SQLite is the same in both databases.
+    """
+    mine, others = CONTEXT[TENANT[table]], _OTHERS[TENANT[table]]
+    found: list[Row] = []
+    for number, row in enumerate(rows):
+        foreign = [
+            _foreign(column.name == KEYS[table][-1], column.domain, value)
+            for column, value in zip(TABLES[table], row, strict=True)
+        ]
+        found.append((*foreign, others[number % len(others)]))
+    return [*found, *((*row, mine) for row in rows)]
+
+
+def _foreign(key: bool, domain: str, value: Value) -> Value:
+    if isinstance(value, int):
+        return -value if key else value
+    if value is not None and (key or domain in ("words", "label")):
+        return f"{GHOST} {value}"
+    return value
+
+
+def _key(schema: Schema, table: str, row: Row) -> Row:
+    names = [column.name for column in schema.tables[table]]
+    return tuple(row[names.index(key)] for key in KEYS[table])
+
+
+def _asked(table: str, row: str) -> list[str]:
+    """The conditions of a table's policies, with the values of the context in them."""
+    asked = [f"({CONDITIONS[table]})"] if table in CONDITIONS else []
+    if table in TENANT:
+        asked.append(f"{{0}}{TENANT[table]} = :{TENANT[table]}")
+    asked = [one.format(f"{row}.") for one in asked]
+    return [re.sub(r":(\w+)", lambda m: _spelled(CONTEXT[m[1]]), one) for one in asked]
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, list):
+        return f"({', '.join(map(literal, value))})"
+    return literal(value)

@@ -1,0 +1,102 @@
+"""Row-level security and soft delete, against the rows of one tenant alone."""
+
+import os
+import random
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+import kysera_dbapi
+from tests.oracle import generator
+from tests.oracle.compare import Connection, Outcome, ask, judge, report
+from tests.oracle.corpus_rls import FOUND, LIMITED, TAKEN, executions
+from tests.oracle.entries import Entry
+from tests.oracle.shapes import QUERY_SHAPES
+from tests.oracle.tally import check, tallied
+from tests.oracle.tenants import CONTEXT, Tenants, security
+from tests.oracle.test_soft_delete import soft_delete
+from tests.oracle.world import GHOST
+
+pytestmark = pytest.mark.skipif(
+    sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
+)
+SEED = 20_260_301
+QUERIES = 3_000
+WRITES = 600
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Tenants]:
+    made = Tenants()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shim(world: Tenants) -> Connection:
+    plugins = [soft_delete(), security()]
+    with kysera_dbapi.context(**CONTEXT):
+        made: Any = kysera_dbapi.wrap(world.full, plugins=plugins)
+    made.context = CONTEXT
+    return cast(Connection, made)
+
+
+def test_queries(world: Tenants, shim: Connection) -> None:
+    tally = tallied(world, shim, generator.queries(SEED, QUERIES, world))
+    check(world, shim, tally, seed=SEED)
+    missing = {s: tally.shapes[s] for s in QUERY_SHAPES if tally.shapes[s] < 10}
+    assert not missing, "shapes that were hardly tried"
+
+
+def test_writes(world: Tenants, shim: Connection) -> None:
+    tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
+    check(world, shim, tally, seed=SEED)
+
+
+@pytest.mark.parametrize("entry", [*FOUND, *LIMITED], ids=lambda e: cast("Entry", e).id)
+def test_corpus(world: Tenants, shim: Connection, entry: Entry) -> None:
+    if entry in LIMITED and "ENABLE_UPDATE_DELETE_LIMIT" not in world.options:
+        pytest.skip("this SQLite has no LIMIT on UPDATE and DELETE")
+    verdict = judge(world, shim, entry.statement())
+    assert verdict.outcome is Outcome.EQUAL, report(entry.statement(), verdict)
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["list", "iterator"])
+def test_many_executions(world: Tenants, shim: Connection, once: bool) -> None:
+    for statement in executions(once=once):
+        verdict = judge(world, shim, statement)
+        assert verdict.outcome is Outcome.EQUAL, report(statement, verdict)
+
+
+@pytest.mark.parametrize(
+    ("expected", "entry"),
+    [(error, entry) for error, taken in TAKEN.items() for entry in taken],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_a_key_that_a_hidden_row_has(
+    world: Tenants, shim: Connection, expected: str, entry: Entry
+) -> None:
+    """An error that shows nothing of the row, and no row changed."""
+    before = world.contents(world.full)
+    answer = ask(shim, entry.statement())
+    after = world.contents(world.full)
+    shim.rollback()
+    world.reset()
+    assert answer.error == expected, answer
+    assert after == before
+    for shown in (GHOST, "101", "ann", "-2", "8", "103"):
+        assert shown not in answer.message.lower(), answer
+
+
+@pytest.mark.fuzz
+def test_many_more(world: Tenants, shim: Connection) -> None:
+    """As many statements as asked for, of a seed of one's own."""
+    count = int(os.environ.get("KYSERA_FUZZ_QUERIES", "30000"))
+    seed = int(os.environ.get("KYSERA_FUZZ_SEED", "0")) or random.randrange(1, 10**9)
+    print(f"KYSERA_FUZZ_SEED={seed} KYSERA_FUZZ_QUERIES={count}")
+    tally = tallied(world, shim, generator.queries(seed, count, world))
+    check(world, shim, tally, seed=seed)
+    tally = tallied(world, shim, generator.writes(seed, count // 5, world))
+    check(world, shim, tally, seed=seed)
