@@ -41,6 +41,16 @@ Companion = Callable[
 ]
 
 
+_DEFECTS = (
+    _sqlglot.ParseError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """One visible edit: which plugin made it, what it does, and why."""
@@ -231,8 +241,9 @@ class Draft(Statement):
             return
         try:
             self._finish()
-        except _sqlglot.ParseError as error:
-            # a name that sqlglot reads in its own way where an edit repeats it
+        except _DEFECTS as error:
+            # a name that sqlglot reads in its own way where an edit repeats it, or a
+            # defect of ours: nothing is sent
             raise unproved() from error
 
     def _finish(self) -> None:

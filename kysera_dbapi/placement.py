@@ -133,7 +133,8 @@ class Placement:
         later = [i for i in items[at + 1 :] if i.join and i.join.side in _PRESERVING]
         joins = [self._join_node(reference, i) for i in (item, *later)]
         for one, join in zip((item, *later), joins, strict=True):
-            if join is None or one.join is None or one.join.on is None:
+            on = join.args.get("on") if join is not None else None
+            if on is None or one.join is None or one.join.on is None:
                 return False
         absent = [("(", *f, f" OR {key} IS NULL)") for f in fragments]
         if not self._add_to_where(reference, absent):
@@ -203,7 +204,9 @@ class Placement:
         start = self._draft.start_of(item.start)
         end = self._draft.end_of(item.end - 1)
         for join in owner.find_all(exp.Join):
-            leaves = [s[0] for n in join.this.walk() if (s := _sqlglot.span(n))]
+            spans = (_sqlglot.span(node) for node in join.this.walk())
+            # what sqlglot makes up, as of VALUES in a set operation, stands at 0
+            leaves = [span[0] for span in spans if span is not None and span[0]]
             if leaves and start <= min(leaves) < end:
                 return join
         return None

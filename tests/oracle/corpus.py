@@ -81,6 +81,8 @@ JOINS = entries(
         "full-using": 'SELECT order_id, line, detail_id FROM items FULL JOIN "Order Details" USING (order_id)',
         "full-after-sub-select": "SELECT x.n, o.id FROM (SELECT 101 AS n) x FULL JOIN orders o ON o.id = x.n",
         "full-after-unprotected": "SELECT l.id, o.id FROM log l FULL JOIN orders o ON o.id = l.entity_id",
+        "right-of-values-and-join": "SELECT c.id, x.id FROM customers c RIGHT JOIN (SELECT o.id FROM orders o JOIN log UNION VALUES (101)) AS x ON x.id = c.id + 100",
+        "full-of-values-and-join": "SELECT c.id, x.id FROM customers c FULL JOIN (SELECT o.id FROM orders o JOIN log UNION VALUES (101)) AS x ON x.id = c.id + 100",
         "full-of-full": "SELECT c.id, o.id, i.line FROM customers c FULL JOIN orders o ON o.customer_id = c.id FULL JOIN items i ON i.order_id = o.id",
         "cross": "SELECT c.id, t.tag FROM customers c CROSS JOIN tags t",
         "cross-on": "SELECT c.id, o.id FROM customers c CROSS JOIN orders o ON o.customer_id = c.id",
