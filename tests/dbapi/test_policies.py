@@ -564,3 +564,13 @@ def test_a_policy_is_checked_again_when_the_schema_changes(connection: Any) -> N
             connection.refresh()
         with pytest.raises(ConfigurationError, match="no column 'tenant_id'"):
             connection.execute("SELECT total FROM orders")
+
+
+def test_what_edits_nest_too_deep_is_refused(connection: Any) -> None:
+    """SQLite's parser has a limit that the caller's own text does not reach."""
+    deep = "SELECT id FROM orders WHERE id IN (" * 12 + "1" + ")" * 12
+    connection.unwrap().execute(deep)
+    with context(tenant_id=7), pytest.raises(kysera_dbapi.UnsupportedStatement) as e:
+        connection.execute(deep)
+    assert e.value.code == "too-deep"
+    assert isinstance(e.value.__cause__, sqlite3.OperationalError)

@@ -98,8 +98,9 @@ def _schema(rows: Tables, seen: Mapping[str, list[Row]]) -> Schema:
     tables["stock"] = columns("sku:label, tenant_id:tenant, qty:count, note:words")
     tables["settings"] = columns("owner:owner, name:label, value:words")
     tenants = {table: (column, CONTEXT[column]) for table, column in TENANT.items()}
+    readers = {"customers": frozenset({"orders"})}
     policed = frozenset({*TENANT, *CONDITIONS})
-    return Schema(tables, pools(tables, rows), policed, tenants, seen)
+    return Schema(tables, pools(tables, rows), policed, tenants, seen, readers)
 
 
 class Tenants(World):

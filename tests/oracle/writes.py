@@ -108,7 +108,7 @@ class Writes(Selects):
         """A sub-select that reads other tables than the target."""
         blocked = Scope(scope.parent, dict.fromkeys(scope.ctes), list(scope.sources))
         blocked.taken = scope.taken
-        self.banned = {target}
+        self.banned = self.draft.schema.written_with(target)
         text = self.scalar(blocked, domain)
         self.banned = set()
         return text
@@ -173,7 +173,7 @@ class Writes(Selects):
         names = f"({self.draft.name(one.name)}, {self.draft.name(two.name)})"
         if self.draft.chance(0.5) and not {one.name, two.name} & set(DEMANDS):
             block = Scope(None, dict.fromkeys(scope.ctes))
-            self.banned = {target}
+            self.banned = self.draft.schema.written_with(target)
             query = self.query(block, Ask((one.domain, two.domain)), limit="1")
             self.banned = set()
             return f"{names} = ({query.text})"
