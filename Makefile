@@ -17,7 +17,7 @@ help: ## this list
 	| while IFS='|' read -r name text; do \
 		printf '  \033[1mmake %-6s\033[0m %s\n' "$$name" "$$text"; done
 
-demo: .venv/demo.installed ## other people's programs over a shop with deleted rows
+demo: .venv/demo.installed ## other people's programs over a shop of two tenants
 	$(call say,the demo)
 	@$(BIN)/python examples/demo.py $(ARGS)
 

@@ -74,18 +74,15 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
         tokens = _dialect(dialect.grammar).tokenize(text)
     except SqlglotError as error:
         raise ParseError(str(error)) from error
-    words = _words(dialect.grammar)
-    limited = [False]
-    for i, token in enumerate(tokens):
-        kind = token.token_type
-        if kind in words and _is_name(tokens, i, dialect, limited=limited[-1]):
-            tokens[i] = retyped(token, TokenType.IDENTIFIER, token.text)
-        elif kind is TokenType.L_PAREN:
-            limited.append(False)
-        elif kind is TokenType.R_PAREN and limited[1:]:
-            limited.pop()
-        elif kind in (TokenType.LIMIT, TokenType.SELECT):
-            limited[-1] = kind is TokenType.LIMIT
+    words, dot = _words(dialect.grammar), TokenType.DOT
+    kinds = [token.token_type for token in tokens]
+    for i, kind in enumerate(kinds):
+        if kind not in words:
+            continue
+        dotted = kinds[i - 1] is dot or dot in kinds[i + 1 : i + 2]
+        clear = kind not in _PLACED and _is_keyword(tokens[i].text, dialect)
+        if (dotted or not clear) and _is_name(tokens, kinds, i, dialect):
+            tokens[i] = retyped(tokens[i], TokenType.IDENTIFIER, tokens[i].text)
     return tokens
 
 
@@ -102,17 +99,19 @@ def _words(grammar: str) -> frozenset[Any]:
     return frozenset(kinds - types - {TokenType.NULL})
 
 
-def _is_name(
-    tokens: Sequence[Token], at: int, dialect: "Dialect", *, limited: bool
-) -> bool:
-    """Whether the database takes a keyword of sqlglot's for a name, by where it stands.
+@lru_cache(maxsize=1024)
+def _is_keyword(text: str, dialect: "Dialect") -> bool:
+    """Whether a word, or words with a blank between, is one to the database."""
+    return text.isascii() and (" " in text or text.upper() in dialect.keywords)
 
-    ``limited`` says that a LIMIT stands before it.
-    """
-    token = tokens[at]
-    kind, text = token.token_type, token.text
-    before = tokens[at - 1].token_type if at else None
-    after = [one.token_type for one in tokens[at + 1 : at + 3]]
+
+def _is_name(
+    tokens: Sequence[Token], kinds: Sequence[Any], at: int, dialect: "Dialect"
+) -> bool:
+    """Whether the database takes a keyword of sqlglot's for a name where it stands."""
+    kind, text = kinds[at], tokens[at].text
+    before = kinds[at - 1] if at else None
+    after = kinds[at + 1 : at + 3]
     if not text.isascii():
         return True
     if TokenType.DOT in (before, *after[:1]):
@@ -122,14 +121,28 @@ def _is_name(
     if kind is TokenType.WINDOW:
         return after[1:] != [TokenType.ALIAS]
     if kind is TokenType.OFFSET:
-        return not limited
+        return not _is_limited(kinds, at)
     boolean = kind in (TokenType.TRUE, TokenType.FALSE)
-    return not (boolean or " " in text or text.upper() in dialect.keywords)
+    return not (boolean or _is_keyword(text, dialect))
+
+
+def _is_limited(kinds: Sequence[Any], at: int) -> bool:
+    """Whether a LIMIT stands before it, in the same parentheses and query."""
+    depth = 0
+    for kind in reversed(kinds[:at]):
+        depth += (kind is TokenType.R_PAREN) - (kind is TokenType.L_PAREN)
+        if depth < 0 or (not depth and kind is TokenType.SELECT):
+            return False
+        if not depth and kind is TokenType.LIMIT:
+            return True
+    return False
 
 
 _JOINS = frozenset(
     TokenType[name] for name in "CROSS FULL INNER LEFT NATURAL OUTER RIGHT".split()
 )
+#: What is a name or not by where it stands.
+_PLACED = _JOINS | {TokenType.WINDOW, TokenType.OFFSET, TokenType.TRUE, TokenType.FALSE}
 
 
 @lru_cache(maxsize=1024)

@@ -158,7 +158,9 @@ class Checking:
 
     def _is_plain(self, shown: exp.Column) -> bool:
         column = self._table.column(self._draft.name_of(shown.this))
-        return column is not None and self._draft.dialect.is_plain(column.type)
+        if column is None:
+            return self._table.kind == "unknown"  # there is no catalogue
+        return self._draft.dialect.is_plain(column.type)
 
     def _declared(self, shown: exp.Expression) -> str:
         """The name of a column as its table has it: so it is told of it alone."""

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, cast
 
 import wrapt
 
+from kysera_dbapi._blocks import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.plugin import Host
@@ -196,7 +197,7 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         try:
             self._check_open()
             with session.in_context():
-                return Explanation.of(sql, session.pipeline, session.scope())
+                return Explanation.of(sql, session.pipeline, scope())
         except Exception as error:
             reraise(error, session.driver)
 

@@ -79,6 +79,8 @@ class Draft(Statement):
     )
     _guards: list[Guard] = field(default_factory=list[Guard])
     _met: dict[str, Value] = field(default_factory=dict[str, Value])
+    #: The plugin that is named if what it wants cannot be done.
+    _checker: str = ""
     _deletes: bool = True
     _keys: Bind | None = None
 
@@ -128,6 +130,7 @@ class Draft(Statement):
         ``label`` is what the error says of it; see ``Violation``.
         """
         self._checks.append((predicate, label))
+        self._checker = self.plugin
         self._note(f"check {predicate.sql}", reason)
 
     def guard(
@@ -144,6 +147,7 @@ class Draft(Statement):
         ``label`` as in ``check``.
         """
         self._guards.append((predicate, label, proposed))
+        self._checker = self.plugin
         self._note(f"guard {predicate.sql}", reason)
 
     def companion_before(
@@ -188,6 +192,15 @@ class Draft(Statement):
         self.edits.append(Edit(self.plugin, action, reason))
 
     # -- carrying it out ----------------------------------------------------------
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The keys of all tables that it names, once it is edited."""
+        said = [p for filters in self._filters.values() for p in filters]
+        said += [predicate for predicate, _ in self._checks]
+        said += [predicate for predicate, _, _ in self._guards]
+        named = (reference.table.key for reference in self.references)
+        return frozenset(named).union(*(predicate.reads for predicate in said))
 
     @property
     def deletes(self) -> bool:
@@ -238,6 +251,7 @@ class Draft(Statement):
             Deletion(self, self._assignments).place()
         elif self._assignments:
             self._assign()
+        self.plugin = self._checker or self.plugin
         if self._met:
             Conflict(self).assign(self._met)
         if self._guards:

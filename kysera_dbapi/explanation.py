@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.errors import ContextMissing, UnsupportedStatement
 from kysera_dbapi.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Explanation:
         refused = code = ""
         try:
             plan = judge.preview(text, scope)
-        except UnsupportedStatement as error:
+        except (UnsupportedStatement, ContextMissing) as error:
             refused, code = str(error), error.code
-            if not reported:
+            if not reported or isinstance(error, ContextMissing):
                 return cls(text, "", (), refused, code)
             plan = pipeline.preview(text, scope)
         return cls(text, plan.sql, plan.edits, refused, code)

@@ -81,6 +81,12 @@ def with_noop(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
     return ordered([*found, _NOOP])
 
 
+@pytest.fixture(autouse=True)
+def quiet_callbacks() -> None:
+    """Errors of callbacks are SQLite's alone, whatever another test has switched on."""
+    sqlite3.enable_callback_tracebacks(False)
+
+
 @pytest.fixture(autouse=NOOP, scope="session")
 def noop() -> Iterator[None]:
     """Have connect, wrap, install and explain put their plugins in order with it."""

@@ -574,3 +574,50 @@ def test_what_edits_nest_too_deep_is_refused(connection: Any) -> None:
         connection.execute(deep)
     assert e.value.code == "too-deep"
     assert isinstance(e.value.__cause__, sqlite3.OperationalError)
+
+
+def test_strict_mode_knows_what_policies_read() -> None:
+    policy = Policy(
+        "orders",
+        using="tenant_id IN (SELECT tenant_id FROM members WHERE user_id = :user_id)",
+    )
+    with (
+        closing(shop(policy, mode="strict")) as connection,
+        context(user_id=43),
+    ):
+        assert ids(connection) == [3]
+        assert ids(connection, "SELECT count(*) FROM log, orders") == [1]
+        connection.execute("INSERT INTO orders (id, tenant_id) VALUES (9, 8)")
+        connection.execute("DELETE FROM orders WHERE id = 9")
+        with pytest.raises(PolicyViolation):
+            connection.execute("UPDATE orders SET tenant_id = 7")
+
+
+# -- explained
+
+
+def test_explaining_needs_no_context(connection: Any) -> None:
+    explained = connection.explain("SELECT o.id FROM orders AS o")
+    assert explained.sql.rstrip().endswith('WHERE (o."tenant_id" = ?)')
+    assert explained.plugins == ("rls",)
+    with closing(shop(filter_("orders", lambda ctx: {"owner": ctx["who"]}))) as other:
+        explained = other.explain(IDS)
+        assert (explained.sql, explained.code) == ("", "context-missing")
+        with context(who="ada"):
+            assert "owner" in other.explain(IDS).sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM orders",
+        "INSERT INTO orders (id) VALUES (1)",
+        "INSERT INTO orders (id, tenant_id) VALUES (1, 2) RETURNING id",
+        "UPDATE orders SET tenant_id = 1",
+    ],
+)
+def test_explaining_needs_no_connection(sql: str) -> None:
+    plugins = [RowLevelSecurity(TENANTS, Policy("orders", using="owner = :user"))]
+    explained = kysera_dbapi.explain(sql, plugins=plugins)
+    assert "rls" in explained.plugins
+    assert "?" in explained.sql

@@ -430,8 +430,6 @@ def test_a_caller_cannot_allow_what_the_plan_does_not_hold(connection: Any) -> N
         connection.unwrap().execute("SELECT comment FROM orders")
 
 
-# sqlite3.enable_callback_tracebacks(), which another test may have called
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("answer", [ZeroDivisionError, None, "x", 7])
 def test_a_broken_authorizer_fails_as_on_the_driver(answer: Any) -> None:
     def broken(*_: Any) -> Any:

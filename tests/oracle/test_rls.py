@@ -14,7 +14,7 @@ from tests.oracle import generator
 from tests.oracle.compare import BAD, Connection, Outcome, ask, judge, report
 from tests.oracle.corpus_rls import FOUND, LIMITED, TAKEN, executions
 from tests.oracle.entries import Entry
-from tests.oracle.shapes import QUERY_SHAPES
+from tests.oracle.shapes import QUERY_SHAPES, TENANT_SHAPES, WRITE_SHAPES
 from tests.oracle.tally import check, tallied
 from tests.oracle.tenants import CONTEXT, OTHER, Tenants, security
 from tests.oracle.test_soft_delete import soft_delete
@@ -55,6 +55,9 @@ def test_queries(world: Tenants, shim: Connection) -> None:
 def test_writes(world: Tenants, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
+    shapes = (*WRITE_SHAPES, *TENANT_SHAPES)
+    missing = {s: tally.shapes[s] for s in shapes if tally.shapes[s] < 3}
+    assert not missing, "shapes that were hardly tried"
 
 
 @pytest.mark.parametrize("entry", [*FOUND, *LIMITED], ids=lambda e: cast("Entry", e).id)
