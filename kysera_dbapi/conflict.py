@@ -104,7 +104,7 @@ class Conflict:
         source = draft.tree.args.get("expression")
         if isinstance(source, exp.SetOperation):
             source = source.expression
-        if source is not None and _ends_with_from(source):
+        if source is not None and _ends_with_from(source) and not self._ends_with_rows:
             source.set("where", exp.Where(this=exp.Literal.number(1)))
             opening = f" WHERE 1{opening}"  # else ON would be that of a join
         parts = spaced(draft, at, self._never(opening))
@@ -162,6 +162,18 @@ class Conflict:
                 break
             i = close.get(i, i) + 1
         return i
+
+    @property
+    def _ends_with_rows(self) -> bool:
+        """Whether VALUES come last: sqlglot may make a query of them."""
+        tokens, close = self._draft.layout.tokens, self._draft.layout.close
+        found = None
+        i = self._target.token
+        while i < self._end(i):
+            if tokens[i].token_type in (_T.SELECT, _T.VALUES):
+                found = tokens[i].token_type
+            i = close.get(i, i) + 1
+        return found is _T.VALUES
 
     def _find(self, begin: int, kind: object, *, after: object) -> int | None:
         tokens, close = self._draft.layout.tokens, self._draft.layout.close

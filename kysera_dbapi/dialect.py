@@ -212,6 +212,10 @@ class Dialect:
         """Whether a statement failed because the schema is not as it was."""
         return False
 
+    def is_too_deep(self, error: BaseException) -> bool:
+        """Whether a statement failed because it is nested too deep to be parsed."""
+        return False
+
     def lists(self) -> Mapping[str, Collection[str]]:
         """The lists that the rules refer to, by their headings in the documentation."""
         return {}

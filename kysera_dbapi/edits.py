@@ -204,6 +204,15 @@ class Draft(Statement):
     # -- carrying it out ----------------------------------------------------------
 
     @property
+    def reads(self) -> frozenset[str]:
+        """The keys of all tables that it names, once it is edited."""
+        said = [p for filters in self._filters.values() for p in filters]
+        said += [predicate for predicate, _ in self._checks]
+        said += [predicate for predicate, _, _ in self._guards]
+        named = (reference.table.key for reference in self.references)
+        return frozenset(named).union(*(predicate.reads for predicate in said))
+
+    @property
     def deletes(self) -> bool:
         """Whether a DELETE still deletes: no plugin has made it an UPDATE."""
         return self._deletes

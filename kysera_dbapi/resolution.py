@@ -55,7 +55,12 @@ class Resolver:
         if draft.references:
             filters(draft)
             draft.finish()
-        return Predicate(sql, self._pieces(draft, condition), columns=condition.columns)
+        return Predicate(
+            sql,
+            self._pieces(draft, condition),
+            columns=condition.columns,
+            reads=draft.reads,
+        )
 
     def draft(self, condition: str, table: Table, alias: str = "") -> Draft:
         """A query of the rows of a table that meet the condition."""

@@ -14,7 +14,7 @@ from kysera_dbapi._blocks import above, scope
 from kysera_dbapi._context import checked_values
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.errors import ConfigurationError, translate
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, translate
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import (
@@ -339,6 +339,14 @@ class Session:
 
     def explained(self, error: BaseException, plan: Plan) -> BaseException:
         """What plugins make of the error of a statement."""
+        if plan.edits and self.dialect.is_too_deep(error):
+            deep = UnsupportedStatement(
+                "with what the plugins add the statement is nested too deep for the "
+                "database; use WITH or a temporary table",
+                code="too-deep",
+            )
+            deep.__cause__ = error
+            error = self.error(deep)
         for plugin in self.plugins:
             try:
                 error = self.error(plugin.explain_error(error, plan, self))

@@ -231,6 +231,10 @@ class SQLiteDialect(Dialect):
         unplanned = getattr(error, "code", "") == "unplanned-relation"
         return unplanned or bool(_NO_SUCH.match(str(error)))
 
+    def is_too_deep(self, error: BaseException) -> bool:
+        """Its parser has room for 100 levels, and tells of it by its text alone."""
+        return str(error) == "parser stack overflow"
+
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
         at = 3 if len(words) > 3 and words[2] == "." else 1

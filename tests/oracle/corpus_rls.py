@@ -29,6 +29,8 @@ FOUND = [
         "settings",
         {
             "replace-without-columns": "REPLACE INTO settings VALUES ('o''brien 100%', 'theme', 'x')",
+            "or-ignore-values-last": "INSERT OR IGNORE INTO settings (name) SELECT 'x' FROM log UNION VALUES ('theme')",
+            "or-ignore-of-a-join": "INSERT OR IGNORE INTO settings (name) SELECT 'x' FROM log UNION SELECT 'theme' FROM log",
             "or-ignore-without-columns": "INSERT OR IGNORE INTO settings VALUES ('o''brien 100%', 'theme', 'x')",
         },
     ),

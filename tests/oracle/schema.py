@@ -119,6 +119,15 @@ class Schema:
     #: The keys of rows that are seen, by table.
     seen: Mapping[str, Sequence[Row]] = field(default_factory=dict[str, Sequence[Row]])
 
+    #: The tables whose rows are seen or not by what others hold, by those others.
+    readers: Mapping[str, frozenset[str]] = field(
+        default_factory=dict[str, frozenset[str]]
+    )
+
+    def written_with(self, table: str) -> set[str]:
+        """The tables that change what they show while a table is written."""
+        return {table, *self.readers.get(table, ())}
+
     @cached_property
     def keys(self) -> dict[str, tuple[str, ...]]:
         return {table: key for table, key in KEYS.items() if table in self.tables}

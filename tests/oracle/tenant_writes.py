@@ -1,6 +1,8 @@
 """INSERT, upsert and UPDATE in all their shapes, on tables whose rows have a tenant."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tests.oracle.schema import DOMAINS, Column, Columns, Row
 from tests.oracle.scope import Scope, Source
@@ -8,6 +10,8 @@ from tests.oracle.writes import DEMANDS, NEW, Write, Writes
 
 #: Tables of which every unique key holds the tenant, or that have no policy.
 REPLACEABLE = ("stock", "settings", "countries", "log", "flagged")
+#: Tables that say themselves that there must be a tenant.
+_NOT_NULL = ("stock",)
 _DEFAULTED = (
     *("categories", "orders", "products", "Order Details", "settings", "archive"),
     "log",
@@ -49,6 +53,8 @@ _FORMS = {
 class TenantWrites(Writes):
     """Writes statements whose rows are the tenant's, but for some that are not."""
 
+    kinds: ClassVar[Mapping[str, float]] = {"delete": 3.0, "update": 4.0, "insert": 11}
+
     #: What is done about conflicts, and with which rows there are some.
     verb: str = "INSERT"
     upsert: str = ""
@@ -81,10 +87,11 @@ class TenantWrites(Writes):
         if self.draft.chance(0.12):
             self.draft.mark("another tenant supplied")
             others = [v for v in self.draft.schema.pools[column.domain] if v != mine]
-            return self.draft.bind(self.draft.pick([*others, None]))
+            nobody = [None] * (target not in _NOT_NULL)
+            return self.draft.bind(self.draft.pick([*others, *nobody]))
         self.draft.mark("tenant supplied")
-        if isinstance(mine, int) and self.draft.chance(0.1):
-            return f"'{mine}'"  # the column makes a number of it
+        if isinstance(mine, int) and not self.meets and self.draft.chance(0.1):
+            return f"'{mine}'"  # the column makes a number of it, but not in excluded
         return self.draft.bind(mine)
 
     def _key_value(self, column: Column, number: str) -> str:
@@ -152,7 +159,8 @@ class TenantWrites(Writes):
         loud = self.verb in ("INSERT", "INSERT OR ABORT", "INSERT OR FAIL")
         loud = loud or self.verb == "INSERT OR ROLLBACK"
         self.meets = bool(self.upsert) or (not loud and self.draft.chance(0.6))
-        self.draft.mark(self.verb, f"upsert {self.upsert}")
+        self.draft.mark(self.verb, f"upsert {self.upsert}".strip())
+        self.draft.mark(*(("conflict clause",) * self.meets))
 
     def _into(self, target: str, frame: Scope) -> tuple[str, Scope]:
         scope = Scope(None, frame.ctes)
@@ -316,13 +324,12 @@ class TenantWrites(Writes):
     def _upsert(self, target: str, columns: Columns, scope: Scope) -> str:
         if not self.upsert:
             return ""
-        self.draft.mark("conflict clause")
         keys = ", ".join(self.draft.name(key) for key in self.keys[target])
         at = "" if self.upsert.startswith("any") else f" ({keys})"
         if not self.upsert.endswith("DO UPDATE"):
             return f" ON CONFLICT{at} DO NOTHING"
         scope.sources.append(Source("excluded", self.tables[target]))
-        scope.rows, self.banned = 12, {target}
+        scope.rows, self.banned = 12, self.draft.schema.written_with(target)
         text = f" ON CONFLICT{at} DO UPDATE SET {self._upserted(target, scope)}"
         if self.draft.chance(0.35):
             self.draft.mark("WHERE of an upsert")

@@ -35,6 +35,14 @@ CONTEXT: Mapping[str, Any] = {
     "categories": [10, 11, 12, 13, 16, 18, 19],
     "titles": ["kept", "torn"],
 }
+#: That of another one.
+OTHER: Mapping[str, Any] = {
+    "tenant_id": 8,
+    "owner": "o'brien 101%",
+    "limit": 100,
+    "categories": [],
+    "titles": ["old"],
+}
 #: Tenants whose rows are not seen, and none at all.
 _OTHERS: Mapping[str, tuple[Value, ...]] = {
     "tenant_id": (8, None, 70, -7),
@@ -90,37 +98,41 @@ _ROWS: Tables = {
 }
 
 
-def _schema(rows: Tables, seen: Mapping[str, list[Row]]) -> Schema:
+def _schema(
+    rows: Tables, context: Mapping[str, Any], seen: Mapping[str, list[Row]]
+) -> Schema:
     tables = dict(TABLES)
     for table, column in ADDED.items():
         domain = "tenant" if column == "tenant_id" else "owner"
         tables[table] = (*TABLES[table], *columns(f"{column}:{domain}"))
     tables["stock"] = columns("sku:label, tenant_id:tenant, qty:count, note:words")
     tables["settings"] = columns("owner:owner, name:label, value:words")
-    tenants = {table: (column, CONTEXT[column]) for table, column in TENANT.items()}
+    tenants = {table: (column, context[column]) for table, column in TENANT.items()}
+    readers = {"customers": frozenset({"orders"})}
     policed = frozenset({*TENANT, *CONDITIONS})
-    return Schema(tables, pools(tables, rows), policed, tenants, seen)
+    return Schema(tables, pools(tables, rows), policed, tenants, seen, readers)
 
 
 class Tenants(World):
     """Both databases, as a tenant with soft-deleted rows of its own has them."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Mapping[str, Any] = CONTEXT) -> None:
+        self.context = context
         rows = {**_with_tenants(), **_ROWS}
         self._rows = rows
-        self.schema = _schema(rows, {})
+        self.schema = _schema(rows, context, {})
         super().__init__()
         seen = {
             table: [_key(self.schema, table, row) for row in rows]
             for table, rows in self.copy_before.items()
         }
-        self.schema = _schema(rows, seen)
+        self.schema = _schema(rows, context, seen)
 
     def fill(self, connection: sqlite3.Connection) -> None:
         """Make the tables; those of the copy have the tenant by default."""
         mine = connection is self._copy
         defaults = {
-            column: f"DEFAULT {literal(CONTEXT[column])}" if mine else ""
+            column: f"DEFAULT {literal(self.context[column])}" if mine else ""
             for column in _TYPES
         }
         connection.executescript(SCHEMA + _MORE.format(**defaults))
@@ -134,12 +146,12 @@ class Tenants(World):
     def visible(self, table: str) -> str:
         """What the policies ask, and that the row is not deleted."""
         live = [PROTECTED[table].live()] if table in PROTECTED else []
-        return " AND ".join([*live, *_asked(table, quoted(table))])
+        return " AND ".join([*live, *self._asked(table, quoted(table))])
 
     def guard(self, connection: sqlite3.Connection) -> None:
         """Have triggers look at every row that is proposed or written."""
         for table in self.schema.protected:
-            right = " AND ".join(_asked(table, "NEW"))
+            right = " AND ".join(self._asked(table, "NEW"))
             for event in ("BEFORE INSERT", "AFTER UPDATE"):
                 connection.execute(
                     f"CREATE TRIGGER {quoted(f'{event} of {table}')} "
@@ -148,23 +160,38 @@ class Tenants(World):
                 )
         connection.commit()
 
+    def _asked(self, table: str, row: str) -> list[str]:
+        """The conditions of a table's policies, with the context's values in them."""
+        asked = [f"({CONDITIONS[table]})"] if table in CONDITIONS else []
+        if table in TENANT:
+            asked.append(f"{{0}}{TENANT[table]} = :{TENANT[table]}")
+        return [
+            re.sub(
+                r":(\w+)", lambda m: _spelled(self.context[m[1]]), one.format(f"{row}.")
+            )
+            for one in asked
+        ]
 
-def security() -> RowLevelSecurity:
-    """The plugin with the policies of this world."""
+
+def security(*, functions: bool = True) -> RowLevelSecurity:
+    """The plugin with the policies of this world.
+
+    Without ``functions`` plans are found by the text alone.
+    """
 
     def titles(context: Mapping[str, object]) -> Mapping[str, object]:
         return {"title": context["titles"]}
 
-    permissive = [
-        Policy(table, using=condition.format(f"{table}."))
+    policies = {
+        table: Policy(table, using=condition.format(f"{table}."))
         for table, condition in CONDITIONS.items()
-        if table != "archive"
-    ]
+    }
+    if functions:
+        policies["archive"] = filter_("archive", titles)
     return RowLevelSecurity(
         tenant_isolation("tenant_id", BY_NUMBER),
         tenant_isolation("owner", BY_NAME),
-        permissive,
-        filter_("archive", titles),
+        policies.values(),
     )
 
 
@@ -204,15 +231,6 @@ def _foreign(key: bool, domain: str, value: Value) -> Value:
 def _key(schema: Schema, table: str, row: Row) -> Row:
     names = [column.name for column in schema.tables[table]]
     return tuple(row[names.index(key)] for key in KEYS[table])
-
-
-def _asked(table: str, row: str) -> list[str]:
-    """The conditions of a table's policies, with the values of the context in them."""
-    asked = [f"({CONDITIONS[table]})"] if table in CONDITIONS else []
-    if table in TENANT:
-        asked.append(f"{{0}}{TENANT[table]} = :{TENANT[table]}")
-    asked = [one.format(f"{row}.") for one in asked]
-    return [re.sub(r":(\w+)", lambda m: _spelled(CONTEXT[m[1]]), one) for one in asked]
 
 
 def _spelled(value: Any) -> str:

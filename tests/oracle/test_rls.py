@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -10,12 +11,12 @@ import pytest
 
 import kysera_dbapi
 from tests.oracle import generator
-from tests.oracle.compare import Connection, Outcome, ask, judge, report
+from tests.oracle.compare import BAD, Connection, Outcome, ask, judge, report
 from tests.oracle.corpus_rls import FOUND, LIMITED, TAKEN, executions
 from tests.oracle.entries import Entry
-from tests.oracle.shapes import QUERY_SHAPES
+from tests.oracle.shapes import QUERY_SHAPES, TENANT_SHAPES, WRITE_SHAPES
 from tests.oracle.tally import check, tallied
-from tests.oracle.tenants import CONTEXT, Tenants, security
+from tests.oracle.tenants import CONTEXT, OTHER, Tenants, security
 from tests.oracle.test_soft_delete import soft_delete
 from tests.oracle.world import GHOST
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 SEED = 20_260_301
 QUERIES = 3_000
 WRITES = 600
+SHARED = 150
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,9 @@ def test_queries(world: Tenants, shim: Connection) -> None:
 def test_writes(world: Tenants, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
+    shapes = (*WRITE_SHAPES, *TENANT_SHAPES)
+    missing = {s: tally.shapes[s] for s in shapes if tally.shapes[s] < 3}
+    assert not missing, "shapes that were hardly tried"
 
 
 @pytest.mark.parametrize("entry", [*FOUND, *LIMITED], ids=lambda e: cast("Entry", e).id)
@@ -88,6 +93,23 @@ def test_a_key_that_a_hidden_row_has(
     assert after == before
     for shown in (GHOST, "101", "ann", "-2", "8", "103"):
         assert shown not in answer.message.lower(), answer
+
+
+@pytest.mark.parametrize("mode", ["normal", "strict"])
+def test_tenants_share_plans(world: Tenants, mode: Any) -> None:
+    """Each text again and again, for one tenant and the other in turn."""
+    other = Tenants(OTHER)
+    plugins = [soft_delete(), security(functions=False)]
+    shim: Any = kysera_dbapi.wrap(world.full, plugins=plugins, mode=mode)
+    counts: Counter[Outcome] = Counter()
+    for query in generator.queries(SEED + 1, SHARED, world):
+        for theirs in (world, other, world, other):
+            with kysera_dbapi.context(**theirs.context):
+                verdict = judge(theirs, shim, query)
+            assert verdict.outcome not in BAD, report(query, verdict)
+            counts[verdict.outcome] += 1
+    other.close()
+    assert counts[Outcome.EQUAL] >= counts.total() * 0.99, counts
 
 
 @pytest.mark.fuzz

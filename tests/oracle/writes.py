@@ -1,7 +1,8 @@
 """DELETE, UPDATE and INSERT in every form, with sub-selects wherever they may stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tests.oracle.schema import Column, Columns
 from tests.oracle.scope import Scope, Source
@@ -40,9 +41,10 @@ class Writes(Selects):
 
     limits: bool = True  # SQLite is built with LIMIT on UPDATE and DELETE
 
+    kinds: ClassVar[Mapping[str, float]] = {"delete": 5.0, "update": 5.0, "insert": 4.0}
+
     def write(self) -> Write:
-        kinds = {"delete": 5.0, "update": 5.0, "insert": 4.0}
-        kind = self.draft.weighted(kinds)
+        kind = self.draft.weighted(self.kinds)
         protected, rest = self.draft.schema.protected, 2.0 if kind == "insert" else 0.7
         target = self.draft.weighted(
             {table: 3.0 if table in protected else rest for table in self.tables}
@@ -108,7 +110,7 @@ class Writes(Selects):
         """A sub-select that reads other tables than the target."""
         blocked = Scope(scope.parent, dict.fromkeys(scope.ctes), list(scope.sources))
         blocked.taken = scope.taken
-        self.banned = {target}
+        self.banned = self.draft.schema.written_with(target)
         text = self.scalar(blocked, domain)
         self.banned = set()
         return text
@@ -173,7 +175,7 @@ class Writes(Selects):
         names = f"({self.draft.name(one.name)}, {self.draft.name(two.name)})"
         if self.draft.chance(0.5) and not {one.name, two.name} & set(DEMANDS):
             block = Scope(None, dict.fromkeys(scope.ctes))
-            self.banned = {target}
+            self.banned = self.draft.schema.written_with(target)
             query = self.query(block, Ask((one.domain, two.domain)), limit="1")
             self.banned = set()
             return f"{names} = ({query.text})"

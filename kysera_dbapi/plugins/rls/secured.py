@@ -159,7 +159,8 @@ class Secured:
             columns = columns | one.columns if both else None  # type: ignore[operator]
         shown = " or ".join(rule.predicate.sql for rule in rules)
         names = " or ".join(repr(policy.name) for policy in policies)
-        predicate = Predicate(shown, tuple(pieces), columns=columns)
+        reads = frozenset[str]().union(*(rule.predicate.reads for rule in rules))
+        predicate = Predicate(shown, tuple(pieces), columns=columns, reads=reads)
         return Rule(predicate, f"{table.name}: policy {names}")
 
     def _rule(
