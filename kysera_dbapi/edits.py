@@ -68,6 +68,8 @@ class Draft(Statement):
     plugins: "tuple[Plugin, ...]" = ()
     #: Whether the plan stands on the columns that the catalogue knows.
     reads_columns: bool = False
+    #: The keys of the relations that predicates of ours read.
+    reads: set[str] = field(default_factory=set[str])
     _filters: dict[Reference, list[Predicate]] = field(
         default_factory=dict[Reference, list[Predicate]]
     )
@@ -93,6 +95,7 @@ class Draft(Statement):
         if isinstance(predicate, str):
             predicate = compiled(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
+        self.reads |= predicate.relations
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 
     def replace_delete(
@@ -130,6 +133,7 @@ class Draft(Statement):
         ``label`` is what the error says of it; see ``Violation``.
         """
         self._checks.append((predicate, label))
+        self.reads |= predicate.relations
         self._note(f"check {predicate.sql}", reason)
 
     def guard(self, predicate: Predicate, label: str, *, reason: str) -> None:
@@ -138,6 +142,7 @@ class Draft(Statement):
         ``label`` as in ``check``.
         """
         self._guards.append((predicate, label))
+        self.reads |= predicate.relations
         self._note(f"guard {predicate.sql}", reason)
 
     def companion_before(

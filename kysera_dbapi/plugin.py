@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from kysera_dbapi.errors import ConfigurationError, PluginError
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue, Trigger
+    from kysera_dbapi.catalogue import Catalogue, ForeignKey, Trigger
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.plan import Plan
@@ -153,6 +153,13 @@ class Plugin:
         """Whether a trigger may use protected tables, though nothing filters it."""
         return False
 
+    def reaches_hidden(self, key: "ForeignKey", catalogue: "Catalogue") -> bool:
+        """Whether the action of a foreign key may change rows that are hidden.
+
+        A statement that would set it off is refused then.
+        """
+        return False
+
     def flags(self) -> Collection[str]:
         """What of the context decides how statements are planned, as words.
 
@@ -190,6 +197,7 @@ _HOOKS = {
     "on_catalogue": 1,
     "protected": 1,
     "accepts_trigger": 1,
+    "reaches_hidden": 2,
     "flags": 0,
     "intercept": 1,
     "before_execute": 1,

@@ -35,6 +35,8 @@ class Predicate:
     tight: bool = False
     #: The (folded) columns of the relation that it speaks of; None if it reads more.
     columns: frozenset[str] | None = None
+    #: The keys of the other relations that it reads.
+    relations: frozenset[str] = frozenset()
 
     def about(self, qualifier: str) -> Fragment:
         """The condition on the relation of that (quoted) name."""

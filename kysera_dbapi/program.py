@@ -49,7 +49,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         "",
         tuple(draft.companions) if not source.explained else (),
         tuple(draft.edits),
-        frozenset(r.table.key for r in draft.references),
+        frozenset((*draft.reads, *(r.table.key for r in draft.references))),
         draft.target.table.key if draft.target else "",
         closed=True,
         unknown=frozenset(name.rpartition(".")[2] for name in draft.unknown),

@@ -55,7 +55,13 @@ class Resolver:
         if draft.references:
             filters(draft)
             draft.finish()
-        return Predicate(sql, self._pieces(draft, condition), columns=condition.columns)
+        keys = {reference.table.key for reference in draft.references}
+        return Predicate(
+            sql,
+            self._pieces(draft, condition),
+            columns=condition.columns,
+            relations=frozenset(keys | draft.reads),
+        )
 
     def draft(self, condition: str, table: Table, alias: str = "") -> Draft:
         """A query of the rows of a table that meet the condition."""

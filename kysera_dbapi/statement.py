@@ -25,6 +25,7 @@ __all__ = ["Reference", "Role", "Statement", "parse", "tree_of"]
 
 Role = Literal["source", "target"]
 
+_WRITES = (exp.Insert, exp.Update, exp.Delete)
 _FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values)
 
 
@@ -269,6 +270,8 @@ class _Walker:
             self._visit_list(node.args.get("field"), visible)
         elif isinstance(node, exp.Command):
             raise _unsupported("a statement of this form")
+        elif isinstance(node, _WRITES) and node is not self._statement.tree:
+            raise _unsupported(f"{node.key.upper()} within a statement")
         elif isinstance(node, exp.Delete) and not node.args.get("this"):
             raise _unsupported("DELETE without FROM")
         elif isinstance(node, (exp.Pivot, exp.Lateral)):
@@ -354,7 +357,7 @@ def _role(node: exp.Table) -> Role:
     parent = node.parent
     if isinstance(parent, exp.Schema):
         node, parent = parent, parent.parent  # type: ignore[assignment]
-    written = isinstance(parent, (exp.Insert, exp.Update, exp.Delete))
+    written = isinstance(parent, _WRITES)
     return "target" if written and node.arg_key == "this" else "source"
 
 

@@ -64,7 +64,8 @@ class SQLiteDialect(Dialect):
         "sqlite_dbdata sqlite_dbpage sqlite_dbptr sqlite_stat3 sqlite_stat4".split()
     )
     statistics: ClassVar[frozenset[str]] = frozenset(
-        "dbstat sqlite_sequence sqlite_stat1 sqlite_stat2".split()
+        "dbstat pragma_foreign_key_check pragma_integrity_check pragma_quick_check "
+        "sqlite_sequence sqlite_stat1 sqlite_stat2".split()
     )
     # those of the extensions that are often compiled in, and the table functions
     known_functions: ClassVar[frozenset[str]] = frozenset(
@@ -192,7 +193,8 @@ class SQLiteDialect(Dialect):
 
     def knows(self, name: str) -> bool:
         """The table functions of harmless pragmas too."""
-        pragma = name.startswith("pragma_") and not self.is_dangerous(name)
+        tells = self.is_dangerous(name) or name in self.statistics
+        pragma = name.startswith("pragma_") and not tells
         return pragma or super().knows(name)
 
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:

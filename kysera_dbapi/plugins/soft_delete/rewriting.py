@@ -9,9 +9,10 @@ from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.soft_delete import collision, settings
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Steps
 from kysera_dbapi.plugins.soft_delete.mark import Mark
-from kysera_dbapi.plugins.soft_delete.protection import Protection, found
+from kysera_dbapi.plugins.soft_delete.protection import Protection
 from kysera_dbapi.plugins.soft_delete.recovery import Recovery, atomically
 from kysera_dbapi.plugins.soft_delete.settings import Clock, OnDelete, Options, Tables
+from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
