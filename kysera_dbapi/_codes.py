@@ -292,8 +292,8 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "foreign-key-action": (
             "The action of a foreign key would remove rows of a protected table, or "
             "change rows that the caller does not see.",
-            "Let the key hold the tenant, see to those rows first, or run the statement "
-            "within `bypass()`.",
+            "Let the key hold the tenant, see to those rows first, or run the "
+            "statement within `bypass()`.",
         ),
         "unplanned-relation": (
             "In strict mode: the database was about to use a relation or a function "

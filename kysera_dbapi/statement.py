@@ -272,10 +272,18 @@ class _Walker:
             raise _unsupported("a statement of this form")
         elif isinstance(node, _WRITES) and node is not self._statement.tree:
             raise _unsupported(f"{node.key.upper()} within a statement")
+        elif isinstance(node, (exp.Update, exp.OnConflict)):
+            self._check_assignments(node)
         elif isinstance(node, exp.Delete) and not node.args.get("this"):
             raise _unsupported("DELETE without FROM")
         elif isinstance(node, (exp.Pivot, exp.Lateral)):
             raise _unsupported(type(node).__name__.upper())
+
+    def _check_assignments(self, node: exp.Expression) -> None:
+        """A SET takes nothing but assignments; sqlglot takes any expression."""
+        for one in node.expressions:
+            if not isinstance(one, exp.EQ):
+                raise _unsupported("what is no assignment in SET")
 
     def _visit_list(self, node: exp.Expression | None, visible: frozenset[str]) -> None:
         """``x IN name``, or a call; a string after IN is the name of a table too."""
