@@ -48,7 +48,9 @@ DIRECTIONS = {
     "edits": "deletion image names placement predicate checking conflict insertion",
     "collision": "catalogue",
     "resolution": "predicate edits statement source",
-    "plugin": "errors",
+    "finding": "",
+    "plugin": "errors finding",
+    "verification": "reach plugin finding",
     "plan": "params source",
     "program": "plan edits",
     "functions": "statement catalogue dialect",
@@ -62,7 +64,7 @@ DIRECTIONS = {
     "script": "dialect shape",
     "explanation": "pipeline errors",
     "session": "violation _context pipeline transaction turn",
-    "connection": "session explanation",
+    "connection": "session explanation verification",
     "authorizer": "session reach",
     "cursor": "session plan",
     "dump": "catalogue dialect",
@@ -80,6 +82,7 @@ DIRECTIONS = {
 PLUGINS = {
     "plugin", "statement", "edits", "splices", "predicate", "resolution", "collision",
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
+    "finding",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
 

@@ -119,6 +119,18 @@ class SQLiteDialect(Dialect):
         names = sorted(self.row_identifiers, reverse=True)
         return next(((name,) for name in names if table.column(name) is None), ())
 
+    def indexes(
+        self, execute: Execute, table: Table
+    ) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """https://www.sqlite.org/pragma.html#pragma_index_list"""
+        return sqlite_catalogue.indexes(self, execute, table)
+
+    def create_index(self, table: Table, name: str, columns: Sequence[str]) -> str:
+        """The schema stands before the name of the index."""
+        names = ", ".join(map(self.quote, columns))
+        full = f"{self.quote(table.schema)}.{self.quote(name)}"
+        return f"CREATE INDEX {full} ON {self.quote(table.name)} ({names})"
+
     def check(self, label: str) -> tuple[str, str]:
         """A function that the session registers; it raises."""
         return "_k_check(", f", {self.literal(label)})"

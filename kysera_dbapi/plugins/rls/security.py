@@ -11,6 +11,7 @@ from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
+from kysera_dbapi.plugins.rls.verification import findings
 from kysera_dbapi.plugins.tables import folded, found
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
+    from kysera_dbapi.finding import Finding
     from kysera_dbapi.statement import Reference
 
 __all__ = ["RowLevelSecurity"]
@@ -85,6 +87,12 @@ class RowLevelSecurity(Plugin):
         named = {policy.table for policy in self._policies}
         tables = (found(catalogue, name) for name in named)
         return [table.key for table in tables if table is not None]
+
+    def verify(self, host: Host) -> list["Finding"]:
+        """Indexes that are missing, keys that ignore tenants, tables left out."""
+        named = {found(host.catalogue, p.table) for p in self._policies}
+        tables = [table for table in named if table is not None]
+        return findings(host, {t.key: self._on(host.catalogue, t) for t in tables})
 
     def reaches_hidden(self, key: "ForeignKey", catalogue: "Catalogue") -> bool:
         """Whether rows of one parent may be of several tenants, or hidden otherwise."""

@@ -39,7 +39,7 @@ def answer(connection: Any, sql: str) -> tuple[Any, ...]:
     cursor = connection.cursor()
     try:
         cursor.execute(sql)
-        rows = cursor.fetchall() if cursor.description else []
+        rows: list[Any] = cursor.fetchall() if cursor.description else []
     except (sqlite3.Error, sqlite3.Warning) as error:
         return (error,)
     names = [column[0] for column in cursor.description or ()]

@@ -1,4 +1,4 @@
-"""Many tenants at once over shared plans and few connections: each sees its own rows."""
+"""Many tenants at once over shared plans and few connections: each sees its own."""
 
 import asyncio
 import queue

@@ -25,7 +25,7 @@ def answer(connection: Any, point: str, sql: str) -> tuple[Any, ...]:
             cursor.executescript(sql)
         else:
             cursor.execute(sql)
-        rows = cursor.fetchall() if cursor.description else []
+        rows: list[Any] = cursor.fetchall() if cursor.description else []
     except (sqlite3.Error, sqlite3.Warning) as error:
         return (error,)
     finally:
