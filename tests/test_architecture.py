@@ -66,6 +66,7 @@ DIRECTIONS = {
     "session": "violation _context pipeline transaction turn",
     "connection": "session explanation verification",
     "authorizer": "session reach",
+    "testing": "connection catalogue protocols",
     "cursor": "session plan",
     "dump": "catalogue dialect",
     "physical": "session",
