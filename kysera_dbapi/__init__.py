@@ -33,6 +33,7 @@ from kysera_dbapi.errors import (
     Warning,
 )
 from kysera_dbapi.explanation import Explanation
+from kysera_dbapi.finding import Finding
 from kysera_dbapi.plugin import Plugin
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "DatabaseError",
     "Error",
     "Explanation",
+    "Finding",
     "IntegrityError",
     "InterfaceError",
     "InternalError",

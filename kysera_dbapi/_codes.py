@@ -290,9 +290,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "`SoftDelete`), or run the statement within `bypass()`.",
         ),
         "foreign-key-action": (
-            "A foreign key with ON DELETE CASCADE would remove rows of a protected "
-            "table, hidden ones too.",
-            "Delete those rows first, or run the statement within `bypass()`.",
+            "The action of a foreign key would remove rows of a protected table, or "
+            "change rows that the caller does not see.",
+            "Let the key hold the tenant, see to those rows first, or run the "
+            "statement within `bypass()`.",
         ),
         "unplanned-relation": (
             "In strict mode: the database was about to use a relation or a function "

@@ -18,6 +18,7 @@ __all__ = [
     "TableKind",
     "Trigger",
     "UniqueKey",
+    "spelled",
 ]
 
 TableKind = Literal["table", "view", "virtual", "shadow", "system", "unknown"]
@@ -61,6 +62,19 @@ class UniqueKey:
     primary: bool = False
     text: str = ""
     words: tuple[str, ...] = ()
+
+
+#: Operators of two symbols, which are words of their own.
+_TOGETHER = ("<>", "<=", ">=", "==", "!=", "||", "<<", ">>", "->")
+
+
+def spelled(words: Sequence[str]) -> str:
+    """The text of words without blanks and comments, with blanks between them."""
+    text = ""
+    for word in words:
+        text += "" if text[-1:] + word[:1] in _TOGETHER else " "
+        text += word
+    return text.strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,33 @@
 What is not known to be safe is refused; with no protected table nothing is.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from itertools import pairwise
+from typing import Protocol
 
-from kysera_dbapi.catalogue import Catalogue, Table, Trigger
+from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 from kysera_dbapi.functions import Functions
 from kysera_dbapi.plugin import Mode
-from kysera_dbapi.reach import Event, Reach
+from kysera_dbapi.reach import Effects, Event, Reach
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import Source, read
 
-__all__ = ["Accepts", "ClosedWorld"]
+__all__ = ["ClosedWorld", "Judge"]
 
-#: Whether a plugin lets a trigger use protected tables unfiltered.
-Accepts = Callable[[Trigger], bool]
+
+class Judge(Protocol):
+    """What plugins say of what a write sets off."""
+
+    def accepts_trigger(self, trigger: Trigger) -> bool:
+        """Whether a trigger may use protected tables unfiltered."""
+        ...
+
+    def reaches_hidden(self, key: ForeignKey, catalogue: Catalogue) -> bool:
+        """Whether the action of a foreign key may change rows that are hidden."""
+        ...
 
 
 class ClosedWorld:
@@ -41,7 +51,9 @@ class ClosedWorld:
 
     # -- kinds --------------------------------------------------------------------
 
-    def check_kind(self, source: Source, protected: Collection[str]) -> None:
+    def check_kind(
+        self, source: Source, protected: Collection[str], judges: Sequence[Judge] = ()
+    ) -> None:
         """Refuse several statements in one text, and kinds that are not understood."""
         if source.several and protected:
             raise ProgrammingError(
@@ -63,8 +75,11 @@ class ClosedWorld:
             )
         if rule is None or not (rule.names_protected or source.planned):
             self._check_unnamed(source, protected)
+        if self._strict and source.words[:1] == ("PRAGMA",) and protected:
+            for word in source.words[1:4]:
+                self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
         if rule is not None and rule.kind == "drop":
-            self._check_drop(source, protected)
+            self._check_drop(source, protected, judges)
 
     def writes(self, source: Source, tables: Collection[str]) -> set[str]:
         """Those of ``tables`` that a statement, parsed or not, may write to."""
@@ -129,10 +144,13 @@ class ClosedWorld:
                             return one
         return ""
 
-    def _check_drop(self, source: Source, protected: Collection[str]) -> None:
+    def _check_drop(
+        self, source: Source, protected: Collection[str], judges: Sequence[Judge]
+    ) -> None:
         """A table that is dropped loses its rows first, and foreign keys act."""
-        dropped = self.reach.named_in(source.text)
-        self._check_effects([(table, "DELETE") for table in dropped], protected, _none)
+        events = [(table, "DELETE") for table in self.reach.named_in(source.text)]
+        effects = self._check_effects(events, protected, judges)
+        self._check_actions([key for key, _ in effects.actions], judges)
 
     # -- functions ----------------------------------------------------------------
 
@@ -156,17 +174,29 @@ class ClosedWorld:
             self._check_beneath(table, protected)
 
     def check_effects(
-        self, draft: Draft, protected: Collection[str], accepts: Accepts
+        self, draft: Draft, protected: Collection[str], judges: Sequence[Judge]
     ) -> None:
         """Refuse a write, as plugins have edited it, for what it sets off."""
         target = draft.target
         if target is not None:
-            self._check_effects(_events(draft, target.table), protected, accepts)
+            events = _events(draft, target.table)
+            effects = self._check_effects(events, protected, judges)
+            own = target.table.key
+            acting = [
+                key
+                for key, gone in effects.actions
+                if gone or key.parent != own or self._moves(draft, key)
+            ]
+            self._check_actions(acting, judges)
 
     def _check_name(self, name: str) -> None:
         if self._dialect.is_dangerous(name):
             raise _undeclared(name, "it shows stored rows past any filter")
-        if self._strict and name in self._dialect.statistics:
+        if self._strict:
+            self._check_statistics(name)
+
+    def _check_statistics(self, name: str) -> None:
+        if name in self._dialect.statistics:
             raise _undeclared(name, "it tells of rows that a filter hides")
 
     def _check_beneath(self, table: Table, protected: Collection[str]) -> None:
@@ -187,8 +217,8 @@ class ClosedWorld:
         return [one for one in below if one is not None and one.kind == "view"]
 
     def _check_effects(
-        self, events: list[Event], protected: Collection[str], accepts: Accepts
-    ) -> None:
+        self, events: list[Event], protected: Collection[str], judges: Sequence[Judge]
+    ) -> Effects:
         effects = self.reach.effects(events)
         if not effects.removed.isdisjoint(protected):
             removed = self._name(sorted(effects.removed & set(protected))[0])
@@ -199,17 +229,39 @@ class ClosedWorld:
                 code="foreign-key-action",
             )
         for table, trigger in effects.triggers:
-            self._check_trigger(table, trigger, protected, accepts)
+            self._check_trigger(table, trigger, protected, judges)
+        return effects
+
+    def _check_actions(
+        self, keys: Sequence[ForeignKey], judges: Sequence[Judge]
+    ) -> None:
+        for key in keys:
+            if any(judge.reaches_hidden(key, self._catalogue) for judge in judges):
+                raise UnsupportedStatement(
+                    f"a foreign key of {self._name(key.child)} would change rows that "
+                    "the caller does not see, too; let it hold what tells them apart, "
+                    "or run the statement under bypass()",
+                    code="foreign-key-action",
+                )
+
+    def _moves(self, draft: Draft, key: ForeignKey) -> bool:
+        """Whether a statement sets what a foreign key refers to."""
+        parent = self._catalogue.tables[key.parent]
+        fold = self._dialect.fold
+        columns = key.parent_columns or parent.primary_key
+        named = {fold(column, quoted=True) for column in columns}
+        return not (named | self._dialect.row_identifiers).isdisjoint(draft.assigned)
 
     def _check_trigger(
         self,
         table: Table,
         trigger: Trigger,
         protected: Collection[str],
-        accepts: Accepts,
+        judges: Sequence[Judge],
     ) -> None:
         touched = self.reach.touches(trigger)
-        if not touched.isdisjoint(protected) and not accepts(trigger):
+        accepted = any(judge.accepts_trigger(trigger) for judge in judges)
+        if not touched.isdisjoint(protected) and not accepted:
             raise UnsupportedStatement(
                 f"the trigger {trigger.name} of {table.name} touches a protected "
                 "table where nothing filters it; declare it, or run the statement "
@@ -232,10 +284,6 @@ def _events(draft: Draft, target: Table) -> list[Event]:
     if draft.kind == "delete" and not draft.deletes:
         kinds = {"UPDATE"}
     return [(target, kind) for kind in sorted(kinds)]
-
-
-def _none(_: Trigger) -> bool:
-    return False
 
 
 def _undeclared(name: str, why: str) -> UnsupportedStatement:

@@ -16,13 +16,14 @@ import wrapt
 from kysera_dbapi._blocks import scope
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
+from kysera_dbapi.finding import Finding
 from kysera_dbapi.plugin import Host
 from kysera_dbapi.session import Session
 
 __all__ = ["Connection", "named_as", "passed"]
 
 _ABSENT: Any = object()
-_OWN = ("context", "explain", "refresh", "unwrap")
+_OWN = ("context", "explain", "refresh", "unwrap", "verify")
 
 
 class _StandIn:
@@ -205,6 +206,22 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
         session = self._self_session
         if session.closed:
             session.raw_class.cursor(session._raw)  # the driver's own error
+
+    def verify(self) -> list[Finding]:
+        """What of the database goes past the plugins, or makes them slow.
+
+        By the schema as it is now; nothing is changed. Mend one finding at a time, by
+        its DDL if it has one, and verify again.
+        """
+        session = self._self_session
+        try:
+            self._check_open()
+            session.refresh()
+            from kysera_dbapi.verification import findings  # it brings the parser
+
+            return findings(session.plugins, session)
+        except Exception as error:
+            reraise(error, session.driver)
 
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed."""

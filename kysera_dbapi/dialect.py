@@ -126,6 +126,18 @@ class Dialect:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key
 
+    def indexes(
+        self, execute: Execute, table: "Table"
+    ) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """The indexes of a table over all of its rows, by name, and their columns."""
+        raise NotImplementedError
+
+    def create_index(self, table: "Table", name: str, columns: Sequence[str]) -> str:
+        """The statement that makes an index of a table."""
+        names = ", ".join(map(self.quote, columns))
+        on = f"{self.quote(table.schema)}.{self.quote(table.name)}"
+        return f"CREATE INDEX {self.quote(name)} ON {on} ({names})"
+
     def in_list(self) -> tuple[str, str]:
         """What stands round the one placeholder of ``IN (a list)``."""
         raise NotImplementedError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from kysera_dbapi import _sqlglot, limits, program, statement
-from kysera_dbapi.catalogue import Catalogue, Trigger
+from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
@@ -81,7 +81,7 @@ class Planner:
 
         def work() -> Plan | None:
             world = self.world
-            world.check_kind(source, protected)
+            world.check_kind(source, protected, active)
             self._judge(lambda: world.check_functions(source), protected)
             if source.several or not source.planned:
                 return as_written(source, shape)
@@ -91,11 +91,8 @@ class Planner:
             self._judge(lambda: world.check_relations(draft, protected), protected)
             intercept(active, draft)
 
-            def accepts(trigger: Trigger) -> bool:
-                return any(plugin.accepts_trigger(trigger) for plugin in active)
-
             self._judge(
-                lambda: world.check_effects(draft, protected, accepts), protected
+                lambda: world.check_effects(draft, protected, active), protected
             )
             draft.finish()
             return program.build(draft, shape)

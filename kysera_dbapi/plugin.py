@@ -5,7 +5,7 @@ they run (``before_execute``, ``after_execute``, ``on_error``).
 """
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from kysera_dbapi.errors import ConfigurationError, PluginError
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue, Trigger
+    from kysera_dbapi.catalogue import Catalogue, ForeignKey, Trigger
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
+    from kysera_dbapi.finding import Finding
     from kysera_dbapi.plan import Plan
     from kysera_dbapi.protocols import Parameters
 
@@ -33,6 +34,7 @@ __all__ = [
     "intercept",
     "ordered",
     "recheck",
+    "verified",
 ]
 
 Mode = Literal["normal", "strict", "report"]
@@ -153,6 +155,13 @@ class Plugin:
         """Whether a trigger may use protected tables, though nothing filters it."""
         return False
 
+    def reaches_hidden(self, key: "ForeignKey", catalogue: "Catalogue") -> bool:
+        """Whether the action of a foreign key may change rows that are hidden.
+
+        A statement that would set it off is refused then.
+        """
+        return False
+
     def flags(self) -> Collection[str]:
         """What of the context decides how statements are planned, as words.
 
@@ -176,6 +185,10 @@ class Plugin:
     def on_error(self, event: Event, error: BaseException) -> None:
         """See a statement that failed; the error is raised afterwards."""
 
+    def verify(self, host: Host) -> Iterable["Finding"]:
+        """What is wrong with the database, that edits cannot mend."""
+        return ()
+
     def explain_error(
         self, error: BaseException, plan: "Plan", host: Host
     ) -> BaseException:
@@ -190,12 +203,14 @@ _HOOKS = {
     "on_catalogue": 1,
     "protected": 1,
     "accepts_trigger": 1,
+    "reaches_hidden": 2,
     "flags": 0,
     "intercept": 1,
     "before_execute": 1,
     "after_execute": 1,
     "on_error": 2,
     "explain_error": 3,
+    "verify": 1,
 }
 
 
@@ -247,6 +262,16 @@ def recheck(plugins: Sequence[Plugin], host: Host) -> None:
             plugin.on_catalogue(host)
         except BaseException as error:
             _blame(error, plugin, "on_catalogue")
+            raise
+
+
+def verified(plugins: Sequence[Plugin], host: Host) -> Iterator["Finding"]:
+    """What every ``verify`` finds; an error keeps its class, gets a note."""
+    for plugin in plugins:
+        try:
+            yield from plugin.verify(host)
+        except BaseException as error:
+            _blame(error, plugin, "verify")
             raise
 
 

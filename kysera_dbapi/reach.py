@@ -5,11 +5,11 @@ keys. All of it is learned from the catalogue, and where a name is not sure it c
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from kysera_dbapi import statement
-from kysera_dbapi.catalogue import Catalogue, Table, Trigger
+from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.functions import Functions
 from kysera_dbapi.shape import Lexeme, Lexer
@@ -37,6 +37,10 @@ class Effects:
     cascaded: set[str]
     #: The keys of all tables written to.
     written: set[str]
+    #: The foreign keys that act, each with whether its parent rows are removed.
+    actions: list[tuple[ForeignKey, bool]] = field(
+        default_factory=list[tuple[ForeignKey, bool]]
+    )
 
 
 class Reach:
@@ -183,6 +187,7 @@ class Reach:
                 continue
             gone = event == "DELETE" and action.upper() == "CASCADE"
             found.cascaded.add(child.key)
+            found.actions.append((key, event == "DELETE"))
             found.removed |= {child.key} if gone else set()
             yield child, "DELETE" if gone else "UPDATE"
 

@@ -256,6 +256,14 @@ class Session:
         """
         raise NotImplementedError
 
+    def new_copy(self) -> Any:
+        """A connection of the driver to an empty database, for a copy of this one."""
+        raise NotImplementedError
+
+    def copy_into(self, copy: Any) -> None:
+        """Give a connection of the driver all tables, with all rows."""
+        raise NotImplementedError
+
     def undoable(self) -> AbstractContextManager[None]:
         """A block whose change of the schema is undone by an error in it."""
         return self._together(Begin("BEGIN", kept=False))

@@ -20,10 +20,7 @@ from kysera_dbapi.connection import passed
 from kysera_dbapi.cursor import ABSENT, Planned
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
-from kysera_dbapi.errors import (
-    ConfigurationError,
-    reraise,
-)
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.physical import Physical
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.session import check_mode
@@ -290,9 +287,18 @@ class Connection(Physical, _Connection):
         self._create("create_window_function", args, options)
 
     def _create(self, member: str, args: Any, options: Any) -> None:
+        session = self._self_session
+        name = str(options.get("name", args[0] if args else ""))
+        folded = session.dialect.fold(name, quoted=True)
+        if session.plugins and folded.startswith("_k"):
+            raise session.error(
+                UnsupportedStatement(
+                    f"{member}: names that begin with _k are reserved; choose another",
+                    code="reserved-name",
+                )
+            )
         passed(getattr(RawConnection, member))(self, *args, **options)
-        name = options.get("name", args[0] if args else "")
-        self._self_session.declare(str(name))
+        session.declare(name)
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""

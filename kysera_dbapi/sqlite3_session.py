@@ -74,6 +74,18 @@ class SQLite3Session(Session):
             )
         return self._together(begin, release=not returns)
 
+    def new_copy(self) -> RawConnection:
+        """A connection to an empty database in memory."""
+        return _driver.connect(":memory:")
+
+    def copy_into(self, copy: RawConnection) -> None:
+        """The pages as they are now, what is not committed too; of main alone."""
+        with self.holding(None):
+            image = bytearray(RawConnection.serialize(self._raw))
+        if image:
+            image[18:20] = b"\1\1"  # in memory there is no WAL
+            RawConnection.deserialize(copy, bytes(image))
+
     def run_script(self, script: str, new_cursor: Callable[[], Any]) -> None:
         """Plan and run the statements of a script one by one, none in a transaction.
 

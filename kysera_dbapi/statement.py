@@ -25,6 +25,7 @@ __all__ = ["Reference", "Role", "Statement", "parse", "tree_of"]
 
 Role = Literal["source", "target"]
 
+_WRITES = (exp.Insert, exp.Update, exp.Delete)
 _FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values)
 
 
@@ -271,10 +272,20 @@ class _Walker:
             self._visit_list(node.args.get("field"), visible)
         elif isinstance(node, exp.Command):
             raise _unsupported("a statement of this form")
+        elif isinstance(node, _WRITES) and node is not self._statement.tree:
+            raise _unsupported(f"{node.key.upper()} within a statement")
+        elif isinstance(node, (exp.Update, exp.OnConflict)):
+            self._check_assignments(node)
         elif isinstance(node, exp.Delete) and not node.args.get("this"):
             raise _unsupported("DELETE without FROM")
         elif isinstance(node, (exp.Pivot, exp.Lateral)):
             raise _unsupported(type(node).__name__.upper())
+
+    def _check_assignments(self, node: exp.Expression) -> None:
+        """A SET takes nothing but assignments; sqlglot takes any expression."""
+        for one in node.expressions:
+            if not isinstance(one, exp.EQ):
+                raise _unsupported("what is no assignment in SET")
 
     def _visit_list(self, node: exp.Expression | None, visible: frozenset[str]) -> None:
         """``x IN name``, or a call; a string after IN is the name of a table too."""
@@ -356,7 +367,7 @@ def _role(node: exp.Table) -> Role:
     parent = node.parent
     if isinstance(parent, exp.Schema):
         node, parent = parent, parent.parent  # type: ignore[assignment]
-    written = isinstance(parent, (exp.Insert, exp.Update, exp.Delete))
+    written = isinstance(parent, _WRITES)
     return "target" if written and node.arg_key == "this" else "source"
 
 

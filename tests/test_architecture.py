@@ -49,7 +49,9 @@ DIRECTIONS = {
     "edits": "deletion image placement checking conflict insertion condition",
     "collision": "catalogue",
     "resolution": "predicate edits statement source",
-    "plugin": "errors",
+    "finding": "",
+    "plugin": "errors finding",
+    "verification": "reach plugin finding",
     "plan": "params source",
     "program": "plan edits",
     "functions": "statement catalogue dialect",
@@ -63,8 +65,9 @@ DIRECTIONS = {
     "script": "dialect shape",
     "explanation": "pipeline errors",
     "session": "violation _context pipeline transaction turn",
-    "connection": "session explanation",
+    "connection": "session explanation verification",
     "authorizer": "session reach",
+    "testing": "connection catalogue protocols",
     "cursor": "session plan",
     "dump": "catalogue dialect",
     "physical": "session",
@@ -83,6 +86,7 @@ PLUGINS = {
     "plugin", "statement", "edits", "splices", "predicate", "condition", "resolution",
     "collision",
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
+    "finding",
 }  # fmt: skip
 DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
 

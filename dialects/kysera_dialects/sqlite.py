@@ -64,7 +64,8 @@ class SQLiteDialect(Dialect):
         "sqlite_dbdata sqlite_dbpage sqlite_dbptr sqlite_stat3 sqlite_stat4".split()
     )
     statistics: ClassVar[frozenset[str]] = frozenset(
-        "dbstat sqlite_sequence sqlite_stat1 sqlite_stat2".split()
+        "dbstat pragma_foreign_key_check pragma_integrity_check pragma_quick_check "
+        "sqlite_sequence sqlite_stat1 sqlite_stat2".split()
     )
     # those of the extensions that are often compiled in, and the table functions
     known_functions: ClassVar[frozenset[str]] = frozenset(
@@ -117,6 +118,18 @@ class SQLiteDialect(Dialect):
             return table.primary_key
         names = sorted(self.row_identifiers, reverse=True)
         return next(((name,) for name in names if table.column(name) is None), ())
+
+    def indexes(
+        self, execute: Execute, table: Table
+    ) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """https://www.sqlite.org/pragma.html#pragma_index_list"""
+        return sqlite_catalogue.indexes(self, execute, table)
+
+    def create_index(self, table: Table, name: str, columns: Sequence[str]) -> str:
+        """The schema stands before the name of the index."""
+        names = ", ".join(map(self.quote, columns))
+        full = f"{self.quote(table.schema)}.{self.quote(name)}"
+        return f"CREATE INDEX {full} ON {self.quote(table.name)} ({names})"
 
     def check(self, label: str) -> tuple[str, str]:
         """A function that the session registers; it raises."""
@@ -192,7 +205,8 @@ class SQLiteDialect(Dialect):
 
     def knows(self, name: str) -> bool:
         """The table functions of harmless pragmas too."""
-        pragma = name.startswith("pragma_") and not self.is_dangerous(name)
+        tells = self.is_dangerous(name) or name in self.statistics
+        pragma = name.startswith("pragma_") and not tells
         return pragma or super().knows(name)
 
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:

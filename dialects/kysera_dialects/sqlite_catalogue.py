@@ -16,7 +16,7 @@ from kysera_dbapi.catalogue import (
 from kysera_dbapi.dialect import Dialect, Execute
 from kysera_dbapi.shape import Lexer
 
-__all__ = ["read"]
+__all__ = ["indexes", "read"]
 
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL", re.IGNORECASE)
 
@@ -53,6 +53,21 @@ def read(dialect: Dialect, execute: Execute) -> Catalogue:
         enforces_foreign_keys=enforces,
         version=digest.hexdigest(),
     )
+
+
+def indexes(
+    dialect: Dialect, execute: Execute, table: Table
+) -> list[tuple[str, tuple[str, ...]]]:
+    """The indexes of a table over all of its rows, by name, and their columns."""
+    schema = dialect.quote(table.schema)
+    listed = execute(f"PRAGMA {schema}.index_list({dialect.literal(table.name)})")
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for _, name, _, _, partial, *_ in listed:
+        if not partial:
+            quoted = dialect.literal(str(name))
+            columns = execute(f"PRAGMA {schema}.index_info({quoted})")
+            found.append((str(name), tuple(str(r[2] or "") for r in columns)))
+    return found
 
 
 class _SchemaReader:

@@ -10,12 +10,13 @@ from kysera_dbapi._context import single
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from kysera_dbapi.catalogue import Catalogue, Table
+    from kysera_dbapi.catalogue import Catalogue
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
 
@@ -95,7 +96,7 @@ class Timestamps(Plugin):
     def on_catalogue(self, host: Host) -> None:
         """The same: a statement may not make what a connection would refuse."""
         for name, columns in self._tables.items():
-            table = _found(host.catalogue, name)
+            table = found(host.catalogue, name)
             if table is None:
                 raise _wrong(
                     f"there is no table {name!r}; create it or take it out of tables=",
@@ -111,7 +112,7 @@ class Timestamps(Plugin):
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables of the configuration that are there."""
-        tables = (_found(catalogue, name) for name in self._tables)
+        tables = (found(catalogue, name) for name in self._tables)
         return [table.key for table in tables if table is not None]
 
     # -- at plan time -------------------------------------------------------------
@@ -136,7 +137,7 @@ class Timestamps(Plugin):
             return None
         written = statement.target.table.key
         for name, columns in self._tables.items():
-            table = _found(statement.catalogue, name)
+            table = found(statement.catalogue, name)
             if table is not None and table.key == written:
                 return columns
         return None
@@ -226,13 +227,6 @@ def _settings(
             if column is not None and not (isinstance(column, str) and column.strip()):
                 raise _wrong(f"table {name!r}: {setting} must name a column")
         yield name, said
-
-
-def _found(catalogue: "Catalogue", name: str) -> "Table | None":
-    """The table that a name of the configuration means: "orders" or "main.orders"."""
-    schema, _, rest = name.rpartition(".")
-    parts = [schema or catalogue.home, rest]
-    return catalogue.resolve([part.lower() for part in parts])
 
 
 def _wrong(what: str, *, code: str = "configuration") -> ConfigurationError:

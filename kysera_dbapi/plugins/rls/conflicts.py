@@ -31,7 +31,8 @@ def secure(
     that comes to nothing may be outside of them, as with PostgreSQL. It could take over
     a row that it meets.
     """
-    keys = at_risk(statement, table, lambda key: secured.spares(table, key, met))
+    own = not _moves(statement, table, secured)
+    keys = at_risk(statement, table, lambda k: own and secured.spares(table, k, met))
     hidden = "rows that the caller does not see"
     if met and keys and must_guard(statement, table, hidden, _CURE):
         for rule in met:
@@ -41,6 +42,18 @@ def secure(
         for rule in checked:
             reason = "a row that is not inserted stays within its policies, too"
             statement.guard(rule.predicate, rule.label, reason=reason, proposed=True)
+
+
+def _moves(statement: "Draft", table: "Table", secured: "Secured") -> bool:
+    """Whether an UPDATE sets the tenant: rows could be skipped because of another's.
+
+    If they are replaced, the check of what is written fails.
+    """
+    if statement.conflict == "REPLACE":
+        return False
+    fold = statement.dialect.fold
+    forced = {fold(column, quoted=True) for column in secured.forced(table)}
+    return statement.kind == "update" and not forced.isdisjoint(statement.assigned)
 
 
 def _may_come_to_nothing(statement: "Draft") -> bool:

@@ -11,13 +11,16 @@ from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
+from kysera_dbapi.plugins.rls.verification import findings
+from kysera_dbapi.plugins.tables import folded, found
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue, Table
+    from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
+    from kysera_dbapi.finding import Finding
     from kysera_dbapi.statement import Reference
 
 __all__ = ["RowLevelSecurity"]
@@ -82,8 +85,36 @@ class RowLevelSecurity(Plugin):
         if self._refuses_unlisted:
             return list(catalogue.tables)
         named = {policy.table for policy in self._policies}
-        tables = (catalogue.resolve(table.split(".")) for table in named)
+        tables = (found(catalogue, name) for name in named)
         return [table.key for table in tables if table is not None]
+
+    def verify(self, host: Host) -> list["Finding"]:
+        """Indexes that are missing, keys that ignore tenants, tables left out."""
+        named = {found(host.catalogue, p.table) for p in self._policies}
+        tables = [table for table in named if table is not None]
+        return findings(host, {t.key: self._on(host.catalogue, t) for t in tables})
+
+    def reaches_hidden(self, key: "ForeignKey", catalogue: "Catalogue") -> bool:
+        """Whether rows of one parent may be of several tenants, or hidden otherwise."""
+        child = catalogue.tables[key.child]
+        parent = catalogue.tables.get(key.parent)
+        policies = self._on(catalogue, child)
+        if not policies or parent is None:
+            return False
+        above = self._forced(catalogue, parent)
+        below = self._forced(catalogue, child)
+        to = key.parent_columns or parent.primary_key
+        pairs = zip(map(folded, key.columns), map(folded, to), strict=False)
+        held = any(c in below and below[c] == above.get(p) for c, p in pairs)
+        return not (held and all(p.forced for p in policies))
+
+    def _on(self, catalogue: "Catalogue", table: "Table") -> list[Policy]:
+        return [p for p in self._policies if found(catalogue, p.table) == table]
+
+    def _forced(self, catalogue: "Catalogue", table: "Table") -> dict[str, str]:
+        """The columns that hold the tenant, and the context's keys."""
+        forced = (p.forced for p in self._on(catalogue, table) if p.forced)
+        return {folded(column): key for column, key in forced}
 
     # -- at plan time -------------------------------------------------------------
 

@@ -5,27 +5,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kysera_dbapi.plugins.soft_delete.mark import Mark
-from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, folded, wrong
+from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, wrong
+from kysera_dbapi.plugins.tables import folded, found
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Column, ForeignKey, Table
     from kysera_dbapi.dialect import Dialect
 
-__all__ = ["Protection", "found"]
+__all__ = ["Protection"]
 
 _TEXTS = ("CHAR", "CLOB", "TEXT")
-
-
-def found(catalogue: "Catalogue", name: str) -> "Table | None":
-    """The table that a name of the configuration means: "orders" or "main.orders"."""
-    schema, dot, rest = name.rpartition(".")
-    if dot and not catalogue.known:
-        return catalogue.resolve([folded(schema), folded(rest)])
-    for spelled in (name, folded(name)):
-        table = catalogue.resolve([catalogue.home, spelled])
-        if table is not None:
-            return table
-    return catalogue.resolve([folded(schema), folded(rest)]) if dot else None
 
 
 @dataclass(frozen=True)

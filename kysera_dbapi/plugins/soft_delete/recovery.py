@@ -13,8 +13,9 @@ from kysera_dbapi._context import bypass
 from kysera_dbapi.errors import DataError, IntegrityError, TombstoneConflict
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Rows, Steps
 from kysera_dbapi.plugins.soft_delete.collision import violates
-from kysera_dbapi.plugins.soft_delete.protection import Protection, found
+from kysera_dbapi.plugins.soft_delete.protection import Protection
 from kysera_dbapi.plugins.soft_delete.settings import is_moment, wrong
+from kysera_dbapi.plugins.tables import found
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Table

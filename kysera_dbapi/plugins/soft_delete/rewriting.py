@@ -9,9 +9,11 @@ from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.soft_delete import collision, settings
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Steps
 from kysera_dbapi.plugins.soft_delete.mark import Mark
-from kysera_dbapi.plugins.soft_delete.protection import Protection, found
+from kysera_dbapi.plugins.soft_delete.protection import Protection
 from kysera_dbapi.plugins.soft_delete.recovery import Recovery, atomically
 from kysera_dbapi.plugins.soft_delete.settings import Clock, OnDelete, Options, Tables
+from kysera_dbapi.plugins.soft_delete.verification import findings
+from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Table, Trigger
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
+    from kysera_dbapi.finding import Finding
     from kysera_dbapi.plan import Plan
 
 __all__ = ["SoftDelete"]
@@ -108,6 +111,10 @@ class SoftDelete(Plugin):
     def accepts_trigger(self, trigger: "Trigger") -> bool:
         """Those of ``accept_triggers``."""
         return trigger.name in self._accepted
+
+    def verify(self, host: Host) -> list["Finding"]:
+        """The unique keys that ignore deletion."""
+        return findings(self._protection(host.catalogue, host.dialect))
 
     # -- at plan time -------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict, TypeGuard, cast
 
 from kysera_dbapi.errors import ConfigurationError
+from kysera_dbapi.plugins.tables import folded
 
 __all__ = [
     "Clock",
@@ -13,7 +14,6 @@ __all__ = [
     "Options",
     "Setting",
     "Tables",
-    "folded",
     "given_clock",
     "given_flags",
     "given_foreign_keys",
@@ -30,8 +30,6 @@ OnDelete = Literal["cascade", "restrict", "ignore"]
 Tables = Iterable[str] | Mapping[str, Mapping[str, Any]]
 
 _ACTIONS: tuple[OnDelete, ...] = ("cascade", "restrict", "ignore")
-_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
 
 
 class Options(TypedDict, total=False):
@@ -47,11 +45,6 @@ class Setting:
 
     column: str
     flag: bool
-
-
-def folded(name: str) -> str:
-    """A name without regard to the case of its ASCII letters."""
-    return name.translate(_ASCII_LOWER)
 
 
 def wrong(what: str, *, code: str = "configuration") -> ConfigurationError:

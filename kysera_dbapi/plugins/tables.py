@@ -1,0 +1,31 @@
+"""The tables that names in a plugin's configuration mean."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Catalogue, Table
+
+__all__ = ["folded", "found"]
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
+
+
+def folded(name: str) -> str:
+    """A name without regard to the case of its ASCII letters."""
+    return name.translate(_ASCII_LOWER)
+
+
+def found(catalogue: "Catalogue", name: str) -> "Table | None":
+    """The table that a name of the configuration means: "orders" or "main.orders".
+
+    A bare name means one of the home schema, never a temporary table that hides it.
+    """
+    schema, dot, rest = name.rpartition(".")
+    if dot and not catalogue.known:
+        return catalogue.resolve([folded(schema), folded(rest)])
+    for spelled in (name, folded(name)):
+        table = catalogue.resolve([catalogue.home, spelled])
+        if table is not None:
+            return table
+    return catalogue.resolve([folded(schema), folded(rest)]) if dot else None

@@ -1,0 +1,62 @@
+"""What a database has that goes past its plugins, or makes them slow."""
+
+from collections.abc import Iterator, Sequence
+
+from kysera_dbapi.catalogue import Table, Trigger
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.finding import Finding
+from kysera_dbapi.plugin import Host, Plugin, verified
+from kysera_dbapi.reach import Reach
+
+__all__ = ["findings"]
+
+
+def findings(plugins: Sequence[Plugin], host: Host) -> list[Finding]:
+    """All that the plugins find, and what reads or writes their tables unfiltered."""
+    hiding = [plugin for plugin in plugins if plugin.hides_rows]
+    protected = {key for p in hiding for key in p.protected(host.catalogue)}
+    found = [*verified(plugins, host)]
+    if protected:
+        reach = Reach(host.dialect, host.catalogue)
+        for table in host.catalogue.tables.values():
+            found += _reading(table, reach, protected)
+            for trigger in table.triggers:
+                if not any(p.accepts_trigger(trigger) for p in plugins):
+                    found += _touching(table, trigger, reach, protected)
+    return sorted(dict.fromkeys(found))
+
+
+def _reading(table: Table, reach: Reach, protected: set[str]) -> Iterator[Finding]:
+    if table.kind not in ("view", "virtual"):
+        return
+    try:
+        read = sorted(reach.reads(table) & protected)
+    except UnsupportedStatement:
+        yield Finding(
+            table.key,
+            "view-unknown",
+            f"the {table.kind} does not parse, so statements that use it are refused; "
+            "mend it or drop it",
+        )
+        return
+    if read:
+        yield Finding(
+            table.key,
+            f"{table.kind}-unfiltered",
+            f"the {table.kind} reads {', '.join(read)} unfiltered, so statements that "
+            "use it are refused; write its query into them",
+        )
+
+
+def _touching(
+    table: Table, trigger: Trigger, reach: Reach, protected: set[str]
+) -> Iterator[Finding]:
+    touched = sorted(reach.touches(trigger) & protected)
+    if touched:
+        yield Finding(
+            table.key,
+            "trigger-unfiltered",
+            f"the trigger {trigger.name} reads or writes {', '.join(touched)} "
+            f"unfiltered, so each {trigger.event} that fires it is refused; do its "
+            "work in statements of the program",
+        )

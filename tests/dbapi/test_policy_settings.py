@@ -1,0 +1,141 @@
+"""Row-level security: what cannot be a policy, and when that is said."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from kysera_dbapi import (
+    ConfigurationError,
+    PolicyViolation,
+    UnsupportedStatement,
+    context,
+)
+from kysera_dbapi.plugins import Policy, RowLevelSecurity, filter_, tenant_isolation
+from tests.dbapi.test_policies import TENANTS, ids, outcome, shop
+
+
+@pytest.fixture
+def connection() -> Iterator[Any]:
+    with closing(shop(TENANTS)) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tenant_id =", "does not parse"),
+        ("tenant_id = 1) OR (1", "does not parse"),
+        ("tenant_id = 1; DROP TABLE orders", "does not parse"),
+        ("nope = 1", "no column 'nope'"),
+        ("orders.nope = 1", "no column 'nope'"),
+        ("other.tenant_id = 1", "no column 'other.tenant_id'"),
+        ("tenant_id IN (SELECT tenant_id FROM nope)", "no table 'nope'"),
+        ("EXISTS (SELECT 1 FROM members, log WHERE nope = 1)", "no column 'nope'"),
+        ("1 = (SELECT tenant_id FROM members m, members n)", "ambiguous"),
+        ("tenant_id = ?", "no :name"),
+        ("tenant_id = @t", "no :name"),
+        ("tenant_id IN :t OR tenant_id = :t", "a list and a single value"),
+        ("1 = (WITH c AS (SELECT 1 AS a) SELECT a FROM c)", "WITH"),
+    ],
+)
+def test_a_policy_is_checked_when_a_connection_is_made(text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        shop(Policy("orders", using=text))
+    assert caught.value.code == "policy"
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (Policy("nope", using="1 = 1"), "no table 'nope'"),
+        (Policy("everything", using="1 = 1"), "no plain table but a view"),
+        (tenant_isolation("nope", ["orders"]), "no column 'nope'"),
+        (tenant_isolation("tenant_id", ["orders", "log"]), "no column 'tenant_id'"),
+    ],
+)
+def test_a_policy_names_what_there_is(policy: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        shop(policy)
+
+
+def made(**options: Any) -> Any:
+    return Policy(**{"table": "orders", "using": "1 = 1", **options})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: made(table=""), "table must be"),
+        (lambda: made(table=7), "table must be"),
+        (lambda: made(command="truncate"), "unknown command 'truncate'"),
+        (lambda: made(using=None), "neither using nor check"),
+        (lambda: made(using=" "), "a condition must be"),
+        (lambda: made(command="select", check="1 = 1"), "no check"),
+        (lambda: made(command="insert"), "no using"),
+        (lambda: made(roles="clerk"), "roles must be a list"),
+        (lambda: made(roles=[1]), "roles must be a list"),
+        (lambda: made(name=""), "name must be"),
+        (lambda: tenant_isolation("", ["orders"]), "column must be"),
+        (lambda: tenant_isolation("tenant_id", []), "tables is empty"),
+        (lambda: tenant_isolation("tenant_id", "orders"), "tables must be a list"),
+        (lambda: filter_("orders", 7), "needs a function"),  # type: ignore[arg-type]
+        (lambda: RowLevelSecurity(7), "expected a Policy"),  # type: ignore[arg-type]
+        (lambda: RowLevelSecurity(unlisted="deny"), "unlisted must be"),
+        (lambda: RowLevelSecurity(bypass_roles="root"), "bypass_roles must be"),
+        (
+            lambda: RowLevelSecurity(made(name="a"), made(name="a")),
+            "two policies on 'orders' have the name 'a'",
+        ),
+    ],
+)
+def test_what_cannot_be_a_policy(make: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make()
+
+
+def test_policies_without_names_have_some() -> None:
+    with closing(shop(made(using="total > 15"), made(using="total < 5"))) as connection:
+        assert ids(connection) == [2, 3, 4]
+        error = outcome(connection, "INSERT INTO orders (id, total) VALUES (9, 10)")
+        assert isinstance(error, PolicyViolation)
+        assert "'orders all 1' or 'orders all 2'" in str(error)
+
+
+def test_a_policy_is_checked_again_when_the_schema_changes(connection: Any) -> None:
+    with context(tenant_id=7):
+        raw = connection.unwrap()
+        raw.execute("ALTER TABLE orders RENAME COLUMN tenant_id TO tenant")
+        with pytest.raises(ConfigurationError, match="no column 'tenant_id'"):
+            connection.refresh()
+        with pytest.raises(ConfigurationError, match="no column 'tenant_id'"):
+            connection.execute("SELECT total FROM orders")
+
+
+def test_what_edits_nest_too_deep_is_refused(connection: Any) -> None:
+    """SQLite's parser has a limit that the caller's own text does not reach."""
+    deep = "SELECT id FROM orders WHERE id IN (" * 12 + "1" + ")" * 12
+    connection.unwrap().execute(deep)
+    with context(tenant_id=7), pytest.raises(UnsupportedStatement) as e:
+        connection.execute(deep)
+    assert e.value.code == "too-deep"
+    assert isinstance(e.value.__cause__, sqlite3.OperationalError)
+
+
+def test_strict_mode_knows_what_policies_read() -> None:
+    policy = Policy(
+        "orders",
+        using="tenant_id IN (SELECT tenant_id FROM members WHERE user_id = :user_id)",
+    )
+    with (
+        closing(shop(policy, mode="strict")) as connection,
+        context(user_id=43),
+    ):
+        assert ids(connection) == [3]
+        assert ids(connection, "SELECT count(*) FROM log, orders") == [1]
+        connection.execute("INSERT INTO orders (id, tenant_id) VALUES (9, 8)")
+        connection.execute("DELETE FROM orders WHERE id = 9")
+        with pytest.raises(PolicyViolation):
+            connection.execute("UPDATE orders SET tenant_id = 7")

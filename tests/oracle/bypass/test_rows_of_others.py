@@ -1,0 +1,192 @@
+"""Row-level security alone: keys, foreign keys and names by which rows are reached."""
+
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+import kysera_dbapi
+from kysera_dbapi import PolicyViolation, UnsupportedStatement
+from kysera_dbapi.plugins import RowLevelSecurity, tenant_isolation
+
+HERS = "INSERT INTO prices VALUES (8, 'a', 3)"
+PRICES = """
+CREATE TABLE prices (
+    tenant_id NOT NULL, sku, amount, PRIMARY KEY (tenant_id, sku)
+) WITHOUT ROWID;
+INSERT INTO prices VALUES (7, 'a', 1), (8, 'a', 2);
+"""
+
+
+def opened(schema: str, *tables: str, **options: Any) -> tuple[Any, sqlite3.Connection]:
+    """A connection of tenant 7, and the raw one beneath."""
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(schema)
+    policies = tenant_isolation("tenant_id", tables)
+    made: Any = kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(policies)], **options)
+    made.context = {"tenant_id": 7}
+    return made, raw
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"{HERS} ON CONFLICT DO UPDATE SET tenant_id = 7, sku = 'b'",
+        f"{HERS} ON CONFLICT DO UPDATE SET amount = 9 WHERE 0",
+        f"{HERS} ON CONFLICT DO NOTHING",
+        "INSERT OR IGNORE INTO prices VALUES (8, 'a', 3)",
+        "INSERT OR IGNORE INTO prices VALUES (7, 'b', 3), (8, 'a', 3)",
+        "INSERT OR REPLACE INTO prices VALUES (7, 'a', 5), (8, 'a', 3)",
+        "REPLACE INTO prices VALUES (8, 'a', 3)",
+        "UPDATE OR REPLACE prices SET tenant_id = 8",
+    ],
+)
+def test_a_row_that_names_another_tenant_meets_none_of_its_rows(sql: str) -> None:
+    connection, raw = opened(PRICES, "prices")
+    with pytest.raises(PolicyViolation):
+        connection.execute(sql)
+    rows = raw.execute("SELECT * FROM prices").fetchall()
+    assert rows == [(7, "a", 1), (8, "a", 2)]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT OR REPLACE INTO prices VALUES (8, 'a', 3) "
+        "ON CONFLICT DO UPDATE SET tenant_id = 7, sku = 'b'",
+        "UPDATE OR IGNORE prices SET tenant_id = 8",
+    ],
+)
+def test_what_would_skip_rows_in_silence_is_refused(sql: str) -> None:
+    connection, _ = opened(PRICES, "prices")
+    with closing(connection), pytest.raises((UnsupportedStatement, PolicyViolation)):
+        connection.execute(sql)
+
+
+def test_an_upsert_may_name_its_own_tenant() -> None:
+    connection, raw = opened(PRICES, "prices")
+    sql = "INSERT INTO prices VALUES (?, 'a', 3) ON CONFLICT DO UPDATE SET amount = 9"
+    connection.execute(sql, (7,))
+    connection.execute("REPLACE INTO prices VALUES (7, 'b', 4)")
+    rows = raw.execute("SELECT * FROM prices").fetchall()
+    assert rows == [(7, "a", 9), (7, "b", 4), (8, "a", 2)]
+    connection.close()
+
+
+ORDERS = """
+CREATE TABLE Orders (id INTEGER PRIMARY KEY, tenant_id, body);
+INSERT INTO Orders VALUES (1, 7, 'mine'), (2, 8, 'ghost');
+CREATE VIEW everything AS SELECT * FROM orders;
+"""
+
+
+@pytest.mark.parametrize("name", ["Orders", "ORDERS", "main.Orders", "MAIN.orders"])
+def test_a_policy_protects_its_table_however_it_is_spelled(name: str) -> None:
+    connection, _ = opened(ORDERS, name)
+    for sql in (
+        "SELECT * FROM everything",
+        "CREATE VIEW mine AS SELECT * FROM orders",
+        "DROP TABLE orders",
+    ):
+        with pytest.raises(UnsupportedStatement):
+            connection.execute(sql)
+    with pytest.raises(UnsupportedStatement):
+        connection.serialize()
+    assert connection.execute("SELECT id FROM orders").fetchall() == [(1,)]
+    connection.close()
+
+
+def test_a_temporary_table_of_its_name_takes_no_protection_away() -> None:
+    connection, _ = opened(ORDERS, "orders")
+    connection.execute("CREATE TEMP TABLE orders (id, tenant_id, body)")
+    assert connection.execute("SELECT * FROM orders").fetchall() == []
+    with pytest.raises(UnsupportedStatement):
+        connection.execute("SELECT * FROM everything")
+    with pytest.raises(UnsupportedStatement):
+        connection.serialize()
+    assert connection.execute("SELECT id FROM main.orders").fetchall() == [(1,)]
+    connection.close()
+
+
+FAMILY = """
+PRAGMA foreign_keys = ON;
+CREATE TABLE parents (id INTEGER PRIMARY KEY, tenant_id, body, UNIQUE (tenant_id, id));
+CREATE TABLE kids (id INTEGER PRIMARY KEY, tenant_id, parent, {key});
+INSERT INTO parents VALUES (1, 7, 'mine'), (2, 8, 'ghost');
+INSERT INTO kids VALUES (1, 7, 1), (2, {owner}, 1);
+"""
+LONE = "FOREIGN KEY (parent) REFERENCES parents (id) "
+HELD = "FOREIGN KEY (tenant_id, parent) REFERENCES parents (tenant_id, id) "
+
+
+@pytest.mark.parametrize(
+    ("action", "sql"),
+    [
+        ("ON DELETE SET NULL", "DELETE FROM parents WHERE id = 1"),
+        ("ON DELETE SET DEFAULT", "DELETE FROM parents WHERE id = 1"),
+        ("ON DELETE SET NULL", "DROP TABLE IF EXISTS parents"),
+        ("ON UPDATE CASCADE", "UPDATE parents SET id = 5 WHERE id = 1"),
+        ("ON UPDATE CASCADE", "UPDATE parents SET rowid = 5 WHERE id = 1"),
+        ("ON UPDATE SET NULL", "UPDATE parents SET id = 5 WHERE id = 1"),
+        (
+            "ON UPDATE CASCADE",
+            "INSERT INTO parents (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 5",
+        ),
+    ],
+)
+def test_a_foreign_key_changes_no_row_of_another_tenant(action: str, sql: str) -> None:
+    connection, raw = opened(
+        FAMILY.format(key=LONE + action, owner=8), "parents", "kids"
+    )
+    before = raw.execute("SELECT * FROM kids").fetchall()
+    with pytest.raises(UnsupportedStatement):
+        connection.execute(sql)
+    assert raw.execute("SELECT * FROM kids").fetchall() == before
+    connection.execute("UPDATE parents SET body = 'new' WHERE id = 1")
+    connection.close()
+
+
+def test_a_foreign_key_that_holds_the_tenant_acts() -> None:
+    schema = FAMILY.format(key=HELD + "ON UPDATE CASCADE", owner=7)
+    connection, raw = opened(schema, "parents", "kids")
+    connection.execute("UPDATE parents SET id = 5 WHERE id = 1")
+    assert raw.execute("SELECT parent FROM kids").fetchall() == [(5,), (5,)]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "member", ["create_function", "create_aggregate", "create_window_function"]
+)
+def test_no_function_takes_the_place_of_a_check(member: str) -> None:
+    connection, _ = opened(PRICES, "prices")
+    with pytest.raises(UnsupportedStatement) as caught:
+        getattr(connection, member)("_K_check", 2, None)
+    assert caught.value.code == "reserved-name"
+    with pytest.raises(PolicyViolation):
+        connection.execute("INSERT INTO prices VALUES (8, 'b', 1)")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "PRAGMA foreign_key_check",
+        "PRAGMA main.integrity_check",
+        "PRAGMA 'quick_check'",
+        "SELECT * FROM pragma_foreign_key_check",
+        "SELECT * FROM pragma_foreign_key_check('kids')",
+        "SELECT * FROM dbstat",
+    ],
+)
+def test_strict_mode_tells_nothing_of_stored_rows(sql: str) -> None:
+    connection, _ = opened(PRICES, "prices", mode="strict")
+    with closing(connection), pytest.raises(UnsupportedStatement):
+        connection.execute(sql)
+
+
+def test_strict_mode_lets_policies_read_their_tables() -> None:
+    connection, _ = opened(PRICES, "prices", mode="strict")
+    with closing(connection):
+        assert connection.execute("SELECT count(*) FROM prices").fetchall() == [(1,)]
