@@ -6,6 +6,7 @@ of its own table are marked, relations are written with their schema, and their 
 are reserved names, which callers may not use.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ __all__ = ["Resolver"]
 #: Makes the value of a ``:name``, a single one or (true) a list.
 _BindOf = Callable[[str, bool], Bind]
 _OWN = "_k0"
+_OURS = re.compile(r"_k\d", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class _Condition:
 
     def canonical(self) -> str:
         """The condition with its names resolved, those of its own table by ``_k0``."""
+        if _OURS.search(self._sql):
+            raise _wrong("names that begin with _k are reserved", self._sql)
         text, self.lists = self._expanded()
         draft = self._parsed(text)
         if draft.unknown:

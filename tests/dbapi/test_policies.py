@@ -357,6 +357,24 @@ def test_no_row_goes_to_another_tenant(connection: Any, sql: str, row: int) -> N
         connection.execute("ROLLBACK")
 
 
+@pytest.mark.parametrize("column", ["tenant_id", "TENANT_ID", "Tenant_Id"])
+def test_an_upsert_sets_no_tenant_however_it_is_spelled(column: str) -> None:
+    with (
+        closing(shop(tenant_isolation(column, ["ORDERS"], "t"))) as connection,
+        context(t=7),
+    ):
+        before = stored(connection)
+        for name in ("tenant_id", "TENANT_ID", "'tenant_id'", '"Tenant_ID"'):
+            sql = "INSERT INTO orders (id) VALUES (1) ON CONFLICT DO UPDATE "
+            error = outcome(connection, f"{sql} SET {name} = 8")
+            assert isinstance(error, PolicyViolation)
+            sql = f"UPDATE orders SET {name} = 8"
+            assert isinstance(outcome(connection, sql), PolicyViolation)
+            sql = f"INSERT INTO orders (id, {name}) VALUES (9, 8)"
+            assert isinstance(outcome(connection, sql), PolicyViolation)
+        assert stored(connection) == before
+
+
 def test_an_update_to_the_same_tenant_is_right(connection: Any) -> None:
     with context(tenant_id=7):
         sql = "UPDATE orders SET tenant_id = ?, total = 0 WHERE id = 1"

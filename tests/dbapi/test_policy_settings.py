@@ -36,6 +36,7 @@ def connection() -> Iterator[Any]:
         ("EXISTS (SELECT 1 FROM members, log WHERE nope = 1)", "no column 'nope'"),
         ("1 = (SELECT tenant_id FROM members m, members n)", "ambiguous"),
         ("tenant_id = ?", "no :name"),
+        ("owner = '_k0.x'", "reserved"),
         ("tenant_id = @t", "no :name"),
         ("tenant_id IN :t OR tenant_id = :t", "a list and a single value"),
         ("1 = (WITH c AS (SELECT 1 AS a) SELECT a FROM c)", "WITH"),

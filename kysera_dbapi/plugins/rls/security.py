@@ -186,7 +186,9 @@ class RowLevelSecurity(Plugin):
             if not statement.supplies(column):
                 statement.assign(column, Value(bind), reason="the caller's tenant")
                 given.add(column)
-        given -= set(statement.assigned)  # by an upsert
+        # an upsert may set it all the same
+        fold = statement.dialect.fold
+        given = {c for c in given if fold(c, quoted=True) not in statement.assigned}
         seen = secured.using(table, "select", roles)
         written = secured.written(table, "insert", roles)
         upsert = statement.tree.args.get("conflict")
