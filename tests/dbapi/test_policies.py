@@ -518,3 +518,32 @@ def test_explaining_needs_no_connection(sql: str) -> None:
     explained = kysera_dbapi.explain(sql, plugins=plugins)
     assert "rls" in explained.plugins
     assert "?" in explained.sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        (
+            "INSERT INTO orders (id) VALUES (?)",
+            "INSERT INTO orders (id, tenant_id) VALUES (?, ?)",
+        ),
+        (
+            "insert into orders(id)values(?),(?)",
+            "insert into orders(id, tenant_id)values(?, ?),(?, ?)",
+        ),
+        (
+            "INSERT INTO orders (id) SELECT 1 EXCEPT SELECT id FROM log",
+            "INSERT INTO orders (id, tenant_id) SELECT 1, ? EXCEPT SELECT id, ? FROM log",
+        ),
+        (
+            "UPDATE orders SET total = 1 /* a */ WHERE id = ? OR 1",
+            "UPDATE orders SET total = 1 /* a */ "
+            'WHERE (orders."tenant_id" = ?) AND (id = ? OR 1)',
+        ),
+        ("SELECT text FROM log WHERE id = ?", "SELECT text FROM log WHERE id = ?"),
+    ],
+)
+def test_the_text_is_the_callers_and_few_visible_edits(
+    connection: Any, sql: str, sent: str
+) -> None:
+    assert connection.explain(sql).sql.rstrip() == sent
