@@ -533,7 +533,8 @@ def test_explaining_needs_no_connection(sql: str) -> None:
         ),
         (
             "INSERT INTO orders (id) SELECT 1 EXCEPT SELECT id FROM log",
-            "INSERT INTO orders (id, tenant_id) SELECT 1, ? EXCEPT SELECT id, ? FROM log",
+            "INSERT INTO orders (id, tenant_id) SELECT 1, ? "
+            "EXCEPT SELECT id, ? FROM log",
         ),
         (
             "UPDATE orders SET total = 1 /* a */ WHERE id = ? OR 1",
