@@ -566,33 +566,6 @@ def test_a_policy_is_checked_again_when_the_schema_changes(connection: Any) -> N
             connection.execute("SELECT total FROM orders")
 
 
-def test_what_edits_nest_too_deep_is_refused(connection: Any) -> None:
-    """SQLite's parser has a limit that the caller's own text does not reach."""
-    deep = "SELECT id FROM orders WHERE id IN (" * 12 + "1" + ")" * 12
-    connection.unwrap().execute(deep)
-    with context(tenant_id=7), pytest.raises(kysera_dbapi.UnsupportedStatement) as e:
-        connection.execute(deep)
-    assert e.value.code == "too-deep"
-    assert isinstance(e.value.__cause__, sqlite3.OperationalError)
-
-
-def test_strict_mode_knows_what_policies_read() -> None:
-    policy = Policy(
-        "orders",
-        using="tenant_id IN (SELECT tenant_id FROM members WHERE user_id = :user_id)",
-    )
-    with (
-        closing(shop(policy, mode="strict")) as connection,
-        context(user_id=43),
-    ):
-        assert ids(connection) == [3]
-        assert ids(connection, "SELECT count(*) FROM log, orders") == [1]
-        connection.execute("INSERT INTO orders (id, tenant_id) VALUES (9, 8)")
-        connection.execute("DELETE FROM orders WHERE id = 9")
-        with pytest.raises(PolicyViolation):
-            connection.execute("UPDATE orders SET tenant_id = 7")
-
-
 # -- explained
 
 
