@@ -193,7 +193,8 @@ def selected(text: str, dialect: "Dialect") -> list[exp.Expression]:
 def span(node: exp.Expression) -> tuple[int, int] | None:
     """Where a leaf stands in the text (start, end), or None if sqlglot keeps none."""
     meta = node.meta
-    if "start" not in meta:
+    made = isinstance(node, exp.Star) and not meta.get("start")  # of VALUES
+    if "start" not in meta or made:
         return None
     return meta["start"], meta["end"] + 1
 

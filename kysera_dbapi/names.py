@@ -20,6 +20,18 @@ _RETURNING_ENDS = (
     _sqlglot.TokenType.SEMICOLON,
 )
 
+_VALUES = (
+    _sqlglot.TokenType.NUMBER,
+    _sqlglot.TokenType.STRING,
+    _sqlglot.TokenType.PLACEHOLDER,
+    _sqlglot.TokenType.NULL,
+    _sqlglot.TokenType.TRUE,
+    _sqlglot.TokenType.FALSE,
+    _sqlglot.TokenType.CURRENT_DATE,
+    _sqlglot.TokenType.CURRENT_TIME,
+    _sqlglot.TokenType.CURRENT_TIMESTAMP,
+)
+
 
 def alias_positions(tree: exp.Expression) -> frozenset[int]:
     """Where in the text the aliases of columns stand."""
@@ -95,6 +107,8 @@ def projections(draft: "Draft", begin: int, end: int) -> list[tuple[int, int]]:
 
 def _plain(draft: "Draft", first: int, last: int) -> bool:
     """Whether it is a column of a table, or a star: it keeps its name when edited."""
+    if draft.layout.tokens[first].token_type in _VALUES:
+        return False
     dots = draft.layout.tokens[first + 1 : last + 1 : 2]
     dotted = all(token.token_type is _sqlglot.TokenType.DOT for token in dots)
     return dotted and (last - first) % 2 == 0 and last - first <= 4

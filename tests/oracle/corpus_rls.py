@@ -14,7 +14,29 @@ FOUND = [
         {
             "returning-in-another-case": "UPDATE orders SET id = id RETURNING DELETED_AT",
             "returning-quoted": 'UPDATE orders SET total = 1 RETURNING "Total", [ID] AS x',
+            "returning-number": "UPDATE orders SET total = 1 WHERE id = 101 RETURNING 1",
+            "returning-text": "UPDATE orders SET total = 1 WHERE id = 101 RETURNING 'x', id",
+            "returning-null": "UPDATE orders SET total = 1 WHERE id = 101 RETURNING NULL",
+            "returning-parameter": (
+                "UPDATE orders SET total = 1 WHERE id = 101 RETURNING ?",
+                (5,),
+            ),
+            "returning-time": "UPDATE orders SET total = 1 WHERE id = 101 RETURNING CURRENT_DATE",
+            "returning-expression": "UPDATE orders SET total = 1 WHERE id = 101 RETURNING total + 1, -id, (id)",
             "returning-star": "UPDATE orders SET total = 1 RETURNING *",
+        },
+    ),
+    *writes(
+        "update",
+        "customers",
+        {
+            "read-by-policies": "UPDATE customers SET country_code = 'X', credit = 1 WHERE country_code < 'G' OR email NOT IN (SELECT comment FROM orders)",
+        },
+    ),
+    *entries(
+        "query",
+        {
+            "values-in-a-full-join": "SELECT stock.sku FROM stock FULL JOIN (SELECT p.id FROM customers JOIN archive JOIN customers p ON (p.name, p.id) NOT IN (SELECT 'a', 1 UNION ALL VALUES ('Gear', 5))) ON true",
         },
     ),
     *writes(

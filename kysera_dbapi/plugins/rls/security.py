@@ -163,8 +163,10 @@ class RowLevelSecurity(Plugin):
             met = list(dict.fromkeys(found))
             conflicts.secure(statement, table, secured, met, [])
             written = [*secured.written(table, "update", roles), *seen]
+            read = _is_read_by_policies(statement, secured, roles)
             for rule in dict.fromkeys(written):
-                if rule not in found or not _keeps(statement, table, rule.predicate):
+                kept = rule in found and _keeps(statement, table, rule.predicate)
+                if read or not kept:
                     self._check(statement, rule)
 
     def _filter(
@@ -211,6 +213,23 @@ class RowLevelSecurity(Plugin):
     def _check(self, statement: "Draft", rule: Rule) -> None:
         reason = "rows stay within their policies"
         statement.check(rule.predicate, rule.label, reason=reason)
+
+
+def _is_read_by_policies(
+    statement: "Draft", secured: Secured, roles: frozenset[str]
+) -> bool:
+    """Whether a policy of what an UPDATE reads looks at what it updates.
+
+    Such a statement has to find its rows before it changes one, as it does if it is
+    checked: else SQLite before 3.41 updates rows while it looks for more.
+    """
+    target = statement.target
+    return target is not None and any(
+        target.table.key in rule.predicate.reads
+        for reference in statement.references
+        if secured.has(reference.table)
+        for rule in secured.using(reference.table, "select", roles)
+    )
 
 
 def _keeps(statement: "Draft", table: "Table", predicate: Predicate) -> bool:
