@@ -70,6 +70,8 @@ class Draft(Statement):
     reads_columns: bool = False
     #: The keys of the relations that predicates of ours read.
     reads: set[str] = field(default_factory=set[str])
+    #: Where references stand whose hidden rows no expression of the caller's may meet.
+    barriers: set[int] = field(default_factory=set[int])
     _filters: dict[Reference, list[Predicate]] = field(
         default_factory=dict[Reference, list[Predicate]]
     )
@@ -89,13 +91,23 @@ class Draft(Statement):
     # -- the vocabulary -----------------------------------------------------------
 
     def filter(
-        self, reference: Reference, predicate: Predicate | str, *, reason: str
+        self,
+        reference: Reference,
+        predicate: Predicate | str,
+        *,
+        reason: str,
+        barrier: bool = False,
     ) -> None:
-        """Let only rows that satisfy the predicate pass through the reference."""
+        """Let only rows that satisfy the predicate pass through the reference.
+
+        With ``barrier`` nothing of the caller's is evaluated on other rows.
+        """
         if isinstance(predicate, str):
             predicate = compiled(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
         self.reads |= predicate.relations
+        if barrier:
+            self.barriers.add(reference.start)
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 
     def replace_delete(
