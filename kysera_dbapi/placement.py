@@ -77,7 +77,24 @@ class Placement:
         return [p.about(qualifier) for p in self._filters[reference]]
 
     def _is_barred(self, reference: Reference) -> bool:
-        return reference.start in self._draft.barriers
+        return reference.start in self._draft.barriers and not self._is_alone(reference)
+
+    def _is_alone(self, reference: Reference) -> bool:
+        """Whether its WHERE is all that a statement evaluates before rows are chosen.
+
+        HAVING is no exception: SQLite moves what it can of it into the WHERE.
+        """
+        tree, block = self._draft.tree, reference.block
+        if not isinstance(tree, exp.Select) or block is None:
+            return False
+        source = tree.args.get("from_")
+        conditions = tree.args.get("where") or tree.args.get("having")
+        return (
+            source is not None
+            and source.this is reference.node
+            and len(block.items) == 1
+            and not conditions
+        )
 
     def _to_guarded_where(self, reference: Reference) -> bool:
         """Filter a target so that its WHERE meets visible rows alone."""

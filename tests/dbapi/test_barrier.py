@@ -58,6 +58,10 @@ SPYING = [
     "SELECT DISTINCT spy(total) FROM orders WHERE total > 0",
     "SELECT spy(total) FROM orders GROUP BY spy(total) HAVING spy(max(total))",
     "SELECT spy(total) OVER_ FROM orders ORDER BY spy(total) LIMIT 9",
+    "SELECT total FROM orders GROUP BY total HAVING spy(total)",
+    "SELECT rowid, spy(total) FROM orders ORDER BY total",
+    "SELECT max(spy(total)) FROM orders",
+    "SELECT count(*) FROM orders WHERE total > 0 GROUP BY total HAVING spy(total)",
     "SELECT sum(total) FILTER (WHERE spy(total)) FROM orders",
     "SELECT sum(total) OVER (ORDER BY spy(total)) FROM orders",
     "SELECT o.id FROM orders o JOIN orders p ON p.total > 0 AND spy(p.total)",
@@ -82,7 +86,7 @@ SPYING = [
     "DELETE FROM log WHERE (SELECT max(id) FROM orders WHERE total > 0 AND spy(total))",
 ]
 #: Those that show a hidden value without the barrier.
-LEAKING = [SPYING[0], SPYING[2], SPYING[3], SPYING[21], SPYING[22], SPYING[25]]
+LEAKING = [sql for sql in SPYING if sql in {*SPYING[:1], *SPYING[2:4], *SPYING[25:27]}]
 ERRORS = [
     "SELECT id FROM orders WHERE total > 0 "
     "AND json(CASE WHEN total = 9042 THEN '{' ELSE '1' END)",
@@ -131,7 +135,7 @@ def test_without_the_barrier_an_error_tells_of_hidden_ones(sql: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT rowid FROM orders",
+        "SELECT rowid FROM orders WHERE total > 0",
         "UPDATE orders SET total = 1 FROM json_each(orders.total)",
         "UPDATE orders SET total = 1 FROM log a JOIN log b ON spy(orders.total)",
         "UPDATE orders SET total = 1 FROM log a NATURAL JOIN log b",
@@ -164,6 +168,7 @@ def test_what_is_sent() -> None:
     )
     assert "CASE" not in sent("UPDATE orders SET total = 1")
     assert "LIMIT" not in sent("SELECT * FROM log")
+    assert "LIMIT" not in sent("SELECT rowid, total FROM orders ORDER BY total")
     shop.connection.close()
 
 
