@@ -91,6 +91,9 @@ class Dialect:
     #: A RIGHT or FULL join in one branch of a set operation can make the database
     #: forget the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
+    #: What ends a derived table so that nothing outside of it is evaluated before its
+    #: WHERE; empty if nothing does.
+    barrier: ClassVar[str] = ""
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.

@@ -78,6 +78,8 @@ class Draft(Statement):
     plugins: "tuple[Plugin, ...]" = ()
     #: Whether the plan stands on the columns that the catalogue knows.
     reads_columns: bool = False
+    #: Where references stand whose hidden rows no expression of the caller's may meet.
+    barriers: set[int] = field(default_factory=set[int])
     _filters: dict[Reference, list[Predicate]] = field(
         default_factory=dict[Reference, list[Predicate]]
     )
@@ -97,12 +99,22 @@ class Draft(Statement):
     # -- the vocabulary -----------------------------------------------------------
 
     def filter(
-        self, reference: Reference, predicate: Predicate | str, *, reason: str
+        self,
+        reference: Reference,
+        predicate: Predicate | str,
+        *,
+        reason: str,
+        barrier: bool = False,
     ) -> None:
-        """Let only rows that satisfy the predicate pass through the reference."""
+        """Let only rows that satisfy the predicate pass through the reference.
+
+        With ``barrier`` nothing of the caller's is evaluated on other rows.
+        """
         if isinstance(predicate, str):
             predicate = condition(predicate, self.dialect)
         self._filters.setdefault(reference, []).append(predicate)
+        if barrier:
+            self.barriers.add(reference.start)
         self._note(f"filter {reference.exposed} by {predicate.sql}", reason)
 
     def replace_delete(

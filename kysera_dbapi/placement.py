@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Placement"]
 
 
+_JOINED = (exp.Join, exp.Table)
+_CONDITIONS = {"on", "using", "method", "side"}
 _PRESERVING = ("RIGHT", "FULL")
 
 
@@ -35,6 +37,8 @@ class Placement:
         self._blocks: dict[int, tuple[Block, exp.Expression]] = {}
         self._on: dict[tuple[int, int], list[Fragment]] = {}
         self._joins: dict[tuple[int, int], exp.Join] = {}
+        #: The blocks whose own condition is evaluated on rows that pass alone.
+        self._guarded: set[int] = set()
 
     def place(self) -> None:
         """Give every filter its place; all are found before the tree is edited."""
@@ -42,7 +46,9 @@ class Placement:
             reference
             for reference in self._filters
             if not (
-                self._to_where(reference)
+                self._to_guarded_where(reference)
+                if self._is_barred(reference)
+                else self._to_where(reference)
                 or self._to_on(reference)
                 or self._to_full_join(reference)
             )
@@ -69,6 +75,43 @@ class Placement:
             return None
         qualifier = self._draft.quoted(reference.exposed)
         return [p.about(qualifier) for p in self._filters[reference]]
+
+    def _is_barred(self, reference: Reference) -> bool:
+        return reference.start in self._draft.barriers and not self._is_alone(reference)
+
+    def _is_alone(self, reference: Reference) -> bool:
+        """Whether its WHERE is all that a statement evaluates before rows are chosen.
+
+        HAVING is no exception: SQLite moves what it can of it into the WHERE.
+        """
+        tree, block = self._draft.tree, reference.block
+        if not isinstance(tree, exp.Select) or block is None:
+            return False
+        source = tree.args.get("from_")
+        conditions = tree.args.get("where") or tree.args.get("having")
+        return (
+            source is not None
+            and source.this is reference.node
+            and len(block.items) == 1
+            and not conditions
+        )
+
+    def _to_guarded_where(self, reference: Reference) -> bool:
+        """Filter a target so that its WHERE meets visible rows alone."""
+        if reference.role != "target":
+            return False
+        if _is_joined_by_condition(reference.node.parent):
+            self._draft.refuse(
+                "barrier: what joins the FROM of an UPDATE could meet hidden rows; say "
+                "it in WHERE",
+                code="unsupported-construct",
+            )
+        fragments = self._qualified(reference)
+        if fragments is None or not self._add_to_where(reference, fragments):
+            return False
+        assert reference.block is not None
+        self._guarded.add(reference.block.start)
+        return True
 
     def _to_where(self, reference: Reference) -> bool:
         fragments = self._qualified(reference)
@@ -224,9 +267,17 @@ class Placement:
             tree = _conjunction(None, [draft.fragment_tree(f) for f in fragments])
             node.set("where", exp.Where(this=tree))
             return
-        self._conjoin(condition, fragments)
         trees = [draft.fragment_tree(f) for f in fragments]
-        where.set("this", _conjunction(where.this, trees))
+        if block.start not in self._guarded:
+            self._conjoin(condition, fragments)
+            where.set("this", _conjunction(where.this, trees))
+            return
+        # CASE alone would do, but the database has no index for what is in it
+        case: Fragment = ("CASE WHEN ", *conjoined(fragments), " THEN ")
+        self._conjoin(condition, fragments, case, " END")
+        guarded = draft.fragment_tree((*case, "1 END"))
+        guarded.args["ifs"][0].set("true", _grouped(where.this))
+        where.set("this", _conjunction(None, [*trees, guarded]))
 
     def _write_on(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
         join = self._joins[span]
@@ -234,7 +285,13 @@ class Placement:
         trees = [self._draft.fragment_tree(f) for f in fragments]
         join.set("on", _conjunction(join.args["on"], trees))
 
-    def _conjoin(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
+    def _conjoin(
+        self,
+        span: tuple[int, int],
+        fragments: Sequence[Fragment],
+        before_it: Fragment = (),
+        after_it: str = "",
+    ) -> None:
         """Parenthesise the condition at those tokens and put the fragments before it.
 
         Before it, so that a caller's expression that raises meets visible rows alone.
@@ -243,9 +300,11 @@ class Placement:
         start, end = draft.start_of(span[0]), draft.end_of(span[1] - 1)
         before = draft.stand_in[start - 1 : start]
         blank = " " if before.isalnum() or before == "_" else ""
-        opening = (blank, *conjoined(fragments), " AND (")
+        opening = (blank, *conjoined(fragments), " AND ", *before_it, "(")
         draft.splices.append(Splice(start, start, opening, rank=-1))
-        draft.splices.append(Splice(end, end, spaced(draft, end, (")",)), rank=1))
+        draft.splices.append(
+            Splice(end, end, spaced(draft, end, (f"){after_it}",)), rank=1)
+        )
 
     def _derive(self, reference: Reference, predicates: Sequence["Predicate"]) -> None:
         """Put a derived table in the reference's place."""
@@ -255,6 +314,8 @@ class Placement:
         name = draft.text[reference.start : reference.end]
         inner = draft.quoted(reference.table.name)
         condition = conjoined([p.about(inner) for p in predicates])
+        if self._is_barred(reference):
+            condition = (*condition, f" {draft.dialect.barrier}")
         named = f" AS {draft.quoted(reference.exposed)}"
         end = hint[1] if hint else reference.end
         close: Fragment = (" WHERE ", *condition)
@@ -441,14 +502,33 @@ def _within(node: exp.Expression, block: exp.Expression) -> bool:
     return parent is not None
 
 
+def _grouped(condition: exp.Expression) -> exp.Expression:
+    # sqlglot takes "((SELECT 1))" for a sub-select in a sub-select
+    group = exp.Subquery if isinstance(condition, exp.Subquery) else exp.Paren
+    return group(this=condition)
+
+
+def _is_joined_by_condition(update: object) -> bool:
+    """Whether a FROM has what is evaluated on rows of the target before its WHERE."""
+    source = update.args.get("from_") if isinstance(update, exp.Update) else None
+    if source is None:
+        return False
+    own = [node for node in source.find_all(*_JOINED) if _owner(node) is update]
+    plain = all(isinstance(n.this, exp.Identifier) for n in own if _is_table(n))
+    bare = [not (n.args.keys() & _CONDITIONS) for n in own if isinstance(n, exp.Join)]
+    return not (plain and all(bare))
+
+
+def _is_table(node: exp.Expression) -> bool:
+    return isinstance(node, exp.Table)
+
+
 def _conjunction(
     condition: exp.Expression | None, predicates: Sequence[exp.Expression]
 ) -> exp.Expression:
     trees = list(predicates)
     if condition is not None:
-        # sqlglot takes "((SELECT 1))" for a sub-select in a sub-select
-        group = exp.Subquery if isinstance(condition, exp.Subquery) else exp.Paren
-        trees.append(group(this=condition))
+        trees.append(_grouped(condition))
     tree = trees[0]
     for other in trees[1:]:
         tree = exp.And(this=tree, expression=other)

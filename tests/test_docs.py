@@ -69,6 +69,17 @@ def test_the_blocks_run(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
+
+
+def test_the_tests_that_guarantees_name_are_there() -> None:
+    named = TEST.findall((ROOT / "docs/guarantees.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    for path, name in named:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert f"\ndef {name}(" in text, f"{path}::{name}"
+
+
 def test_the_readme_has_blocks() -> None:
     assert program(FILES[0].read_text(encoding="utf-8")).run > 0
 

@@ -83,6 +83,9 @@ class SQLiteDialect(Dialect):
     # seen in 3.40.1, mended in 3.54.1: SELECT x FROM (SELECT x FROM a WHERE g = 0
     # UNION ALL SELECT z FROM b RIGHT JOIN c) shows every row of a
     outer_join_spoils_union: ClassVar[bool] = True
+    # with it nothing is pushed down; flattened, what is left has no WHERE of its own:
+    # https://www.sqlite.org/optoverview.html#subquery_flattening
+    barrier: ClassVar[str] = "LIMIT -1"
     returning_names_table: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))

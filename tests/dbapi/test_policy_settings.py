@@ -1,6 +1,5 @@
 """Row-level security: what cannot be a policy, and when that is said."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from kysera_dbapi import (
     ConfigurationError,
     PolicyViolation,
-    UnsupportedStatement,
     context,
 )
 from kysera_dbapi.plugins import Policy, RowLevelSecurity, filter_, tenant_isolation
@@ -113,30 +111,3 @@ def test_a_policy_is_checked_again_when_the_schema_changes(connection: Any) -> N
             connection.refresh()
         with pytest.raises(ConfigurationError, match="no column 'tenant_id'"):
             connection.execute("SELECT total FROM orders")
-
-
-def test_what_edits_nest_too_deep_is_refused(connection: Any) -> None:
-    """SQLite's parser has a limit that the caller's own text does not reach."""
-    deep = "SELECT id FROM orders WHERE id IN (" * 12 + "1" + ")" * 12
-    connection.unwrap().execute(deep)
-    with context(tenant_id=7), pytest.raises(UnsupportedStatement) as e:
-        connection.execute(deep)
-    assert e.value.code == "too-deep"
-    assert isinstance(e.value.__cause__, sqlite3.OperationalError)
-
-
-def test_strict_mode_knows_what_policies_read() -> None:
-    policy = Policy(
-        "orders",
-        using="tenant_id IN (SELECT tenant_id FROM members WHERE user_id = :user_id)",
-    )
-    with (
-        closing(shop(policy, mode="strict")) as connection,
-        context(user_id=43),
-    ):
-        assert ids(connection) == [3]
-        assert ids(connection, "SELECT count(*) FROM log, orders") == [1]
-        connection.execute("INSERT INTO orders (id, tenant_id) VALUES (9, 8)")
-        connection.execute("DELETE FROM orders WHERE id = 9")
-        with pytest.raises(PolicyViolation):
-            connection.execute("UPDATE orders SET tenant_id = 7")

@@ -108,7 +108,11 @@ def test_a_file_in_wal_mode(tmp_path: Path) -> None:
 
 def leaking(connection: Any) -> Any:
     """The connection, with a plugin that filters what is read beside alone."""
-    connection.plugin_host.plugins[0].intercept = lambda statement: None
+
+    def nothing(_: Any) -> None:
+        return
+
+    connection.plugin_host.plugins[0].intercept = nothing
     seen = {"orders": [(1,), (4,)], "prices": [(7, "a")]}
 
     def planned(sql: str) -> Any:
@@ -153,16 +157,20 @@ def test_a_write_past_the_filter_is_shown(sql: str, said: str) -> None:
 
 def test_another_order_is_shown_if_it_counts() -> None:
     made = shop()
-    made.create_function("turn", 1, lambda n: -n)
     calls: list[int] = []
 
-    def record(number: int) -> int:
+    def turned(number: int) -> int:
+        return -number
+
+    def straight(number: int) -> int:
         calls.append(number)
         return number
 
+    made.create_function("turn", 1, turned)
+
     def copy() -> sqlite3.Connection:
         other = sqlite3.connect(":memory:")
-        other.create_function("turn", 1, record)
+        other.create_function("turn", 1, straight)
         return other
 
     sql = "SELECT id FROM orders ORDER BY turn(id)"

@@ -32,7 +32,10 @@ class RowLevelSecurity(Plugin):
     ``policies`` are ``Policy`` objects or lists of them, as ``tenant_isolation`` makes
     them. A table that has some is denied to commands for which none is permissive.
     ``unlisted`` says what becomes of statements on other tables. Who has one of
-    ``bypass_roles`` in the context's ``roles`` is not restricted.
+    ``bypass_roles`` in the context's ``roles`` is not restricted. With ``barrier`` no
+    function or expression of the caller's is evaluated on rows that it may not see, so
+    that what it does besides, and its errors, tell nothing of them; indexes then serve
+    the policies alone.
 
     Raises ``ConfigurationError`` (policy), at once or when a connection is made.
     """
@@ -46,12 +49,16 @@ class RowLevelSecurity(Plugin):
         *policies: Policy | Iterable[Policy],
         unlisted: str = "allow",
         bypass_roles: Collection[str] = (),
+        barrier: bool = False,
     ) -> None:
         self._policies = tuple(_named(_flat(policies)))
         if unlisted not in ("allow", "refuse"):
             raise wrong(f"unlisted must be 'allow' or 'refuse', got {unlisted!r}")
         if isinstance(bypass_roles, str):
             raise wrong(f"bypass_roles must be a list of names, got {bypass_roles!r}")
+        if not isinstance(barrier, bool):
+            raise wrong(f"barrier must be True or False, got {barrier!r}")
+        self._barrier = barrier
         self._refuses_unlisted = unlisted == "refuse"
         self._bypass_roles = frozenset(bypass_roles)
         #: The roles on which plans depend.
@@ -64,6 +71,8 @@ class RowLevelSecurity(Plugin):
 
     def on_init(self, host: Host) -> None:
         """Check tables, columns and names of every policy against the catalogue."""
+        if self._barrier and not host.dialect.barrier:
+            raise wrong("barrier: nothing holds up this database's optimiser")
         if f"bypass:{self.name}" not in scope():
             self._of(host.catalogue, host.dialect, host.plugins).check()
 
@@ -174,7 +183,9 @@ class RowLevelSecurity(Plugin):
     ) -> None:
         for rule in dict.fromkeys(rules):
             reason = f"what its policies let be {what}"
-            statement.filter(reference, rule.predicate, reason=reason)
+            statement.filter(
+                reference, rule.predicate, reason=reason, barrier=self._barrier
+            )
 
     def _insert(
         self,

@@ -147,7 +147,9 @@ class Tenants:
     """The full database behind the driver, and the raw copy of what tenant 7 sees."""
 
     def __init__(self, **options: Any) -> None:
+        options = dict(options)
         mode = options.pop("mode", "normal")
+        self.barrier = bool(options.get("barrier"))
         self.full, self.copy = filled(), filled()
         for table in ("notes", *MARKED):  # notes first: they look at orders
             self.copy.execute(f"DELETE FROM {table} WHERE NOT ({VISIBLE[table]})")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
 )
 MODULES = (cases_reads, cases_writes, cases_texts)
-OPTIONS: list[dict[str, Any]] = [{}, {"mode": "strict"}]
+OPTIONS: list[dict[str, Any]] = [{}, {"mode": "strict"}, {"barrier": True}]
 
 
 def cases(name: str) -> list[Any]:
