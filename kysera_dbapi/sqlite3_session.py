@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from sqlite3 import Connection as RawConnection
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.script import nulls, split
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import Begin
+from kysera_dbapi.violation import Violations
 
 if TYPE_CHECKING:
     from kysera_dbapi.authorizer import Authorizer
@@ -35,6 +37,7 @@ class SQLite3Session(Session):
     def start(self) -> None:
         """Let checks fail statements, and the plugins check their configuration."""
         if self.plugins:
+            self.violations = _VIOLATIONS.setdefault(id(self._raw), self.violations)
             RawConnection.create_function(self._raw, "_k_check", 2, self.violations)
         super().start()
 
@@ -105,6 +108,10 @@ class SQLite3Session(Session):
         finally:
             if level is not None:
                 self._raw.isolation_level = level
+
+
+#: Of each raw connection, which holds them, however often it is wrapped.
+_VIOLATIONS: WeakValueDictionary[int, Violations] = WeakValueDictionary()
 
 
 class _Decoding:

@@ -72,7 +72,7 @@ DIRECTIONS = {
     "dump": "catalogue dialect",
     "physical": "session",
     "subclasses": "connection cursor",
-    "sqlite3_session": "session script authorizer",
+    "sqlite3_session": "session script authorizer violation",
     "sqlite3_cursor": "cursor sqlite3_session subclasses",
     "sqlite3": "sqlite3_cursor connection dump physical subclasses",
     "psycopg": "connection",

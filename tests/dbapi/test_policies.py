@@ -394,6 +394,18 @@ def test_writes_leave_other_tenants_alone(connection: Any) -> None:
     assert stored(connection) == before
 
 
+def test_a_connection_that_is_wrapped_twice_tells_of_violations(
+    connection: Any,
+) -> None:
+    raw = connection.unwrap()
+    again: Any = kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(TENANTS)])
+    with context(tenant_id=7):
+        for one in (connection, again, connection):
+            error = outcome(one, "INSERT INTO orders (tenant_id) VALUES (7), (8)")
+            assert isinstance(error, PolicyViolation)
+            assert error.row == 1
+
+
 @pytest.mark.parametrize("lazy", [True, False])
 def test_executemany(connection: Any, lazy: bool) -> None:
     sql = "INSERT INTO orders (id, tenant_id) VALUES (?, ?)"
