@@ -9,7 +9,7 @@ OPTION would say.
 import re
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from kysera_dbapi.plugins.rls import (
     Policy,
@@ -235,5 +235,5 @@ def _key(schema: Schema, table: str, row: Row) -> Row:
 
 def _spelled(value: Any) -> str:
     if isinstance(value, list):
-        return f"({', '.join(map(literal, value))})"
+        return f"({', '.join(map(literal, cast('list[Value]', value)))})"
     return literal(value)
