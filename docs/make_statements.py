@@ -52,7 +52,7 @@ What a statement gives in each mode, set by `connect(..., mode=...)`:
   that a statement takes, from a violated unique or foreign key, or from an error that
   a condition raises: the database may try a condition that an index covers, such as
   `abs(total) > 1`, on rows that a filter then drops, as it does beneath a view
-  (`barrier=True` of row-level security does: see guarantees.md).
+  (`barrier=True` of row-level security guards against that, see guarantees.md).
 - **report** refuses nothing, for the time of adoption: what normal mode would refuse is
   logged (logger `kysera_dbapi`, once for each shape of statement) and
   runs without the edits that could not be made. **Deleted rows can be seen and removed

@@ -21,7 +21,9 @@ __all__ = ["ClosedWorld", "Judge"]
 
 
 class Judge(Protocol):
-    """What plugins say of what a write sets off."""
+    """What plugins say of what a statement sets off."""
+
+    bars: bool
 
     def accepts_trigger(self, trigger: Trigger) -> bool:
         """Whether a trigger may use protected tables unfiltered."""
@@ -78,8 +80,20 @@ class ClosedWorld:
         if self._strict and source.words[:1] == ("PRAGMA",) and protected:
             for word in source.words[1:4]:
                 self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
+        if any(judge.bars for judge in judges):
+            self._check_evaluated(source, protected)
         if rule is not None and rule.kind == "drop":
             self._check_drop(source, protected, judges)
+
+    def _check_evaluated(self, source: Source, protected: Collection[str]) -> None:
+        """No definition may be tried on rows that are hidden."""
+        name = self._named(source, {self._name(key) for key in protected})
+        if name and self._dialect.evaluates(source.words):
+            raise UnsupportedStatement(
+                f"{self._title(source)} would try an expression on hidden rows of "
+                f"{name}; name columns alone, or run it under bypass()",
+                code="protected-ddl",
+            )
 
     def writes(self, source: Source, tables: Collection[str]) -> set[str]:
         """Those of ``tables`` that a statement, parsed or not, may write to."""

@@ -215,6 +215,10 @@ class Dialect:
         """The action of ``INSERT OR action``, and its number of words."""
         return "", 0
 
+    def evaluates(self, words: Sequence[str]) -> bool:
+        """Whether a statement that is passed tries expressions on stored rows."""
+        return False
+
     def statement_ends(self, words: Sequence[str]) -> list[int]:
         """Which of the ``words`` of a script are semicolons that end a statement."""
         return [i for i, word in enumerate(words) if word == ";"]

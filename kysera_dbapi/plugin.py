@@ -124,6 +124,8 @@ class Plugin:
     #: Whether rows of protected tables are hidden from some: what could show or change
     #: them unseen is refused then; else only writes that are not understood.
     hides_rows: bool = True
+    #: Whether no expression of the caller's may be evaluated on a hidden row.
+    bars: bool = False
     #: Whether ``flags`` is to be asked at all, if it is overridden.
     plans_vary: bool = True
 

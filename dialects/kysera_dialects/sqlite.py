@@ -259,6 +259,10 @@ class SQLiteDialect(Dialect):
         module = self.module(" ".join(words)) if "VIRTUAL" in words[:3] else ""
         return sqlite_statements.classify(words, pragma, module)
 
+    def evaluates(self, words: Sequence[str]) -> bool:
+        """An index of expressions, or of some rows; a column with a CHECK."""
+        return sqlite_statements.evaluates(words)
+
     def statement_ends(self, words: Sequence[str]) -> list[int]:
         """As sqlite3_complete(): the body of a trigger ends with ``; END ;``."""
         return sqlite_statements.statement_ends(words)

@@ -4,10 +4,19 @@ https://www.sqlite.org/lang.html
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from kysera_dbapi.dialect import Rule
 
-__all__ = ["MODULES", "PRAGMAS", "READ_PRAGMAS", "RULES", "classify", "statement_ends"]
+__all__ = [
+    "MODULES",
+    "PRAGMAS",
+    "READ_PRAGMAS",
+    "RULES",
+    "classify",
+    "evaluates",
+    "statement_ends",
+]
 
 #: Pragmas that show no row and change nothing that a filter stands on. The checks are
 #: of what is stored: of a broken row, hidden or not, they tell table and rowid.
@@ -39,6 +48,7 @@ MODULES = frozenset(
     "fts3 fts3tokenize fts4 fts4aux fts5 fts5vocab geopoly rtree rtree_i32".split()
 )
 
+_COLLATIONS = frozenset(("BINARY", "NOCASE", "RTRIM"))
 _FROZEN = "its text would be kept and run outside the shim"
 
 RULES = (
@@ -315,6 +325,22 @@ def _has_query(words: Sequence[str]) -> bool:
 def _adds_column(words: Sequence[str]) -> bool:
     at = 5 if len(words) > 3 and words[3] == "." else 3
     return len(words) > at and words[at] == "ADD"
+
+
+def evaluates(words: Sequence[str]) -> bool:
+    """Whether CREATE INDEX or ADD COLUMN tries expressions on the rows there are."""
+    if words[:1] == ("ALTER",):
+        return "CHECK" in words or "AS" in words
+    if words[:1] != ("CREATE",) or "INDEX" not in words[1:3]:
+        return False
+    listed = words[words.index("(") + 1 :] if "(" in words else ()
+    collations = [after for w, after in pairwise(listed) if w == "COLLATE"]
+    plain = all(word == "," or _is_name(word) for word in listed[:-1])
+    return not plain or "WHERE" in listed or not _COLLATIONS.issuperset(collations)
+
+
+def _is_name(word: str) -> bool:
+    return word[0].isalpha() or word[0] in '_"`['
 
 
 def statement_ends(words: Sequence[str]) -> list[int]:

@@ -29,6 +29,11 @@ INSERT INTO log VALUES (1, 'a'), (2, 'b');
 VISIBLE = {10, 20}
 
 
+def compared(one: str, other: str) -> int:
+    """The collation of a caller's own."""
+    return (one > other) - (one < other)
+
+
 class Shop:
     """A connection of tenant 7, and what a registered function of its saw."""
 
@@ -43,6 +48,7 @@ class Shop:
         self.connection: Any = kysera_dbapi.wrap(raw, plugins=plugins, mode=mode)
         self.connection.context = {"tenant_id": 7}
         self.connection.create_function("spy", 1, self.spy)
+        self.connection.create_collation("mine", compared)
 
     def spy(self, value: Any) -> int:
         """What a caller's function may do besides: write a value down."""
@@ -148,6 +154,52 @@ def test_what_cannot_be_kept_apart_is_refused(sql: str) -> None:
         shop.connection.execute(sql)
     assert caught.value.code == "unsupported-construct"
     assert not shop.saw
+    shop.connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX i ON orders (json(total))",
+        "CREATE INDEX i ON orders (id, total -> '$')",
+        "CREATE INDEX i ON orders (total + 1)",
+        "CREATE INDEX i ON orders (total) WHERE json(total)",
+        "CREATE UNIQUE INDEX IF NOT EXISTS main.i ON 'orders' (abs(total))",
+        "CREATE INDEX i ON orders (total COLLATE mine)",
+        "ALTER TABLE orders ADD COLUMN x CHECK (json(total))",
+        "ALTER TABLE main.orders ADD x AS (json(total))",
+        "ALTER TABLE orders ADD x GENERATED ALWAYS AS (abs(total)) VIRTUAL",
+    ],
+)
+def test_no_definition_is_tried_on_hidden_rows(sql: str) -> None:
+    shop = Shop(barrier=True)
+    with pytest.raises(UnsupportedStatement) as caught:
+        shop.connection.execute(sql)
+    assert caught.value.code == "protected-ddl"
+    shop.connection.execute(sql.replace("orders", "log").replace("total", "id"))
+    shop.connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX i ON orders (tenant_id, total DESC)",
+        'CREATE INDEX main.i ON "orders" ("tenant_id", [total] COLLATE nocase ASC)',
+        "ALTER TABLE orders ADD COLUMN note TEXT DEFAULT 'none'",
+    ],
+)
+def test_plain_definitions_pass(sql: str) -> None:
+    shop = Shop(barrier=True)
+    shop.connection.execute(sql)
+    shop.connection.close()
+
+
+def test_without_the_barrier_a_definition_shows_a_hidden_value() -> None:
+    shop = Shop(barrier=False)
+    path = "CASE WHEN total > 9000 THEN 'at ' || total ELSE '$' END"
+    index = f"CREATE INDEX i ON orders (json_extract('{{}}', {path}))"
+    with pytest.raises(sqlite3.OperationalError, match="at 9042"):
+        shop.connection.execute(index)
     shop.connection.close()
 
 

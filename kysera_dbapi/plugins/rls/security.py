@@ -58,7 +58,7 @@ class RowLevelSecurity(Plugin):
             raise wrong(f"bypass_roles must be a list of names, got {bypass_roles!r}")
         if not isinstance(barrier, bool):
             raise wrong(f"barrier must be True or False, got {barrier!r}")
-        self._barrier = barrier
+        self.bars = barrier
         self._refuses_unlisted = unlisted == "refuse"
         self._bypass_roles = frozenset(bypass_roles)
         #: The roles on which plans depend.
@@ -71,7 +71,7 @@ class RowLevelSecurity(Plugin):
 
     def on_init(self, host: Host) -> None:
         """Check tables, columns and names of every policy against the catalogue."""
-        if self._barrier and not host.dialect.barrier:
+        if self.bars and not host.dialect.barrier:
             raise wrong("barrier: nothing holds up this database's optimiser")
         if f"bypass:{self.name}" not in scope():
             self._of(host.catalogue, host.dialect, host.plugins).check()
@@ -184,7 +184,7 @@ class RowLevelSecurity(Plugin):
         for rule in dict.fromkeys(rules):
             reason = f"what its policies let be {what}"
             statement.filter(
-                reference, rule.predicate, reason=reason, barrier=self._barrier
+                reference, rule.predicate, reason=reason, barrier=self.bars
             )
 
     def _insert(
