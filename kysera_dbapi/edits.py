@@ -258,8 +258,9 @@ class Draft(Statement):
 
     def finish(self) -> None:
         """Compute the splices and prove them; raises ``UnsupportedStatement``."""
-        if not self.changed or self.returns is None:  # it is asked before it changes
+        if not self.changed:
             return
+        _ = self.returns  # as the caller has it: the tree is about to change
         try:
             self._finish()
         except _DEFECTS as error:

@@ -36,7 +36,7 @@ class Columns(TypedDict, total=False):
     updated_by: str | None
 
 
-_SETTINGS = ("created_at", "updated_at", "created_by", "updated_by")
+_SETTINGS: tuple[str, ...] = ("created_at", "updated_at", "created_by", "updated_by")
 _COLUMNS: dict[str, str | None] = {
     "created_at": "created_at",
     "updated_at": "updated_at",

@@ -163,14 +163,17 @@ def test_a_job_has_its_values() -> None:
 
 
 def test_a_job_has_the_values_of_its_arguments() -> None:
-    @with_context(tenant_id=lambda tenant, **_: tenant, user_id="robot")
+    def first(tenant: int, **_: bool) -> int:
+        return tenant
+
+    @with_context(tenant_id=first, user_id="robot")
     def job(tenant: int, *, twice: bool) -> object:
         assert twice
         return current_context()
 
     assert job(3, twice=True) == {"tenant_id": 3, "user_id": "robot"}
 
-    @with_context(tenant_id=lambda tenant: tenant)
+    @with_context(tenant_id=first)
     async def later(tenant: int) -> object:
         await asyncio.sleep(0)
         return single("tenant_id")

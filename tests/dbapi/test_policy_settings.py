@@ -61,7 +61,8 @@ def test_a_policy_names_what_there_is(policy: Any, message: str) -> None:
 
 
 def made(**options: Any) -> Any:
-    return Policy(**{"table": "orders", "using": "1 = 1", **options})
+    given: dict[str, Any] = {"table": "orders", "using": "1 = 1", **options}
+    return Policy(**given)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ INSERT INTO notes (id, body, created_at, updated_at, tenant_id)
 VALUES (1, 'a', 'long ago', 'long ago', 7);
 """
 START = datetime(2026, 1, 1, tzinfo=UTC)
-BY = {"created_by": "made_by", "updated_by": "seen_by"}
+BY: Any = {"created_by": "made_by", "updated_by": "seen_by"}
 
 
 class Clock:
@@ -49,7 +49,8 @@ def shop(plugin: Any = None, *beside: Any, clock: Any = None, **options: Any) ->
     raw = sqlite3.connect(":memory:", isolation_level=None)
     raw.executescript(SCHEMA)
     if plugin is None:
-        plugin = Timestamps(["notes"], clock=clock or Clock(), **{**BY, **options})
+        given: dict[str, Any] = {**BY, **options}
+        plugin = Timestamps(["notes"], clock=clock or Clock(), **given)
     try:
         return kysera_dbapi.wrap(raw, plugins=[plugin, *beside])
     except BaseException:

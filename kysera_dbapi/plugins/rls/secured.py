@@ -149,12 +149,10 @@ class Secured:
         if len(rules) == 1:
             return rules[0]
         pieces: list[Piece] = []
-        columns: frozenset[str] | None = frozenset()
         for rule in rules:
-            one = rule.predicate
-            pieces += [" OR (" if pieces else "(", *one.pieces, ")"]
-            both = columns is not None and one.columns is not None
-            columns = columns | one.columns if both else None  # type: ignore[operator]
+            pieces += [" OR (" if pieces else "(", *rule.predicate.pieces, ")"]
+        known = [r.predicate.columns for r in rules if r.predicate.columns is not None]
+        columns = frozenset[str]().union(*known) if len(known) == len(rules) else None
         shown = " or ".join(rule.predicate.sql for rule in rules)
         names = " or ".join(repr(policy.name) for policy in policies)
         reads = frozenset[str]().union(*(rule.predicate.reads for rule in rules))
