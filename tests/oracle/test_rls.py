@@ -112,6 +112,23 @@ def test_tenants_share_plans(world: Tenants, mode: Any) -> None:
     assert counts[Outcome.EQUAL] >= counts.total() * 0.99, counts
 
 
+def test_no_security_is_caught(world: Tenants) -> None:
+    """The test of the test: raw statements fail it, and filtered views do not."""
+    queries = [
+        query
+        for query in generator.queries(SEED + 2, 200, world)
+        if "INDEXED BY" not in query.shapes  # a view has no index to name
+    ]
+    raw = Counter(judge(world, world.full, query).outcome for query in queries)
+    assert sum(raw[outcome] for outcome in BAD) > len(queries) * 0.85, raw
+    assert raw[Outcome.LEAKED] > len(queries) * 0.3, raw
+    views = Counter(judge(world, world.views, query).outcome for query in queries)
+    assert views[Outcome.EQUAL] >= len(queries) * 0.97, views
+    writes = list(generator.writes(SEED + 2, 200, world))
+    raw = Counter(judge(world, world.full, write).outcome for write in writes)
+    assert sum(raw[outcome] for outcome in BAD) > len(writes) * 0.7, raw
+
+
 @pytest.mark.fuzz
 def test_many_more(world: Tenants, shim: Connection) -> None:
     """As many statements as asked for, of a seed of one's own."""
