@@ -475,6 +475,16 @@ def test_a_policy_by_a_function() -> None:
             assert isinstance(outcome(connection, sql), PolicyViolation)
 
 
+def test_a_function_is_for_its_own_table() -> None:
+    with closing(shop(filter_("orders", lambda ctx: {"owner": ctx["who"]}))) as made:
+        for _ in range(2):
+            assert ids(made, "SELECT id FROM log") == [1]
+            with pytest.raises(ContextMissing):
+                ids(made)
+        with context(who="bob"):
+            assert ids(made) == [2]
+
+
 def test_a_function_may_speak_of_null() -> None:
     with closing(shop(filter_("orders", lambda _: {"tenant_id": None}))) as connection:
         assert ids(connection) == [4]

@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._blocks import scope, values
+from kysera_dbapi.errors import Error
 from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
@@ -130,7 +131,7 @@ class RowLevelSecurity(Plugin):
     def flags(self) -> frozenset[str]:
         """The roles that decide how statements are planned, and what functions say."""
         roles = self._roles.intersection(_roles())
-        shapes = {f"{p.table} {p.name}: {shape_of(p)}" for p in self._functions}
+        shapes = {f"{p.table} {p.name}: {_shape(p)}" for p in self._functions}
         return frozenset((*(f"role:{role}" for role in roles), *shapes))
 
     def intercept(self, statement: "Draft") -> None:
@@ -248,6 +249,14 @@ def _keeps(statement: "Draft", table: "Table", predicate: Predicate) -> bool:
     computed = any(column.generated for column in table.columns)
     said = predicate.columns
     return said is not None and not computed and said.isdisjoint(statement.assigned)
+
+
+def _shape(policy: Policy) -> str:
+    """What a function says of columns; if it fails, so do statements on its table."""
+    try:
+        return shape_of(policy)
+    except Error:
+        return "failed"
 
 
 def _roles() -> frozenset[str]:
