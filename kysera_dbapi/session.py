@@ -168,6 +168,10 @@ class Session:
         self, sql: str, parameters: Parameters = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL as the caller's own is run: all plugins that are in force edit it."""
+        with self.in_context():
+            return self._execute_planned(sql, parameters)
+
+    def _execute_planned(self, sql: str, parameters: Parameters) -> list[Any]:
         todo = steps(self.plan(sql), parameters)
         rows: Any = None
         try:

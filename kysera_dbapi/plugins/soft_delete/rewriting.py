@@ -180,12 +180,34 @@ class SoftDelete(Plugin):
             bound = children or self._clock != "database"
             value = Value(now if bound else "CURRENT_TIMESTAMP")
         if children:
+            self._check_cascade(statement, table, protection)
             companion = _Companion(Cascade(protection), table, now, self._clock)
             declared = ", ".join(f"{key.child} {action}" for key, action in children)
             statement.companion_before((), companion, reason=f"declared: {declared}")
         statement.replace_delete(
             {mark.column: (value, mark.old)}, reason="deleted rows are kept and marked"
         )
+
+    def _check_cascade(
+        self, statement: "Draft", table: "Table", protection: Protection
+    ) -> None:
+        """No child may be deleted that another plugin hides from the caller."""
+        pending, seen = [table.key], {table.key}
+        while pending:
+            for key, action in protection.children(pending.pop()):
+                if action != "cascade":
+                    continue
+                catalogue = statement.catalogue
+                if any(p.reaches_hidden(key, catalogue) for p in statement.plugins):
+                    statement.refuse(
+                        f"cascade: a row of {key.child} may be one that the caller "
+                        "does not see; let the foreign key hold the tenant, declare "
+                        "it 'restrict', or delete under bypass()",
+                        code="foreign-key-action",
+                    )
+                if key.child not in seen:
+                    seen.add(key.child)
+                    pending.append(key.child)
 
     def _now(self, dialect: "Dialect") -> object:
         return dialect.timestamp(settings.moment_of(self._clock))

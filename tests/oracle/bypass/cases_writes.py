@@ -83,6 +83,16 @@ SAME: dict[str, list[str]] = {
         "DELETE FROM notes",
         "DELETE FROM notes WHERE id = 3 OR body LIKE '%ghost%'",
     ],
+    "59 policies that a caller's names could capture": [
+        "UPDATE notes AS orders SET body = 'x'",
+        "UPDATE notes SET body = orders.message FROM log AS orders WHERE orders.id = notes.id",
+        "DELETE FROM notes AS orders WHERE orders.id < 5 RETURNING id",
+        "WITH orders AS (SELECT 103 AS id) DELETE FROM notes WHERE order_id IN (SELECT id FROM orders) OR 1",
+        "WITH orders AS (SELECT 103 AS id) UPDATE notes SET body = 'x'",
+        "INSERT INTO notes AS orders (id, order_id, body) VALUES (1, 101, 'x') ON CONFLICT (id) DO UPDATE SET body = orders.body || excluded.body",
+        "WITH orders AS (SELECT 103 AS id) INSERT INTO notes (order_id, body) SELECT 101, count(*) FROM orders",
+        "INSERT INTO notes AS orders (order_id, body) VALUES (101, 'x') RETURNING id, body",
+    ],
     "70 counts": [
         "UPDATE orders SET total = 0",
         "UPDATE orders SET total = 0 WHERE id = 103",
@@ -170,6 +180,18 @@ FAILS: dict[str, list[tuple[str, str]]] = {
         ("PolicyViolation", "INSERT INTO notes (order_id, body) VALUES (NULL, 'x')"),
         ("PolicyViolation", "INSERT INTO notes (body) VALUES ('x')"),
         ("PolicyViolation", "INSERT INTO notes DEFAULT VALUES"),
+        (
+            "PolicyViolation",
+            "INSERT INTO notes AS orders (order_id, body) VALUES (103, 'x')",
+        ),
+        (
+            "PolicyViolation",
+            "WITH orders AS (SELECT 103 AS id) INSERT INTO notes (order_id) SELECT id FROM orders",
+        ),
+        (
+            "PolicyViolation",
+            "WITH orders AS (SELECT 103 AS id, 7 AS tenant_id, NULL AS deleted_at) UPDATE notes SET order_id = 103",
+        ),
     ],
     "65 rows that would move out": [
         ("PolicyViolation", "UPDATE orders SET tenant_id = 8"),

@@ -4,12 +4,18 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi import ContextMissing, PolicyViolation, UnsupportedStatement
+from kysera_dbapi import (
+    ContextMissing,
+    DataError,
+    PolicyViolation,
+    UnsupportedStatement,
+)
 from tests.oracle.bypass.tenants import TENANT, Tenants, filled, security, shows_secret
 
 IDS = [(101,), (104,), (107,), (108,), (115,)]
@@ -184,6 +190,19 @@ def test_a_bypass_ends_with_its_block(tenants: Tenants) -> None:
         assert len(tenants.shim.execute(SELECT).fetchall()) > len(IDS)
         raise LookupError
     assert tenants.shim.execute(SELECT).fetchall() == IDS
+
+
+def test_verbs_of_soft_delete_stay_within_the_tenant(tenants: Tenants) -> None:
+    """By the values of the connection, too."""
+    soft: Any = tenants.shim.plugin_host.plugins[1]
+    for verb in (soft.restore, soft.hard_delete):
+        with pytest.raises(DataError, match="no row of orders has this key"):
+            verb(tenants.shim, "orders", 103)
+    assert soft.purge(tenants.shim, "customers", older_than=timedelta(0)) == 1
+    left = tenants.full.execute("SELECT id FROM customers WHERE deleted_at > ''")
+    assert left.fetchall() == [(5,)]  # of another tenant
+    soft.restore(tenants.shim, "orders", 102)
+    assert tenants.shim.execute(SELECT).fetchall() == sorted([*IDS, (102,)])
 
 
 def test_a_cursor_class_of_the_callers(tenants: Tenants) -> None:

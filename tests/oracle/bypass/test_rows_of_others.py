@@ -8,7 +8,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import PolicyViolation, UnsupportedStatement
-from kysera_dbapi.plugins import RowLevelSecurity, tenant_isolation
+from kysera_dbapi.plugins import RowLevelSecurity, SoftDelete, tenant_isolation
 
 HERS = "INSERT INTO prices VALUES (8, 'a', 3)"
 PRICES = """
@@ -145,6 +145,30 @@ def test_a_foreign_key_changes_no_row_of_another_tenant(action: str, sql: str) -
         connection.execute(sql)
     assert raw.execute("SELECT * FROM kids").fetchall() == before
     connection.execute("UPDATE parents SET body = 'new' WHERE id = 1")
+    connection.close()
+
+
+@pytest.mark.parametrize(("key", "kept"), [(LONE, True), (HELD, False)])
+def test_a_cascade_deletes_no_row_of_another_tenant(key: str, kept: bool) -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(FAMILY.format(key=key, owner=8 if kept else 7))
+    for table in ("parents", "kids"):
+        raw.execute(f"ALTER TABLE {table} ADD COLUMN deleted_at")
+    declared: Any = {"kids.parent" if kept else "kids(tenant_id, parent)": "cascade"}
+    plugins = [
+        RowLevelSecurity(tenant_isolation("tenant_id", ["parents", "kids"])),
+        SoftDelete(["parents", "kids"], foreign_keys=declared),
+    ]
+    connection: Any = kysera_dbapi.wrap(raw, plugins=plugins)
+    connection.context = {"tenant_id": 7}
+    sql = "DELETE FROM parents WHERE id = 1"
+    if kept:
+        with pytest.raises(UnsupportedStatement, match="cascade"):
+            connection.execute(sql)
+    else:
+        connection.execute(sql)
+    live = raw.execute("SELECT count(*) FROM kids WHERE deleted_at IS NULL")
+    assert live.fetchone() == (2 if kept else 0,)
     connection.close()
 
 
