@@ -30,13 +30,13 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
     pinned = _pinned(draft, spans, shape)
     if shape.folded and (pinned is None or not _lists_stand(draft, spans, shape)):
         return None
-    binds: list[Bind] = []
     program = image = None
+    sent = draft.pinned if draft.companions else draft.splices
+    read = image_splices(draft, draft.image_columns) if draft.companions else []
+    binds = _binds(sent, read)
     if draft.changed:
-        sent = draft.pinned if draft.companions else draft.splices
         program = _program(draft, sent, (spans, shape), binds)
     if draft.companions:
-        read = image_splices(draft, draft.image_columns)
         image = _program(draft, read, (spans, shape), binds)
     return Plan(
         source.text,
@@ -67,11 +67,23 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
     )
 
 
+def _binds(*texts: Sequence[Splice]) -> list[Bind]:
+    """The values of the plan: each once, for all of its texts."""
+    found = (
+        part
+        for splices in texts
+        for one in sorted(splices, key=lambda s: (s.start, s.rank))
+        for part in one.parts
+        if isinstance(part, Bind)
+    )
+    return list(dict.fromkeys(found))
+
+
 def _program(
     draft: Draft,
     splices: Sequence[Splice],
     literals: tuple[Sequence[_Span], Shape],
-    binds: list[Bind],
+    binds: Sequence[Bind],
 ) -> Program:
     """The final text in pieces, its placeholders and literals known."""
     spans, shape = literals
@@ -80,8 +92,6 @@ def _program(
     slots: list[Slot] = []
     for piece in found:
         if isinstance(piece, Bind):
-            if piece not in binds:
-                binds.append(piece)
             slots.append(piece)
         elif isinstance(piece, _Mark):
             slots += piece.slots
