@@ -1,0 +1,211 @@
+"""A derived table in a reference's place: ``(SELECT * FROM t WHERE p) AS t``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi import _sqlglot
+from kysera_dbapi.exposure import lone
+from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
+from kysera_dbapi.statement import Reference
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.predicate import Predicate
+
+__all__ = ["Derivation", "owner_of"]
+
+
+class Derivation:
+    """Filters references where neither WHERE nor ON will do."""
+
+    def __init__(self, draft: "Draft") -> None:
+        self._draft = draft
+
+    def derive(
+        self,
+        reference: Reference,
+        predicates: Sequence["Predicate"],
+        *,
+        barred: bool,
+    ) -> None:
+        """Put a derived table in the reference's place."""
+        draft = self._draft
+        group = self._parentheses(reference)
+        hint = self._hint(reference)
+        name = draft.text[reference.start : reference.end]
+        inner = draft.quoted(reference.table.name)
+        condition = conjoined([p.about(inner) for p in predicates])
+        if barred:
+            condition = (*condition, f" {draft.dialect.barrier}")
+        named = f" AS {draft.quoted(reference.exposed)}"
+        end = hint[1] if hint else reference.end
+        close: Fragment = (" WHERE ", *condition)
+        if group is None:
+            start, stop = reference.start, end
+            opening = "(SELECT * FROM "
+            if draft.stand_in[start - 1 : start].isalnum():
+                opening = " " + opening
+            bare = reference.in_list or (reference.node.args.get("alias") and not hint)
+            close = (*close, ")" if bare else ")" + named)
+        else:
+            # what else stands in the parentheses, an alias say, is inside no more
+            start, stop = draft.end_of(group.start), draft.start_of(group.end)
+            opening = "SELECT * FROM "
+            if not group.aliased:
+                after = draft.end_of(group.end)
+                draft.splices.append(
+                    Splice(after, after, spaced(draft, after, (named,)))
+                )
+        draft.splices.append(Splice(start, reference.start, (opening,)))
+        if hint:
+            draft.splices.append(Splice(reference.end, hint[0], (" ",)))
+        draft.splices.append(Splice(end, stop, spaced(draft, stop, close)))
+        spelled = draft.stand_in[slice(*hint)] if hint else ""
+        self._replace(
+            reference, f"SELECT * FROM {name} {spelled} WHERE {spell(condition)}"
+        )
+
+    def _replace(self, reference: Reference, derived: str) -> None:
+        node = reference.node
+        dialect = self._draft.dialect
+        if reference.in_list:
+            tree = _sqlglot.expression(f"a IN ({derived})", dialect)
+            assert node.parent is not None
+            node.parent.set("query", tree.args["query"])
+            node.parent.set("field", None)
+            return
+        exposed = self._draft.quoted(reference.exposed)
+        text = f"SELECT * FROM ({derived}) AS {exposed}"
+        parsed = _sqlglot.parse(text, _sqlglot.tokenize(text, dialect), dialect)
+        table = parsed.args["from_"].this
+        outer = lone(node)
+        alias = outer.args.get("alias")
+        if alias is not None and "indexed" not in node.args:
+            table.set("alias", alias.copy())
+        if outer.args.get("joins"):
+            table.set("joins", outer.args["joins"])
+        outer.replace(table)
+
+    def _parentheses(self, reference: Reference) -> "_Parentheses | None":
+        """The outermost parentheses that hold nothing but the reference."""
+        if reference.in_list or reference.block is None:
+            return None
+        way = self._draft.layout.joined(reference.block, reference.token) or []
+        found = None
+        for (items, at), (inner, _) in reversed(list(pairwise(way))):
+            if len(inner) > 1:
+                break
+            start = items[at].start
+            end = self._draft.layout.close[start]
+            found = _Parentheses(start, end, items[at].aliased)
+        return found
+
+    def check(self, reference: Reference) -> None:
+        draft = self._draft
+        if reference.role == "target" or not (reference.block or reference.in_list):
+            draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        self._check_alone(reference)
+        self._check_row_identifiers(reference)
+        self._unqualify(reference)
+
+    def _check_alone(self, reference: Reference) -> None:
+        """Of two relations of one name, SQLite takes another if one is derived."""
+        owner = owner_of(reference.node)
+        if owner is None or reference.in_list:
+            return
+        names = [name for name, _ in self._draft.exposures(owner, hidden=True)]
+        if names.count(reference.exposed) > 1:
+            self._draft.refuse(
+                f"two relations of one FROM are called {reference.exposed}; give one "
+                "of them an alias",
+                code="unsupported-construct",
+            )
+
+    def _unqualify(self, reference: Reference) -> None:
+        """``main.orders.id`` cannot name a derived table: take the schema away."""
+        draft, owner = self._draft, owner_of(reference.node)
+        if owner is None or reference.in_list:
+            return
+        for column in owner.find_all(exp.Column):
+            schema, table = column.args.get("db"), column.args.get("table")
+            if (
+                schema is None
+                or table is None
+                or draft.name_of(table) != reference.exposed
+            ):
+                continue
+            if self._bound_within(column, owner, reference):
+                continue
+            start, end = _sqlglot.span(schema), _sqlglot.span(table)
+            assert start is not None
+            assert end is not None
+            draft.splices.append(Splice(start[0], end[0], ()))
+            column.set("db", None)
+
+    def _bound_within(
+        self, column: exp.Column, owner: exp.Expression, reference: Reference
+    ) -> bool:
+        """Whether a sub-select within ``owner`` has a table of the column's name."""
+        inner = owner_of(column)
+        while inner is not None and inner is not owner:
+            named = dict(self._draft.exposures(inner)).get(reference.exposed)
+            if named is not None and any(
+                r.node is named and r.table.schema == reference.table.schema
+                for r in self._draft.references
+            ):
+                return True
+            if named is not None:
+                self._draft.refuse(f"{column.sql()} is ambiguous once it is filtered")
+            inner = owner_of(inner)
+        return False
+
+    def _hint(self, reference: Reference) -> tuple[int, int] | None:
+        """Where INDEXED BY or NOT INDEXED stands: it moves into the derived table."""
+        if reference.in_list or "indexed" not in reference.node.args:
+            return None
+        if reference.node.args["indexed"] is None:
+            return None
+        tokens = self._draft.layout.tokens
+        i = reference.token + 1
+        while tokens[i].text.upper() not in ("INDEXED BY", "NOT"):
+            i += 1
+        return tokens[i].start, tokens[i + 1].end + 1
+
+    def _check_row_identifiers(self, reference: Reference) -> None:
+        """A derived table has no rowid (SQLite shows NULL), and no table MATCH."""
+        draft = self._draft
+        owner = owner_of(reference.node)
+        names = draft.dialect.row_identifiers | {reference.exposed}
+        names -= {c.name.lower() for c in reference.table.columns}
+        if owner is None or reference.in_list:
+            return
+        for column in owner.find_all(exp.Column):
+            if column.arg_key == "field":
+                continue
+            table = column.args.get("table")
+            if table is not None and draft.name_of(table) != reference.exposed:
+                continue
+            if draft.name_of(column.this) in names:
+                draft.refuse(
+                    f"{column.name} of {reference.exposed} would be lost where it is "
+                    "filtered; name the column of its primary key",
+                    code="unsupported-construct",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parentheses:
+    """The tokens of parentheses, and whether they have an alias."""
+
+    start: int
+    end: int
+    aliased: bool
+
+
+def owner_of(node: exp.Expression) -> exp.Expression | None:
+    """The SELECT, UPDATE or DELETE that a reference belongs to."""
+    return node.find_ancestor(exp.Select, exp.Update, exp.Delete)
