@@ -78,12 +78,13 @@ def main() -> int:
         return 0
     with kysera_dbapi.context(tenant_id=1):
         lines = measured(wanted, QUICK if given.quick else FULL)
+        written = markdown(lines)  # it runs again what has missed its target
     Console().print(table(lines))
     output = given.output
     if output is None and not (given.quick or given.names):
         output = RESULTS
     if output is not None:
-        output.write_text(markdown(lines), encoding="utf-8")
+        output.write_text(written, encoding="utf-8")
         print(f"written to {output}")
     return 0
 

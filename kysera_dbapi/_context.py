@@ -1,10 +1,8 @@
 """The values that policies bind, and scoped exceptions from what plugins do."""
 
-from collections.abc import Mapping
-from datetime import date, time, timedelta
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, cast
-from uuid import UUID
 
 from kysera_dbapi._blocks import Block, blocks, values
 from kysera_dbapi.errors import ConfigurationError, ContextMissing
@@ -23,7 +21,7 @@ __all__ = [
     "with_context",
 ]
 
-_SINGLE = (str, bytes, int, float, Decimal, date, time, timedelta, UUID)
+_SIMPLE = (str, bytes, int, float)
 _SEVERAL = (list, tuple, set, frozenset)
 
 
@@ -147,14 +145,14 @@ def _text(value: object, name: str) -> str:
 def _checked(name: str, value: object) -> object:
     if value is None:
         return None
-    if name == "roles" and not _is_list_of(value, str):
+    if name == "roles" and not _is_list(value, lambda role: isinstance(role, str)):
         raise _wrong(f"roles must be a list of names, got {value!r}")
-    if _is_list_of(value, _SINGLE):
+    if _is_list(value, _is_single):
         found: tuple[object, ...] = tuple(cast("Any", value))
         for item in found:
             _check_number(name, item)
         return found
-    if isinstance(value, _SINGLE):
+    if _is_single(value):
         _check_number(name, value)
         return value
     raise _wrong(
@@ -163,15 +161,29 @@ def _checked(name: str, value: object) -> object:
     )
 
 
-def _is_list_of(value: object, kinds: type | tuple[type, ...]) -> bool:
-    if not isinstance(value, _SEVERAL):
-        return False
-    return all(isinstance(item, kinds) for item in cast("list[object]", value))
+def _is_list(value: object, has: Callable[[object], bool]) -> bool:
+    return isinstance(value, _SEVERAL) and all(map(has, cast("list[object]", value)))
+
+
+def _is_single(value: object) -> bool:
+    if isinstance(value, _SIMPLE):
+        return True
+    return isinstance(value, _others())
+
+
+@cache
+def _others() -> tuple[type, ...]:
+    """They take a while to load, and are seldom wanted."""
+    from datetime import date, time, timedelta
+    from decimal import Decimal
+    from uuid import UUID
+
+    return (date, time, timedelta, Decimal, UUID)
 
 
 def _check_number(name: str, value: object) -> None:
     """Refuse NaN: some databases store it as NULL."""
-    if isinstance(value, float | Decimal) and value != value:  # noqa: PLR0124
+    if value != value:  # noqa: PLR0124
         raise _wrong(f"{name} is not a number")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import chain, repeat
 from operator import add, call, itemgetter
 from typing import Any, Literal, cast
 
@@ -100,30 +100,43 @@ class Binding:
     def bind_many(
         self, rows: Iterable[Parameters], values: tuple[object, ...]
     ) -> Iterator[Parameters]:
-        """As ``bind`` for each of ``rows``, lazily; in C where the rows are tuples."""
+        """As ``bind`` for each of ``rows``, lazily; in C where they are tuples."""
         if self.style in (":a", "%(a)s"):
             return (self.bind(row, values) for row in rows)
-        theirs = rows if self._are_plain(rows) else map(self._row, rows)
+        listed = isinstance(rows, (list, tuple)) and self.expected
+        if not listed or not _TUPLE.issuperset(map(type, rows)):
+            return self._one_by_one(rows, values)
+        given = cast("Sequence[tuple[Any, ...]]", rows)
+        starts = range(0, len(given), _CHUNK)
+        chunks = (given[start : start + _CHUNK] for start in starts)
+        return chain.from_iterable(self._by_columns(c, values) for c in chunks)
+
+    def _one_by_one(
+        self, rows: Iterable[Parameters], values: tuple[object, ...]
+    ) -> Iterator[Parameters]:
         joined: Any = add  # type checkers would ask for what adds up to what
-        given: Iterator[Any] = map(joined, theirs, repeat(values))
+        given: Iterator[Any] = map(joined, map(self._row, rows), repeat(values))
         return given if self.pick is None else map(self.pick, given)
+
+    def _by_columns(
+        self, rows: Sequence[tuple[Any, ...]], values: tuple[object, ...]
+    ) -> Iterator[Parameters]:
+        """Columns of the caller's and of ours, zipped to rows again: half the time."""
+        try:
+            columns = list(zip(*rows, strict=True))
+        except ValueError:  # of different lengths
+            columns = []
+        if len(columns) != self.expected:
+            return self._one_by_one(rows, values)
+        ours = [repeat(value) for value in values]
+        parts = (columns[i] if i >= 0 else ours[-1 - i] for i in self.sources)
+        return zip(*parts, strict=False)
 
     def check(self, rows: Iterable[Parameters]) -> None:
         """Raise ``ProgrammingError`` for the first row with a wrong count of values."""
         named = self.style in (":a", "%(a)s")
         for row in rows if isinstance(rows, (list, tuple)) and not named else ():
             self._row(row)
-
-    def _are_plain(self, rows: Iterable[Parameters]) -> bool:
-        """Whether rows need no look at each in Python: there may be many.
-
-        The driver sees a wrong count by itself, if the values are not put in order.
-        """
-        if not isinstance(rows, (list, tuple)) or not _TUPLE.issuperset(
-            map(type, rows)
-        ):
-            return False
-        return self.pick is None or {self.expected}.issuperset(map(len, rows))
 
     def _row(self, row: Parameters) -> tuple[object, ...]:
         if not self.expected and _is_mapping(row):
@@ -174,6 +187,8 @@ def _is_mapping(parameters: object) -> bool:
 
 
 _TUPLE = {tuple}
+#: Rows whose columns are taken apart at once.
+_CHUNK = 500
 
 
 def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
