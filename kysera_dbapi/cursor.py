@@ -122,6 +122,7 @@ class Planned:
                 plan = self._plan(sql, style=style)
             if plan is not None and plan.bind is not None:
                 plan.bind(parameters)  # a wrong count is told in the caller's numbers
+                session.check_context(plan)
             if session.dialect.schema_differs(error) and session.refresh():
                 plan = self._plan(sql, style=style)
                 self._run(sql, plan, parameters)
@@ -140,6 +141,7 @@ class Planned:
         if plan is not None and plan.program is not None:
             try:
                 plan.program.binding.check(rows)
+                self._session.check_context(plan)
             except Exception as clearer:
                 self._raise(clearer, plan)
         self._raise(error, plan)

@@ -10,7 +10,7 @@ from contextlib import (
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
-from kysera_dbapi._blocks import above, scope
+from kysera_dbapi._blocks import above, scope, values
 from kysera_dbapi._context import checked_values
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
@@ -340,6 +340,24 @@ class Session:
         if not plan.keep and self.refresh():
             plan = self.pipeline.plan(text, now, format_style=style)
         return plan
+
+    def check_context(self, plan: Plan) -> None:
+        """Raise ``ConfigurationError`` for a value of the context that cannot be bound.
+
+        It is asked when a statement has failed: the driver tells a number alone.
+        """
+        for bind in plan.binds:
+            value = values().get(bind.key)
+            if bind.key and value is not None and not self.binds(value):
+                raise ConfigurationError(
+                    f"context: the driver cannot bind {bind.key}, of type "
+                    f"{type(value).__name__}; give what the database stores",
+                    code="context-value",
+                )
+
+    def binds(self, value: object) -> bool:
+        """Whether the driver can bind a value."""
+        return True
 
     def error(self, error: BaseException) -> BaseException:
         """The error as both our class and the driver's."""

@@ -59,6 +59,21 @@ class SQLite3Session(Session):
         with self._decoding, self.holding(None):
             return super().execute(sql, parameters)
 
+    def binds(self, value: object) -> bool:
+        """What SQLite stores, and what the program has adapters for."""
+        if isinstance(value, int):
+            return -_BOUND <= value < _BOUND
+        try:
+            if isinstance(value, str):
+                value.encode()
+                return True
+        except UnicodeEncodeError:
+            return False
+        if isinstance(value, (bytes, float)):
+            return True
+        adapted: object = _driver.adapt(value, _driver.PrepareProtocol, None)
+        return adapted is not None
+
     def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
         """A block whose statements happen together or not at all.
 
@@ -110,6 +125,8 @@ class SQLite3Session(Session):
                 self._raw.isolation_level = level
 
 
+#: Integers have 64 bits.
+_BOUND = 1 << 63
 #: Of each raw connection, which holds them, however often it is wrapped.
 _VIOLATIONS: WeakValueDictionary[int, Violations] = WeakValueDictionary()
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +14,7 @@ from kysera_dbapi import (
     context,
 )
 from kysera_dbapi.plugins import Policy, RowLevelSecurity, filter_, tenant_isolation
-from tests.dbapi.test_policies import TENANTS, ids, outcome, shop
+from tests.dbapi.test_policies import IDS, TENANTS, ids, outcome, shop, stored
 
 
 @pytest.fixture
@@ -112,3 +114,25 @@ def test_a_policy_is_checked_again_when_the_schema_changes(connection: Any) -> N
             connection.refresh()
         with pytest.raises(ConfigurationError, match="no column 'tenant_id'"):
             connection.execute("SELECT total FROM orders")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [UUID(int=1), Decimal(7), 2**63, "\ud800"],
+    ids=["uuid", "decimal", "big", "lone"],
+)
+def test_a_value_that_cannot_be_bound_is_named(connection: Any, value: object) -> None:
+    by_id = "SELECT id FROM orders WHERE id = ?"
+    with context(tenant_id=value):
+        for _ in range(2):
+            for sql in (IDS, "INSERT INTO orders (id) VALUES (9)"):
+                with pytest.raises(
+                    ConfigurationError, match="cannot bind tenant_id"
+                ) as caught:
+                    connection.execute(sql)
+                assert caught.value.code == "context-value"
+            with pytest.raises(ConfigurationError, match="cannot bind tenant_id"):
+                connection.execute(by_id, (1,))
+        with pytest.raises(ConfigurationError, match="cannot bind tenant_id"):
+            connection.executemany("INSERT INTO orders (id) VALUES (?)", [(1,), (2,)])
+    assert len(stored(connection)) == 4
