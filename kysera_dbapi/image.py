@@ -44,7 +44,7 @@ def pinned_splices(draft: "Draft", key: Sequence[str], keys: Bind) -> list[Splic
     """The splices of a soft DELETE of the rows with those ``keys``."""
     target, block = _target(draft)
     verb, set_at = _verb(draft, block), draft.end_of(block.items[0].end - 1)
-    end, shown = _end(draft), _returning(draft)
+    end, shown = draft.end(), _returning(draft)
     first, last = shown or (end, end)
     kept = [
         s
@@ -101,23 +101,8 @@ def _is_set(splice: Splice) -> bool:
 def _returning(draft: "Draft") -> tuple[int, int] | None:
     """Where the RETURNING clause stands."""
     for begin, stop in returning_ranges(draft):
-        return draft.start_of(begin - 1), _after(draft, stop - 1)
+        return draft.start_of(begin - 1), draft.end_of(stop - 1)
     return None
-
-
-def _end(draft: "Draft") -> int:
-    """Where the last token of the statement ends."""
-    last = len(draft.layout.tokens) - 1
-    while draft.layout.tokens[last].token_type is _sqlglot.TokenType.SEMICOLON:
-        last -= 1
-    return _after(draft, last)
-
-
-def _after(draft: "Draft", token: int) -> int:
-    """Where a token ends in the caller's text, whose placeholders may be longer."""
-    start = draft.start_of(token)
-    ends = (t.end for t in draft.source.placeholders if t.start == start)
-    return next(ends, draft.end_of(token))
 
 
 def _index_hint(draft: "Draft", block: Block) -> Splice | None:
