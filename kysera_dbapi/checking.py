@@ -40,13 +40,9 @@ class Checking:
         if target is None:
             raise unproved()
         self._table = target.table
-        dialect = draft.dialect
-        by_table = dialect.returning_names_table
+        by_table = draft.dialect.returning_names_table
         name = draft.quoted(target.table.name if by_table else target.exposed)
-        self._calls: list[Fragment] = []
-        for predicate, label in checks:
-            before, after = dialect.check(label)
-            self._calls.append((before, *predicate.about(name), after))
+        self._calls = [draft.checked_by(p, name, label) for p, label in checks]
 
     def place(self) -> None:
         """Add a RETURNING, or have the caller's own raise."""
@@ -119,7 +115,7 @@ class Checking:
         opening, closing = self._around(f" END{alias}")
         draft.splices.append(Splice(start, start, opening, rank=-5))
         draft.splices.append(Splice(end, end, spaced(draft, end, closing), rank=1))
-        tree = self._tree(value)
+        tree = draft.case_tree(conjoined(self._calls), value.copy())
         if isinstance(one, exp.Alias):
             one.set("this", tree)
             return [one]
@@ -149,12 +145,6 @@ class Checking:
 
     def _around(self, end: str) -> tuple[Fragment, Fragment]:
         return ("CASE WHEN ", *conjoined(self._calls), " THEN "), (end,)
-
-    def _tree(self, value: exp.Expression) -> exp.Expression:
-        opening, closing = self._around(" END")
-        tree = self._draft.fragment_tree((*opening, "1", *closing))
-        tree.args["ifs"][0].set("true", value.copy())
-        return tree
 
     def _is_plain(self, shown: exp.Column) -> bool:
         column = self._table.column(self._draft.name_of(shown.this))

@@ -54,8 +54,7 @@ class Conflict:
         for predicate, label, proposed in guards:
             name = "excluded" if proposed else draft.quoted(target.exposed)
             kind = PROPOSED if proposed else MET
-            before, after = draft.dialect.check(kind + label)
-            calls.append((before, *predicate.about(name), after))
+            calls.append(draft.checked_by(predicate, name, kind + label))
         self._guard = conjoined(calls)
         upsert = draft.tree.args.get("conflict")
         if upsert is None:
@@ -137,21 +136,16 @@ class Conflict:
         return column.name
 
     def _tree(self, then: exp.Expression) -> exp.Expression:
-        tree = self._draft.fragment_tree(("CASE WHEN ", *self._guard, " THEN 1 END"))
-        tree.args["ifs"][0].set("true", then)
-        return tree
+        return self._draft.case_tree(self._guard, then)
 
     # -- where things stand -------------------------------------------------------
 
     def _clause(self) -> int:
         """The token ON of ON CONFLICT."""
-        tokens, close = self._draft.layout.tokens, self._draft.layout.close
-        i = self._target.token
-        while [t.text.upper() for t in tokens[i : i + 2]] != ["ON", "CONFLICT"]:
-            i = close.get(i, i) + 1
-            if i >= len(tokens):
-                raise unproved()
-        return i
+        found = self._draft.layout.conflict(self._target.token)
+        if found is None:
+            raise unproved()
+        return found
 
     def _end(self, begin: int) -> int:
         """The token past the clause: RETURNING, or the end of the statement."""

@@ -293,6 +293,22 @@ class Draft(Statement):
         """The tree of a condition or value of ours."""
         return _sqlglot.expression(spell(parts), self.dialect)
 
+    def case_tree(
+        self, condition: Fragment, then: exp.Expression
+    ) -> exp.Expression:
+        """The tree of ``CASE WHEN condition THEN then END``."""
+        tree = self.fragment_tree(("CASE WHEN ", *condition, " THEN 1 END"))
+        tree.args["ifs"][0].set("true", then)
+        return tree
+
+    def checked_by(self, predicate: Predicate, name: str, label: str) -> Fragment:
+        """The condition that fails, with the label, where the predicate is not true.
+
+        ``name`` is the (quoted) name of the row that it is about.
+        """
+        before, after = self.dialect.check(label)
+        return (before, *predicate.about(name), after)
+
     def quoted(self, name: str) -> str:
         """A name as it can stand in the text: bare if it may, else quoted."""
         bare = name.isascii() and name.isidentifier() and name == name.lower()

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.binding import Bind
-from kysera_dbapi.splices import Splice, Value, unproved
+from kysera_dbapi.splices import Fragment, Splice, Value, unproved
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
@@ -54,8 +53,7 @@ class Insertion:
             self._replace_default(assignments)
             return
         self._append_names(assignments)
-        values = [value.part for value in assignments.values()]
-        parts: tuple[str | Bind, ...] = tuple(p for v in values for p in (", ", v))
+        parts = _listed(assignments)
         branches = _branches(self._draft.tree.args["expression"])
         if len(branches) != len(self._sources):
             raise unproved()
@@ -82,10 +80,8 @@ class Insertion:
         """The SELECT or VALUES of each branch that rows come from."""
         found: list[int] = []
         i = self._target.token + 1
-        while i < len(self._tokens) and self._tokens[i].token_type not in _ENDS:
-            conflict = self._tokens[i : i + 2]
-            if [t.text.upper() for t in conflict] == ["ON", "CONFLICT"]:
-                break
+        stop = self._draft.layout.conflict(i) or len(self._tokens)
+        while i < stop and self._tokens[i].token_type not in _ENDS:
             if self._tokens[i].token_type in (_T.SELECT, _T.VALUES):
                 found.append(i)
             i = self._close.get(i, i) + 1
@@ -102,7 +98,7 @@ class Insertion:
             draft.tree.this.append("expressions", self._identifier(column))
 
     def _append_values(
-        self, at: int, branch: exp.Values, parts: tuple[str | Bind, ...]
+        self, at: int, branch: exp.Values, parts: Fragment
     ) -> None:
         draft = self._draft
         i, rows = at + 1, list(branch.expressions)
@@ -115,7 +111,7 @@ class Insertion:
             i = self._close[i] + 2
 
     def _append_projections(
-        self, at: int, branch: exp.Expression, parts: tuple[str | Bind, ...]
+        self, at: int, branch: exp.Expression, parts: Fragment
     ) -> None:
         draft = self._draft
         block = draft.layout.block_of(at)
@@ -132,8 +128,7 @@ class Insertion:
         at = self._target.token + 1
         while self._tokens[at].token_type is not _T.DEFAULT:
             at += 1
-        values = [value.part for value in assignments.values()]
-        parts: tuple[str | Bind, ...] = tuple(p for v in values for p in (", ", v))
+        parts = _listed(assignments)
         names = ", ".join(map(draft.quoted, assignments))
         start, end = draft.start_of(at), draft.end_of(at + 1)
         listed = (f"({names}) VALUES (", *parts[1:], ")")
@@ -144,13 +139,18 @@ class Insertion:
         tree.set("expression", exp.Values(expressions=[row]))
         tree.set("default", False)
 
-    def _trees(self, parts: tuple[str | Bind, ...]) -> list[exp.Expression]:
+    def _trees(self, parts: Fragment) -> list[exp.Expression]:
         return [self._draft.fragment_tree((part,)) for part in parts[1::2]]
 
     def _identifier(self, column: str) -> exp.Expression:
         tree = self._draft.fragment_tree((self._draft.quoted(column),))
         found: exp.Expression = tree.this
         return found
+
+
+def _listed(assignments: Mapping[str, Value]) -> Fragment:
+    """The values, a comma before each."""
+    return tuple(p for value in assignments.values() for p in (", ", value.part))
 
 
 def _branches(source: exp.Expression) -> list[exp.Expression]:

@@ -116,6 +116,15 @@ class Layout:
         """The innermost block that holds the token."""
         return self._owner[index]
 
+    def conflict(self, index: int) -> int | None:
+        """The token ON of ON CONFLICT, from a token on and outside of parentheses."""
+        while index < len(self.tokens):
+            words = [token.text.upper() for token in self.tokens[index : index + 2]]
+            if words == ["ON", "CONFLICT"]:
+                return index
+            index = self.close.get(index, index) + 1
+        return None
+
     def joined(self, block: Block, index: int) -> list[tuple[list[Item], int]] | None:
         """The way from the block's FROM to the item that holds a token.
 

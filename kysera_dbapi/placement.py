@@ -273,10 +273,9 @@ class Placement:
             where.set("this", _conjunction(where.this, trees))
             return
         # CASE alone would do, but the database has no index for what is in it
-        case: Fragment = ("CASE WHEN ", *conjoined(fragments), " THEN ")
-        self._conjoin(condition, fragments, case, " END")
-        guarded = draft.fragment_tree((*case, "1 END"))
-        guarded.args["ifs"][0].set("true", _grouped(where.this))
+        visible = conjoined(fragments)
+        self._conjoin(condition, fragments, ("CASE WHEN ", *visible, " THEN "), " END")
+        guarded = draft.case_tree(visible, _grouped(where.this))
         where.set("this", _conjunction(None, [*trees, guarded]))
 
     def _write_on(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
