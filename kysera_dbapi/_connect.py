@@ -16,7 +16,7 @@ from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.session import check_mode
 
 if TYPE_CHECKING:
-    from kysera_dbapi import sqlite3
+    from kysera_dbapi.connection import Connection
 
 __all__ = ["connect", "explain", "wrap"]
 
@@ -32,13 +32,17 @@ _SCHEMES = {
 }
 
 
+#: The drivers that are wrapped.
+_DRIVERS = ("sqlite3", "psycopg")
+
+
 def connect(
     driver: str | ModuleType,
     *args: Any,
     plugins: Sequence[Plugin] = (),
     mode: Mode = "normal",
     **kwargs: Any,
-) -> "sqlite3.Connection":
+) -> "Connection":
     """Open a connection on which every statement obeys the plugins.
 
     ``driver`` is a URL (``sqlite:///relative.db``, ``sqlite:////absolute.db``,
@@ -50,24 +54,34 @@ def connect(
     ordered(plugins)
     check_mode(mode)
     if isinstance(driver, str):
-        args, kwargs = _from_url(driver, args, kwargs)
-    elif getattr(driver, "__name__", "") not in ("sqlite3", "sqlite3.dbapi2"):
-        raise ConfigurationError(
-            f"cannot wrap the driver {driver!r}; pass sqlite3 or a URL",
-            code="missing-driver",
-        )
-    from kysera_dbapi import sqlite3  # a driver is loaded when it is wanted
-
-    return sqlite3.connect(*args, plugins=plugins, mode=mode, **kwargs)
+        name, args, kwargs = _from_url(driver, args, kwargs)
+    else:
+        name = getattr(driver, "__name__", "").removesuffix(".dbapi2")
+        if name not in _DRIVERS:
+            raise ConfigurationError(
+                f"cannot wrap the driver {driver!r}; pass "
+                f"{' or '.join(_DRIVERS)}, or a URL",
+                code="missing-driver",
+            )
+    made: Connection = _module(name).connect(
+        *args, plugins=plugins, mode=mode, **kwargs
+    )
+    return made
 
 
 def wrap(
     connection: Any, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
-) -> "sqlite3.Connection":
+) -> "Connection":
     """Wrap an open connection of a known driver."""
-    from kysera_dbapi import sqlite3
+    names = (base.__module__.partition(".")[0] for base in type(connection).__mro__)
+    name = next((name for name in names if name in _DRIVERS), "sqlite3")
+    made: Connection = _module(name).wrap(connection, plugins=plugins, mode=mode)
+    return made
 
-    return sqlite3.wrap(connection, plugins=plugins, mode=mode)
+
+def _module(driver: str) -> Any:
+    """The drop-in module for a driver; it is loaded when it is wanted."""
+    return importlib.import_module(f"kysera_dbapi.{driver}")
 
 
 def explain(
@@ -83,7 +97,8 @@ def explain(
 
 def _from_url(
     url: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """The driver's name, and its arguments."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise _bad_url("it has no scheme; write sqlite:///file.db")
@@ -96,6 +111,7 @@ def _from_url(
     module, extra = _SCHEMES[scheme]
     if module != "sqlite3":
         _require(module, extra, scheme)
+        return module, (f"postgresql://{rest}", *args), kwargs
     # not by urlsplit: it drops what it takes for blanks, and "#" with all after it
     location, _, query = rest.partition("?")
     if "#" in rest:
@@ -106,7 +122,7 @@ def _from_url(
     if slash and not path:
         raise _bad_url("it names no file; write sqlite:// for a database in memory")
     database = unquote(path, errors="surrogateescape") or ":memory:"
-    return (database, *args), {**_arguments(query), **kwargs}
+    return module, (database, *args), {**_arguments(query), **kwargs}
 
 
 def _bad_url(why: str) -> ConfigurationError:
@@ -159,6 +175,8 @@ def _require(module: str, extra: str, scheme: str) -> None:
             f"{scheme} needs {module}; pip install 'kysera[{extra}]'",
             code="missing-driver",
         ) from error
-    raise ConfigurationError(
-        f"{scheme} is known but not wrapped yet; use sqlite", code="missing-driver"
-    )
+    if module not in _DRIVERS:
+        raise ConfigurationError(
+            f"{scheme} is known but not wrapped yet; use sqlite or postgresql",
+            code="missing-driver",
+        )

@@ -123,7 +123,7 @@ class Planned:
             if plan is not None and plan.bind is not None:
                 plan.bind(parameters)  # a wrong count is told in the caller's numbers
                 session.check_context(plan)
-            if session.dialect.schema_differs(error) and session.refresh():
+            if self._came_of_old(error):
                 plan = self._plan(sql, style=style)
                 self._run(sql, plan, parameters)
                 return
@@ -133,6 +133,12 @@ class Planned:
             self._raise(error, plan)
         finally:
             del error  # as in _raise
+
+    def _came_of_old(self, error: Exception) -> bool:
+        """Whether an error came of an old catalogue, and there is a new one."""
+        session = self._session
+        differs = session.goes_on and session.dialect.schema_differs(error)
+        return differs and session.refresh()
 
     def _raise_many(
         self, error: Exception, plan: Plan | None, rows: Iterable[Any]

@@ -50,7 +50,8 @@ class Deletion:
         returning = tree.args.get("returning")
         if returning is not None:
             _Returning(draft, self._assignments).mend(returning)
-        if block.condition is not None and self._reads_its_target():
+        early = draft.dialect.changes_as_it_reads and self._reads_its_target()
+        if block.condition is not None and early:
             self._pin(block.condition, tree.args["where"])
         draft.tree = exp.Update(
             expressions=trees,
@@ -69,8 +70,7 @@ class Deletion:
     def _pin(self, span: tuple[int, int], where: exp.Expression) -> None:
         """Choose all rows before the first is changed, as a DELETE does.
 
-        SQLite 3.40 changes each row as it comes (its update.c): a sub-select
-        on the same table would see rows that are deleted already.
+        A sub-select on the same table would see rows that are deleted already.
         """
         draft, target = self._draft, self._draft.target
         assert target is not None

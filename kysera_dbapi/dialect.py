@@ -94,6 +94,10 @@ class Dialect:
     #: What ends a derived table so that nothing outside of it is evaluated before its
     #: WHERE; empty if nothing does.
     barrier: ClassVar[str] = ""
+    #: A column without an alias is named by its text.
+    names_columns_by_text: ClassVar[bool] = False
+    #: A write changes each row as it comes, so that its sub-selects see it half done.
+    changes_as_it_reads: ClassVar[bool] = False
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
@@ -124,6 +128,13 @@ class Dialect:
     def typed(self, constant: str, type_: str) -> str:
         """``constant`` as the value of a column declared with that type compares."""
         return constant
+
+    def projected(self, type_: str) -> tuple[str, str]:
+        """What stands round a bound value that is put into a column of that type.
+
+        It is for a value that a query gives: those in VALUES are the column's at once.
+        """
+        return "", ""
 
     def row_key(self, table: "Table") -> Sequence[str]:
         """The columns that tell the rows of a table apart; none if nothing does."""

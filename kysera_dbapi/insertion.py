@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.splices import Fragment, Splice, Value, unproved
+from kysera_dbapi.splices import Fragment, Splice, Value, spell, unproved
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
@@ -53,7 +54,7 @@ class Insertion:
             self._replace_default(assignments)
             return
         self._append_names(assignments)
-        parts = _listed(assignments)
+        parts, typed = _listed(assignments), self._typed(assignments)
         branches = _branches(self._draft.tree.args["expression"])
         if len(branches) != len(self._sources):
             raise unproved()
@@ -61,9 +62,20 @@ class Insertion:
             # between set operators sqlglot makes SELECT * FROM (VALUES ...) of VALUES
             rows = branch.find(exp.Values)
             if self._tokens[at].token_type is _T.VALUES and rows is not None:
-                self._append_values(at, rows, parts)
+                alone = len(branches) == 1
+                self._append_values(at, rows, parts if alone else typed)
             else:
-                self._append_projections(at, branch, parts)
+                self._append_projections(at, branch, typed)
+
+    def _typed(self, assignments: Mapping[str, Value]) -> Fragment:
+        """The values, each with its column's type."""
+        typed: list[Fragment] = []
+        for name, value in assignments.items():
+            column = self._target.table.column(name)
+            type_ = column.type if column is not None else ""
+            before, after = self._draft.dialect.projected(type_)
+            typed.append((f", {before}", value.part, after))
+        return tuple(chain.from_iterable(typed))
 
     # -- where things stand -------------------------------------------------------
 
@@ -97,9 +109,7 @@ class Insertion:
         for column in assignments:
             draft.tree.this.append("expressions", self._identifier(column))
 
-    def _append_values(
-        self, at: int, branch: exp.Values, parts: Fragment
-    ) -> None:
+    def _append_values(self, at: int, branch: exp.Values, parts: Fragment) -> None:
         draft = self._draft
         i, rows = at + 1, list(branch.expressions)
         for row in rows:
@@ -140,7 +150,7 @@ class Insertion:
         tree.set("default", False)
 
     def _trees(self, parts: Fragment) -> list[exp.Expression]:
-        return [self._draft.fragment_tree((part,)) for part in parts[1::2]]
+        return _sqlglot.selected(spell(parts)[2:], self._draft.dialect)
 
     def _identifier(self, column: str) -> exp.Expression:
         tree = self._draft.fragment_tree((self._draft.quoted(column),))

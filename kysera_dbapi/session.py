@@ -14,7 +14,12 @@ from kysera_dbapi._blocks import above, scope, values
 from kysera_dbapi._context import checked_values
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
-from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, translate
+from kysera_dbapi.errors import (
+    ConfigurationError,
+    PolicyViolation,
+    UnsupportedStatement,
+    translate,
+)
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugin import (
@@ -27,7 +32,7 @@ from kysera_dbapi.plugin import (
     recheck,
 )
 from kysera_dbapi.protocols import Parameters
-from kysera_dbapi.transaction import Begin, Stack, atomic, read
+from kysera_dbapi.transaction import Begin, Stack, Transactional, atomic, read
 from kysera_dbapi.turn import Turn
 from kysera_dbapi.violation import Violations
 
@@ -71,7 +76,7 @@ class Session:
         #: Whether SQL of ours is running that is no part of the caller's work.
         self.reading = False
         #: What is open of the caller's transaction.
-        self.transaction = Stack(raw)
+        self.transaction = Stack(self.transactional(raw))
         self.turn = Turn()
         self.closed = False
         #: The values that the connection has below those of the context.
@@ -94,6 +99,17 @@ class Session:
         #: Whether there is more to an execution than to send the text.
         self.hooked = hooked or mode == "strict"
         self._started: tuple[Plugin, ...] = ()
+
+    @classmethod
+    def transactional(cls, raw: Any) -> Transactional:
+        """What knows whether a transaction of the raw connection is open."""
+        found: Transactional = raw
+        return found
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether statements can be run, after one has failed too."""
+        return True
 
     def start(self) -> None:
         """Let the plugins check their configuration against the database."""
@@ -270,7 +286,7 @@ class Session:
 
     def undoable(self) -> AbstractContextManager[None]:
         """A block whose change of the schema is undone by an error in it."""
-        return self._together(Begin("BEGIN", kept=False))
+        return self._together(Begin("BEGIN", kept=False, tried=True))
 
     @contextmanager
     def _together(self, begin: Begin, *, release: bool = True) -> Iterator[None]:
@@ -361,11 +377,16 @@ class Session:
 
     def error(self, error: BaseException) -> BaseException:
         """The error as both our class and the driver's."""
-        violated = self.violations.error()
-        if violated is not None and isinstance(error, self.driver.Error):
-            violated.__cause__ = error
-            error = violated
+        if isinstance(error, self.driver.Error):
+            violated = self.violated(error)
+            if violated is not None:
+                violated.__cause__ = error
+                error = violated
         return translate(error, self.driver)
+
+    def violated(self, error: BaseException) -> PolicyViolation | None:
+        """The violation of a check that made the driver raise its error."""
+        return self.violations.error()
 
     def explained(self, error: BaseException, plan: Plan) -> BaseException:
         """What plugins make of the error of a statement."""

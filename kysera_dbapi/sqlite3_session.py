@@ -81,7 +81,7 @@ class SQLite3Session(Session):
         after it. Raises ``UnsupportedStatement`` where there is none.
         """
         level = _implicit_level(self._raw)
-        begin = Begin("BEGIN IMMEDIATE", kept=level is not None)
+        begin = Begin("BEGIN IMMEDIATE", kept=level is not None, tried=True)
         if level not in {None, "", "DEFERRED"}:
             begin = Begin(f"BEGIN {level}", kept=True)
         if returns and not (begin.kept or self._raw.in_transaction):

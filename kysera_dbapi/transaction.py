@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-__all__ = ["Begin", "Control", "Stack", "Transactional", "atomic", "read"]
+__all__ = ["Begin", "Control", "Stack", "Transactional", "Verb", "atomic", "read"]
 
 _SAVEPOINT = "_kysera"
 
@@ -26,14 +26,17 @@ class Transactional(Protocol):
         ...
 
 
+Verb = Literal["begin", "commit", "rollback", "savepoint", "release", "rollback to"]
+
+
 class Control(NamedTuple):
     """A statement of transaction control; ``savepoint`` is the name in it, if any."""
 
-    verb: Literal["begin", "commit", "rollback", "savepoint", "release", "rollback to"]
+    verb: Verb
     savepoint: str = ""
 
 
-_VERBS: dict[str, Literal["begin", "commit", "rollback", "savepoint", "release"]] = {
+_VERBS: dict[str, Verb] = {
     "BEGIN": "begin",
     "START": "begin",
     "COMMIT": "commit",
@@ -152,6 +155,8 @@ class Begin(NamedTuple):
 
     sql: str
     kept: bool
+    #: Whether it may be refused, amid a write with rows to be read.
+    tried: bool = False
 
 
 @contextmanager
@@ -173,18 +178,19 @@ def atomic(
     connection, savepoint = stack._connection, _SAVEPOINT
     while savepoint in stack.savepoints:
         savepoint += "_"
-    undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}",)
-    end = f"RELEASE {savepoint}"
-    if not connection.in_transaction:
-        if not begin.kept:
-            # refused amid a write with rows to be read, which ROLLBACK would undo, too
+    undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}", f"RELEASE {savepoint}")
+    end = undo[1]
+    opened = not connection.in_transaction
+    if opened:
+        if begin.tried and not begin.kept:
+            # a ROLLBACK would undo that write, too
             quietly(f"SAVEPOINT {savepoint}")
             quietly(end)
-            end, undo = "COMMIT", ("ROLLBACK",)
-        run(begin.sql)
-    if end != "COMMIT":
+        _run(begin.sql, run)
+    if opened and not begin.kept:
+        end, undo = "COMMIT", ("ROLLBACK",)
+    else:
         run(f"SAVEPOINT {savepoint}")
-        undo = (*undo, end)
     try:
         yield
         if release:
@@ -195,3 +201,9 @@ def atomic(
             for sql in undo:
                 quietly(sql)
         raise
+
+
+def _run(sql: str, run: Callable[[str], Any]) -> None:
+    """Run a statement; none where the driver begins by itself."""
+    if sql:
+        run(sql)

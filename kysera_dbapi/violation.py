@@ -4,7 +4,7 @@ from collections import Counter
 
 from kysera_dbapi.errors import PolicyViolation
 
-__all__ = ["MET", "PROPOSED", "Violations"]
+__all__ = ["MET", "PROPOSED", "Violations", "violation"]
 
 #: Begins the labels of rows that are there already.
 MET = "met "
@@ -41,16 +41,19 @@ class Violations:
         if self._failed is None:
             return None
         (label, at), self._failed = self._failed, None
-        met = label.startswith(MET)
-        proposed = label.startswith(PROPOSED)
-        said = label.removeprefix(MET).removeprefix(PROPOSED)
-        table, _, policy = said.partition(": ")
-        index = row if met or proposed or row is not None else at
-        which = "a row" if index is None else f"row {index}"
-        what = "meets a row outside of" if met else "violates"
-        made = PolicyViolation(
-            f"{which} of the statement {what} {policy} on {table}",
-            code="policy-violation",
-        )
-        made.table, made.policy, made.row = table, policy, index
-        return made
+        known = row is not None or label.startswith((MET, PROPOSED))
+        return violation(label, row if known else at)
+
+
+def violation(label: str, row: int | None = None) -> PolicyViolation:
+    """The error of the check with that label, for that row of the statement."""
+    said = label.removeprefix(MET).removeprefix(PROPOSED)
+    table, _, policy = said.partition(": ")
+    which = "a row" if row is None else f"row {row}"
+    what = "meets a row outside of" if label.startswith(MET) else "violates"
+    made = PolicyViolation(
+        f"{which} of the statement {what} {policy} on {table}",
+        code="policy-violation",
+    )
+    made.table, made.policy, made.row = table, policy, row
+    return made

@@ -86,6 +86,9 @@ class SQLiteDialect(Dialect):
     # with it nothing is pushed down; flattened, what is left has no WHERE of its own:
     # https://www.sqlite.org/optoverview.html#subquery_flattening
     barrier: ClassVar[str] = "LIMIT -1"
+    names_columns_by_text: ClassVar[bool] = True
+    # an UPDATE does (its update.c), a DELETE does not
+    changes_as_it_reads: ClassVar[bool] = True
     returning_names_table: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))

@@ -1,0 +1,345 @@
+"""A drop-in for psycopg 3: ``from kysera_dbapi import psycopg``.
+
+Cursors are subclasses of the driver's, so that fetching costs nothing; the connection
+is a proxy. https://www.psycopg.org/psycopg3/docs/api/connections.html
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import psycopg as _driver
+from psycopg import Connection as RawConnection
+from psycopg import ConnectionInfo, Transaction
+
+from kysera_dbapi import errors
+from kysera_dbapi.connection import Connection as _Connection
+from kysera_dbapi.connection import passed
+from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
+from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.psycopg_cursor import CURSOR_MEMBERS, cursor_class, is_raw_cursor
+from kysera_dbapi.psycopg_session import PsycopgSession
+from kysera_dbapi.session import check_mode
+from kysera_dbapi.transaction import Control
+
+__all__ = ["CONNECTION_MEMBERS", "CURSOR_MEMBERS", "Connection", "connect", "wrap"]
+
+_PASSED = """
+DataError DatabaseError Error IntegrityError InterfaceError InternalError
+NotSupportedError OperationalError ProgrammingError Warning adapters add_notice_handler
+add_notify_handler autocommit broken cancel cancel_safe closed cursor_factory deferrable
+fileno isolation_level lock notifies prepare_threshold prepared_max read_only
+remove_notice_handler remove_notify_handler row_factory server_cursor_factory
+set_autocommit set_deferrable set_isolation_level set_read_only tpc_recover wait xid
+"""
+#: What becomes of each public member of ``psycopg.Connection``.
+CONNECTION_MEMBERS: dict[str, str] = {
+    **dict.fromkeys(_PASSED.split(), "passed"),
+    **dict.fromkeys(("connect", "pgconn"), "refused"),
+    **dict.fromkeys(
+        "close commit rollback tpc_begin tpc_commit tpc_prepare tpc_rollback".split(),
+        "passed",
+    ),
+    **dict.fromkeys(
+        "connection cursor info pipeline transaction __enter__ __exit__".split(), "twin"
+    ),
+    "execute": "planned",
+}
+_SETTABLE = """
+autocommit cursor_factory deferrable isolation_level prepare_threshold prepared_max
+read_only row_factory server_cursor_factory
+"""
+
+
+class Connection(_Connection):
+    """A wrapped ``psycopg.Connection``."""
+
+    members = CONNECTION_MEMBERS
+    settable = frozenset(_SETTABLE.split())
+    _self_session: PsycopgSession  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def _is_raw(self, found: Any) -> bool:
+        return is_raw_cursor(found)
+
+    @property
+    def connection(self) -> "Connection":
+        """The connection itself, as for whatever has a connection."""
+        return self
+
+    @property
+    def pgconn(self) -> Any:
+        """libpq's connection, for the driver's own modules alone: it runs any SQL.
+
+        Raises ``UnsupportedStatement`` (unsupported-member) for others, while there are
+        plugins.
+        """
+        session = self._self_session
+        if session.plugins and not _is_driver(sys._getframe(1)):
+            self._refuse("pgconn runs SQL past every plugin")
+        return session._raw.pgconn
+
+    @property
+    def connect(self) -> Any:
+        """Refused while there are plugins: what it opens would have none."""
+        session = self._self_session
+        if session.plugins:
+            self._refuse("connect() opens a connection without plugins")
+        return session._raw.connect
+
+    def _refuse(self, why: str) -> None:
+        raise self._self_session.error(
+            UnsupportedStatement(
+                f"{why}; reach it through unwrap()", code="unsupported-member"
+            )
+        )
+
+    @property
+    def info(self) -> Any:
+        """What there is to know of the connection."""
+        session = self._self_session
+        kind = _Info if session.plugins else ConnectionInfo
+        return kind(session._raw.pgconn)
+
+    # -- cursors ------------------------------------------------------------------
+
+    def cursor(self, name: str = "", **options: Any) -> Any:
+        """A cursor whose statements are planned; one with a name is the server's."""
+        raw = self._self_session._raw
+        stand_in = SimpleNamespace(
+            _check_connection_ok=raw._check_connection_ok,
+            row_factory=raw.row_factory,
+            cursor_factory=partial(self._made, raw.cursor_factory),
+            server_cursor_factory=partial(self._made, raw.server_cursor_factory),
+        )
+        driver: Any = RawConnection
+        try:
+            return driver.cursor(stand_in, name, **options)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+    def _made(self, factory: Any, _: Any, **options: Any) -> Any:
+        """What a cursor factory makes, planned."""
+        session = self._self_session
+        if isinstance(factory, type):
+            planned: Any = cursor_class(factory)
+            made = planned.__new__(planned)
+            made._proxy, made._session = self, session
+            made.__init__(session._raw, **options)
+            return made
+        made = factory(self, **options)
+        if is_raw_cursor(made):
+            raise ConfigurationError(
+                f"the cursor factory {factory!r} made a cursor past the plugins; "
+                "use a cursor class",
+                code="configuration",
+            )
+        return made
+
+    def execute(
+        self, query: Any, params: Any = None, *, binary: bool = False, **options: Any
+    ) -> Any:
+        """A new cursor, having executed the statement."""
+        cursor = type(self).cursor(self, binary=binary)
+        return cursor.execute(query, params, **options)
+
+    # -- transactions -------------------------------------------------------------
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exception: Any) -> Any:
+        """As the driver: commit, or roll back after an error, and close."""
+        session = self._self_session
+        try:
+            RawConnection.__exit__(session._raw, *exception)
+            session.ended(undone=exception[0] is not None)
+            if session._raw.closed:
+                session.close(lambda: None)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+    def close(self) -> None:
+        """Let the plugins go and close the raw connection."""
+        session = self._self_session
+        try:
+            session.close(partial(RawConnection.close, session._raw))
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+    def commit(self) -> None:
+        """Commit the open transaction."""
+        self._end(RawConnection.commit, undone=False)
+
+    def rollback(self) -> None:
+        """Undo the open transaction."""
+        self._end(RawConnection.rollback, undone=True)
+
+    def tpc_begin(self, xid: Any) -> None:
+        """Begin a two-phase transaction."""
+        passed(RawConnection.tpc_begin)(self, xid)
+
+    def tpc_prepare(self) -> None:
+        """Perform the first phase: the transaction is no longer this connection's."""
+        self._end(RawConnection.tpc_prepare, undone=True)
+
+    def tpc_commit(self, *xid: Any, **options: Any) -> None:
+        """Commit a two-phase transaction; the schema may be another one now."""
+        self._end(RawConnection.tpc_commit, *xid, undone=True, **options)
+
+    def tpc_rollback(self, *xid: Any, **options: Any) -> None:
+        """Undo a two-phase transaction."""
+        self._end(RawConnection.tpc_rollback, *xid, undone=True, **options)
+
+    def _end(self, end: Any, *args: Any, undone: bool, **options: Any) -> None:
+        session = self._self_session
+        try:
+            with session.turn:
+                end(session._raw, *args, **options)
+                session.ended(undone=undone)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+    @contextmanager
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Iterator[Transaction]:
+        """A block that is a transaction, or a part of the open one."""
+        session = self._self_session
+        made = _Transaction(session._raw, savepoint_name, force_rollback)
+        made._proxy = self
+        try:
+            if session._raw.pgconn.pipeline_status:
+                with self.pipeline(), made, self.pipeline():
+                    yield made
+            else:
+                with made:
+                    yield made
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+    @contextmanager
+    def pipeline(self) -> Iterator[Any]:
+        """A block in which statements are sent before the last one's answer is here."""
+        session = self._self_session
+        try:
+            with RawConnection.pipeline(session._raw) as pipeline:
+                yield pipeline
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+
+for _name, _what in CONNECTION_MEMBERS.items():
+    _theirs = getattr(RawConnection, _name, None)
+    _is_type = isinstance(_theirs, type)
+    if _what == "passed" and callable(_theirs) and not _is_type:
+        _own = vars(Connection).get(_name, passed(_theirs))
+        setattr(Connection, _name, _own)
+
+
+class _Transaction(Transaction):
+    """The driver's, which knows the wrapped connection and tells it of its end."""
+
+    __module__ = "psycopg"
+    _proxy: Connection
+
+    @property
+    def connection(self) -> Any:
+        """The connection that the block was made by."""
+        return self._proxy
+
+    def __enter__(self) -> Any:
+        session = self._proxy._self_session
+        with session.turn:
+            super().__enter__()
+            if not self._outer_transaction:
+                session.transaction.after(Control("savepoint", self._savepoint_name))
+        return self
+
+    def __exit__(self, *exception: Any) -> bool:
+        session = self._proxy._self_session
+        with session.turn:
+            try:
+                return super().__exit__(*exception)
+            finally:
+                undone = self.status != self.Status.COMMITTED
+                if self._outer_transaction:
+                    session.ended(undone=undone)
+                else:
+                    session.left(self._savepoint_name, undone=undone)
+
+
+class _Info(ConnectionInfo):
+    """As the driver's, but it leads to libpq only the driver's own modules."""
+
+    __module__ = "psycopg"
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "pgconn" and not _is_driver(sys._getframe(1)):
+            raise AttributeError("info has no pgconn here; reach it through unwrap()")
+        return super().__getattribute__(name)
+
+
+def _is_driver(frame: FrameType) -> bool:
+    """Whether it is the driver's own code that runs there."""
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] == "psycopg"
+
+
+def wrap(
+    raw: Any, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
+) -> Connection:
+    """Wrap an open connection. Raises ``ConfigurationError`` if it is wrapped."""
+    checked = ordered(plugins)
+    check_mode(mode)
+    if isinstance(raw, Connection):
+        raise ConfigurationError(
+            "the connection is wrapped already; wrap the raw one",
+            code="already-wrapped",
+        )
+    if not issubclass(type(raw), RawConnection):
+        raise ConfigurationError(
+            f"cannot wrap {type(raw).__qualname__}; pass a connection of psycopg",
+            code="driver-mismatch",
+        )
+    try:
+        dialect = get_dialect("postgresql")
+        session = PsycopgSession(raw, _driver, dialect, plugins=checked, mode=mode)
+        session.start()
+    except _driver.Error as error:
+        error.add_note("raised while the tables of the database were read")
+        reraise(error, _driver)
+    return Connection(raw, session)
+
+
+def connect(
+    conninfo: str = "",
+    *,
+    plugins: Sequence[Plugin] = (),
+    mode: Mode = "normal",
+    **options: Any,
+) -> Connection:
+    """``psycopg.connect`` with plugins; other arguments are the driver's own."""
+    ordered(plugins)
+    check_mode(mode)
+    try:
+        raw = RawConnection.connect(conninfo, **options)
+    except _driver.Error as error:
+        reraise(error, _driver)
+    try:
+        return wrap(raw, plugins=plugins, mode=mode)
+    except BaseException:
+        with suppress(_driver.Error):
+            RawConnection.close(raw)
+        raise
+
+
+#: The rest of the driver's module: its exceptions, types and constants.
+globals().update(
+    (name, value)
+    for name, value in vars(_driver).items()
+    if not name.startswith("_") and name not in globals()
+)

@@ -1,0 +1,249 @@
+"""The cursors of psycopg: subclasses of the driver's, so fetching costs nothing.
+
+A program's own cursor class lies above the planned class: what its methods send by
+``super()`` is planned, whatever they have made of it.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, cast
+
+import psycopg as _driver
+from psycopg import Cursor as RawCursor
+from psycopg import RawServerCursor, ServerCursor
+from psycopg.raw_cursor import RawCursorMixin
+from psycopg.sql import Composable
+
+from kysera_dbapi.cursor import Planned
+from kysera_dbapi.errors import UnsupportedStatement, reraise
+from kysera_dbapi.plan import Plan
+from kysera_dbapi.psycopg_session import PsycopgSession
+
+__all__ = ["CURSOR_MEMBERS", "PlannedCursor", "cursor_class", "is_raw_cursor"]
+
+#: What becomes of each public member of ``psycopg.Cursor`` and its like.
+CURSOR_MEMBERS: dict[str, str] = {
+    **dict.fromkeys(
+        "adapters arraysize close closed description fetchall fetchmany fetchone "
+        "format itersize mogrify name nextset pgresult results row_factory rowcount "
+        "rownumber scroll scrollable set_result setinputsizes setoutputsize "
+        "statusmessage withhold __enter__ __exit__ __iter__ __next__".split(),
+        "passed",
+    ),
+    "connection": "twin",
+    **dict.fromkeys("copy execute executemany stream".split(), "planned"),
+}
+
+
+class PlannedCursor(Planned):
+    """What psycopg's cursors have in the place of the methods that take SQL."""
+
+    __slots__ = ()
+
+    _session: PsycopgSession  # pyright: ignore[reportIncompatibleVariableOverride]
+    #: The driver's options of this execution: prepare, binary and the like.
+    _options: dict[str, Any]
+    #: The query as the caller gave it, sent where nothing is edited.
+    _given: Any
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        """Plan the statement and execute it; returns the cursor."""
+        session, plan, text = self._session, None, ""
+        try:
+            if not session.plugins:
+                return self._driver.execute(query, params, **options)
+            self._begin(query, options)
+            text = self._text(query, params)
+            with session.in_context():
+                plan = self._plan(text, style=self._style)
+                self._run(text, plan, params)
+        except Exception as error:
+            with session.in_context():
+                self._again(error, text, plan, params)
+        return self
+
+    def executemany(
+        self, query: Any, params_seq: Iterable[Any], **options: Any
+    ) -> None:
+        """Plan the statement once and execute it for each of ``params_seq``."""
+        session, plan = self._session, None
+        try:
+            if not session.plugins:
+                self._driver.executemany(query, params_seq, **options)
+                return
+            self._begin(query, options)
+            text = self._text(query, ())
+            with session.in_context():
+                plan = self._plan(text, style=self._style)
+                self._watched(text, plan, params_seq, many=True)
+        except Exception as error:
+            self._raise_many(error, plan, params_seq)
+
+    def stream(self, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+        """Plan the statement now, and iterate over its rows as they come."""
+        session, plan = self._session, None
+        try:
+            if not session.plugins:
+                return iter(self._driver.stream(query, params, **options))
+            text = self._text(query, params)
+            with session.in_context():
+                plan = self._plan(text, style=self._style)
+                if not plan.alone or session.hooked:
+                    raise _unsupported("stream() of such a statement", "execute()")
+                sent, values = self._sent_as(plan, query, params)
+        except Exception as error:
+            self._raise(error, plan)
+        return self._streamed(plan, self._driver.stream(sent, values, **options))
+
+    def _streamed(self, plan: Plan, rows: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from rows
+        except Exception as error:
+            self._raise(error, plan)
+
+    @contextmanager
+    def copy(self, statement: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+        """Plan a COPY, and begin it."""
+        session = self._session
+        try:
+            if session.plugins:
+                with session.in_context():
+                    self._plan(self._text(statement, params), style=self._style)
+            with self._driver.copy(statement, params, **options) as copy:
+                yield copy
+        except Exception as error:
+            reraise(error, session.driver)
+
+    def _begin(self: Any, query: Any, options: dict[str, Any]) -> None:
+        self._given, self._options = query, options
+
+    # -- the driver's -------------------------------------------------------------
+
+    @property
+    def _driver(self) -> Any:
+        """The driver's methods of this cursor."""
+        return super()
+
+    def _raw_execute(self, sql: Any, params: Any) -> None:
+        self._driver.execute(sql, params, **self._options)
+
+    def _raw_executemany(self, sql: Any, rows: Iterable[Any]) -> None:
+        self._driver.executemany(sql, rows, **self._options)
+
+    @property
+    def _style(self) -> bool:
+        """Whether placeholders are ``%s`` and not ``$1``."""
+        return not isinstance(self, RawCursorMixin)
+
+    def _text(self, query: Any, params: Any) -> str:
+        """The text of a query. One without parameters has no placeholders."""
+        cursor: Any = self
+        if isinstance(query, bytes):
+            text = query.decode(cursor._encoding)
+        elif isinstance(query, Composable):
+            text = query.as_string(cursor)
+        elif isinstance(query, str):
+            text = query
+        elif isinstance(params, tuple) and not hasattr(query, "interpolations"):
+            raise TypeError(f"a statement must be str, not {type(query).__name__}")
+        else:
+            raise _unsupported("a template string", "%s and parameters")
+        if params is None and self._style:
+            return text.replace("%", "%%")
+        return text
+
+    def _sent_as(self, plan: Plan, query: Any, params: Any) -> tuple[Any, Any]:
+        """What the driver is given for a query and its parameters."""
+        if plan.program is None:
+            return query, params
+        given = () if params is None else params
+        return plan.sql, given if plan.bind is None else plan.bind(given)
+
+    def _send_as_planned(self, plan: Plan, parameters: Any) -> None:
+        if plan.companions:
+            given = () if parameters is None else parameters
+            self._raw_execute(plan.sql, self._prepared(plan, given))
+            return
+        self._raw_execute(*self._sent_as(plan, self._given, parameters))
+
+    def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
+        if plan.companions:
+            self._send_each(plan, rows)
+            return
+        if not plan.sends_as_given:
+            assert plan.program is not None
+            values = tuple(bind.source() for bind in plan.binds)
+            rows = plan.program.binding.bind_many(rows, values)
+        if plan.silent and self._options.get("returning"):
+            raise _unsupported("returning=True without RETURNING", "RETURNING")
+        self._raw_executemany(self._given if plan.program is None else plan.sql, rows)
+
+    def _settle(self, count: int | None = None) -> None:
+        cursor: Any = self
+        if count is not None:
+            cursor._rowcount = count
+        cursor.__class__ = _silent_class(cast("Any", type(self)))
+
+    def _fetch_pipeline(self) -> None:
+        """What the driver does before a row is fetched; its errors are ours, too."""
+        try:
+            self._driver._fetch_pipeline()
+        except Exception as error:
+            self._raise(error, None)
+
+
+class _Silent:
+    """A cursor whose last statement gave rows to the shim alone."""
+
+    __slots__ = ()
+    description = None
+    rownumber = None
+    #: What it was before, and is again with its next statement.
+    _loud: type[Any]
+
+    def _check_result_for_fetch(self: Any) -> Any:
+        if self.closed or not self.pgresult:
+            return self._loud._check_result_for_fetch(self)
+        detail = f" (command status: {self.statusmessage})"
+        raise _driver.ProgrammingError(
+            f"the last operation didn't produce records{detail}"
+        )
+
+    def _start_query(self: Any, query: Any = None) -> Any:
+        self.__class__ = self._loud
+        return self._start_query(query)
+
+
+@cache
+def _silent_class(loud: Any) -> type[Any]:
+    """The class of a planned class's cursors while they have rows to hide."""
+    if issubclass(loud, _Silent):
+        return cast("type[Any]", loud)
+    members = {"__slots__": (), "__module__": loud.__module__, "_loud": loud}
+    return type(loud.__name__, (_Silent, loud), members)
+
+
+@cache
+def cursor_class(theirs: Any) -> type[Any]:
+    """The planned class of the driver's cursor class, or of a program's own."""
+    base = next(c for c in theirs.__mro__ if c.__module__ == "psycopg")
+    slots = ("_proxy", "_session", "_options", "_given")
+    if theirs is base:
+        members = {"__slots__": slots, "__module__": base.__module__}
+        return type(base.__name__, (PlannedCursor, base), members)
+    # no slots of its own: it lies beneath a class that may have some
+    beneath = type(base.__name__, (PlannedCursor, base), {"__slots__": ()})
+    return type(theirs.__name__, (theirs, beneath), {"__module__": theirs.__module__})
+
+
+def is_raw_cursor(found: Any) -> bool:
+    """Whether it is a cursor past the plugins."""
+    kinds = (RawCursor, ServerCursor, RawServerCursor)
+    return issubclass(type(found), kinds) and not isinstance(found, Planned)
+
+
+def _unsupported(what: str, instead: str) -> UnsupportedStatement:
+    return UnsupportedStatement(
+        f"{what} is not supported; use {instead}", code="unsupported-construct"
+    )

@@ -1,0 +1,156 @@
+"""The session of a psycopg connection: our own SQL, transactions, what checks say."""
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from psycopg import Connection as RawConnection
+from psycopg import Cursor as RawCursor
+from psycopg import Error as DriverError
+from psycopg.adapt import PyFormat
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.errors import ConfigurationError, PolicyViolation
+from kysera_dbapi.session import Session
+from kysera_dbapi.transaction import Begin, Control, Transactional, Verb
+from kysera_dbapi.violation import violation
+
+__all__ = ["PsycopgSession"]
+
+#: In the message of the cast that fails: see the dialect's ``check``.
+_VIOLATED = re.compile(r'"_k_check:(.*)"', re.DOTALL)
+#: Where a byte of a character may be a backslash or a quote, to one lexer or the other.
+#: https://www.postgresql.org/docs/current/multibyte.html
+_UNSAFE = frozenset("BIG5 GB18030 GBK JOHAB SHIFT_JIS_2004 SJIS UHC".split())
+_IDLE, _FAILED = TransactionStatus.IDLE, TransactionStatus.INERROR
+
+
+class _Transactional:
+    """Whether a transaction of a connection is open."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._raw.pgconn.transaction_status != _IDLE)
+
+
+class PsycopgSession(Session):
+    """Reads the catalogue in a transaction of its own, where none is open."""
+
+    raw_class = RawConnection
+
+    @classmethod
+    def transactional(cls, raw: Any) -> Transactional:
+        """libpq knows it; a transaction that has failed is open still."""
+        return _Transactional(raw)
+
+    @property
+    def goes_on(self) -> bool:
+        """Not in a transaction that has failed."""
+        return bool(self._raw.pgconn.transaction_status != _FAILED)
+
+    def start(self) -> None:
+        """Let the plugins check their configuration.
+
+        Raises ``ConfigurationError`` for settings in which texts are not what they
+        seem.
+        """
+        if self.plugins:
+            self._check_settings()
+        super().start()
+
+    def _check_settings(self) -> None:
+        status = self._raw.info.parameter_status
+        if status("standard_conforming_strings") != "on":
+            raise ConfigurationError(
+                "standard_conforming_strings is off: a backslash would end no string; "
+                "set it on",
+                code="configuration",
+            )
+        encoding = status("client_encoding")
+        if encoding in _UNSAFE:
+            raise ConfigurationError(
+                f"client_encoding is {encoding}, in which characters hold bytes of "
+                "quotes and backslashes; set it to UTF8",
+                code="configuration",
+            )
+
+    def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
+        """Run SQL of our own on the raw connection; no plugin edits it."""
+        with RawCursor(self._raw, row_factory=tuple_row) as cursor:
+            RawCursor.execute(cursor, sql, parameters or None)
+            piped = self._raw.pgconn.pipeline_status
+            return list(cursor.fetchall()) if cursor.description or piped else []
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        """A block that leaves no transaction open that was not."""
+        before = self._raw.pgconn.transaction_status
+        try:
+            yield
+        finally:
+            if before == _IDLE and not self._raw.closed:
+                # no rollback: it would have the driver forget what it has prepared
+                RawConnection.commit(self._raw)
+
+    def _read_catalogue(self) -> Catalogue:
+        with self._apart():
+            return super()._read_catalogue()
+
+    def _stamp(self) -> object:
+        with self._apart():
+            return super()._stamp()
+
+    def reread(self) -> bool:
+        """As ``refresh``, where another connection may have changed the schema."""
+        return self.goes_on and super().reread()
+
+    def refresh(self) -> bool:
+        """Read the catalogue once more; in a failed transaction that has to wait."""
+        return self.goes_on and super().refresh()
+
+    def binds(self, value: object) -> bool:
+        """What the connection has an adapter for."""
+        try:
+            self._raw.adapters.get_dumper(type(value), PyFormat.AUTO)
+        except DriverError:
+            return False
+        return True
+
+    def violated(self, error: BaseException) -> PolicyViolation | None:
+        """The violation that the message of the server's error names."""
+        if getattr(error, "sqlstate", None) != "22P02":
+            return None
+        message = getattr(error, "diag").message_primary or ""  # noqa: B009
+        found = _VIOLATED.search(message)
+        return violation(found[1]) if found else None
+
+    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
+
+        In an open transaction it is a part of that. Else it is a transaction of its own
+        in autocommit mode; otherwise the driver begins one, which stays open.
+        """
+        return self._together(self._begin())
+
+    def undoable(self) -> AbstractContextManager[None]:
+        """A block whose change of the schema is undone by an error in it."""
+        return self._together(self._begin())
+
+    def left(self, savepoint: str, *, undone: bool) -> None:
+        """A savepoint of the driver's own has ended."""
+        verbs: tuple[Verb, ...] = ("rollback to", "release") if undone else ("release",)
+        changed = [self.transaction.after(Control(v, savepoint)) for v in verbs]
+        if any(changed):
+            self.invalidate()
+
+    def _begin(self) -> Begin:
+        if self._raw.autocommit:
+            return Begin("BEGIN", kept=False)
+        return Begin("", kept=True)
