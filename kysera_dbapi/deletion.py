@@ -1,6 +1,6 @@
 """A DELETE that becomes an UPDATE, with the RETURNING of a DELETE."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,9 @@ class Deletion:
             trees.append(draft.assignment_tree(column, value))
         at = draft.end_of(block.items[0].end - 1)
         draft.splices += [verb, Splice(at, at, spaced(draft, at, tuple(parts)))]
+        using = tree.args.get("using")
+        if using:
+            tree.set("from_", self._other_sources(using))
         returning = tree.args.get("returning")
         if returning is not None:
             _Returning(draft, self._assignments).mend(returning)
@@ -57,6 +60,16 @@ class Deletion:
             expressions=trees,
             **{k: v for k, v in tree.args.items() if k not in ("using", "cluster")},
         )
+
+    def _other_sources(self, using: Sequence[exp.Expression]) -> exp.From:
+        """USING, which is the FROM of an UPDATE."""
+        draft, at = self._draft, self._block.items[0].end
+        if len(using) != 1 or draft.layout.tokens[at].text.upper() != "USING":
+            raise unproved()
+        if draft.companions:
+            draft.refuse("a DELETE with USING and declared children cannot be planned")
+        draft.splices.append(Splice(draft.start_of(at), draft.end_of(at), ("FROM",)))
+        return exp.From(this=using[0])
 
     def _reads_its_target(self) -> bool:
         target = self._draft.target

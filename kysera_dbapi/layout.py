@@ -294,7 +294,7 @@ class _Items:
         while self._at < self._end:
             kind = self._kind()
             self._at += 1
-            if kind is _T.COMMA:
+            if kind in (_T.COMMA, _T.USING):  # DELETE FROM a USING b
                 join.comma = True
                 break
             if kind in _SIDES:

@@ -166,7 +166,8 @@ class Placement:
         """
         fragments = self._qualified(reference)
         key = self._never_null(reference)
-        if fragments is None or key is None:
+        possible = self._draft.dialect.filters_full_joins
+        if fragments is None or key is None or not possible:
             return False
         item = self._null_supplied(reference)
         items = self._level(reference)
