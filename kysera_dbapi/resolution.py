@@ -8,7 +8,7 @@ are reserved names, which callers may not use.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -29,6 +29,8 @@ __all__ = ["Resolver"]
 #: Makes the value of a ``:name``, a single one or (true) a list.
 _BindOf = Callable[[str, bool], Bind]
 _OWN = "_k0"
+#: Not the ``::`` of a cast.
+_NAMED = r"(?<!:):[A-Za-z_\x80-\U0010ffff][\w$]*+"
 _OURS = re.compile(r"_k\d", re.IGNORECASE)
 
 
@@ -68,7 +70,7 @@ class Resolver:
         """A query of the rows of a table that meet the condition."""
         name = f"{self.dialect.quote(table.schema)}.{self.dialect.quote(table.name)}"
         text = f"SELECT * FROM {name}{alias} WHERE ({condition}\n)"
-        lexer = Lexer(self.dialect.lexical)
+        lexer = _lexer(self.dialect)
         source = read(text, self.dialect, lexer)
         if source.several:
             raise _wrong("it is more than one statement")
@@ -146,7 +148,7 @@ class _Condition:
     def _parsed(self, text: str) -> Draft:
         try:
             # alone first, so that it cannot close the parentheses that it is put in
-            lexer = Lexer(self._resolver.dialect.lexical)
+            lexer = _lexer(self._resolver.dialect)
             plain = "".join(_qmark(t) for t in lexer.lex(text))
             _sqlglot.expression(plain, self._resolver.dialect)
             return self._resolver.draft(text, self._table)
@@ -155,7 +157,7 @@ class _Condition:
 
     def _expanded(self) -> tuple[str, frozenset[str]]:
         """``IN :list`` as ``IN (:list)``, and which they are; without comments."""
-        lexemes = list(Lexer(self._resolver.dialect.lexical).lex(self._sql))
+        lexemes = list(_lexer(self._resolver.dialect).lex(self._sql))
         said = [t for t in lexemes if t.kind not in ("blank", "comment")]
         lists: set[int] = set()
         for lexeme, last in zip(said[1:], said, strict=False):
@@ -258,6 +260,12 @@ class _Condition:
         columns = {fold(c.name, quoted=True) for c in table.columns}
         row = self._resolver.dialect.row_identifiers
         return name in columns or (name in row and not table.without_rowid)
+
+
+def _lexer(dialect: Dialect) -> Lexer:
+    """Lexes a condition: its values are written ``:name``, whatever the database's."""
+    placeholder = f"{_NAMED}|{dialect.lexical.placeholder}"
+    return Lexer(replace(dialect.lexical, placeholder=placeholder))
 
 
 def _table_of(draft: Draft, node: exp.Expression) -> Table | None:
