@@ -19,6 +19,7 @@ from kysera_dbapi.cursor import Planned
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.psycopg_session import PsycopgSession
+from kysera_dbapi.script import split
 
 __all__ = ["CURSOR_MEMBERS", "PlannedCursor", "cursor_class", "is_raw_cursor"]
 
@@ -46,6 +47,8 @@ class PlannedCursor(Planned):
     _options: dict[str, Any]
     #: The query as the caller gave it, sent where nothing is edited.
     _given: Any
+    #: The numbers of the results whose rows nobody asked for; None stands for all.
+    _quiet: set[int] | None
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         """Plan the statement and execute it; returns the cursor."""
@@ -60,8 +63,39 @@ class PlannedCursor(Planned):
                 self._run(text, plan, params)
         except Exception as error:
             with session.in_context():
-                self._again(error, text, plan, params)
+                if params is None and _is_of_several(error):
+                    self._execute_several()
+                else:
+                    self._again(error, text, plan, params)
         return self
+
+    def _execute_several(self: Any) -> None:
+        """Execute the statements of a text one by one; ``nextset()`` goes on.
+
+        They happen together or not at all, as the server does with such a text.
+        """
+        session, quiet = self._session, set[int]()
+        results: list[Any] = []
+        lexer = session.pipeline.lexers[self._style]
+        text = self._text(self._given, None)
+        plan = None
+        try:
+            if session._raw.pgconn.pipeline_status:
+                raise _unsupported("several statements in a pipeline", "several calls")
+            with session.atomic():
+                for one in split(text, lexer, session.dialect):
+                    plan = self._plan(one, style=self._style)
+                    if plan.effect == "transaction":
+                        raise _unsupported("BEGIN or COMMIT among others", "execute()")
+                    self._given = one.replace("%%", "%")
+                    self._run(one, plan, None)
+                    quiet |= {len(results)} if plan.silent else set()
+                    results += self._results
+            self._results = results
+            self._select_current_result(0)
+            self._settle_as(quiet)
+        except Exception as error:
+            self._raise(error, plan)
 
     def executemany(
         self, query: Any, params_seq: Iterable[Any], **options: Any
@@ -175,15 +209,17 @@ class PlannedCursor(Planned):
             assert plan.program is not None
             values = tuple(bind.source() for bind in plan.binds)
             rows = plan.program.binding.bind_many(rows, values)
-        if plan.silent and self._options.get("returning"):
-            raise _unsupported("returning=True without RETURNING", "RETURNING")
         self._raw_executemany(self._given if plan.program is None else plan.sql, rows)
 
     def _settle(self, count: int | None = None) -> None:
         cursor: Any = self
         if count is not None:
             cursor._rowcount = count
-        cursor.__class__ = _silent_class(cast("Any", type(self)))
+        cursor._settle_as(None)
+
+    def _settle_as(self: Any, quiet: set[int] | None) -> None:
+        self._quiet = quiet
+        self.__class__ = _silent_class(cast("Any", type(self)))
 
     def _fetch_pipeline(self) -> None:
         """What the driver does before a row is fetched; its errors are ours, too."""
@@ -194,16 +230,28 @@ class PlannedCursor(Planned):
 
 
 class _Silent:
-    """A cursor whose last statement gave rows to the shim alone."""
+    """A cursor with results that hold rows for the shim alone."""
 
     __slots__ = ()
-    description = None
-    rownumber = None
     #: What it was before, and is again with its next statement.
     _loud: type[Any]
 
+    @property
+    def description(self: Any) -> Any:
+        """The columns, of a result that the caller has asked for."""
+        return None if self._is_quiet else self._loud.description.__get__(self)
+
+    @property
+    def rownumber(self: Any) -> Any:
+        """The number of the next row, as of the columns."""
+        return None if self._is_quiet else self._loud.rownumber.__get__(self)
+
+    @property
+    def _is_quiet(self: Any) -> bool:
+        return self._quiet is None or self._iresult in self._quiet
+
     def _check_result_for_fetch(self: Any) -> Any:
-        if self.closed or not self.pgresult:
+        if self.closed or not (self.pgresult and self._is_quiet):
             return self._loud._check_result_for_fetch(self)
         detail = f" (command status: {self.statusmessage})"
         raise _driver.ProgrammingError(
@@ -228,7 +276,7 @@ def _silent_class(loud: Any) -> type[Any]:
 def cursor_class(theirs: Any) -> type[Any]:
     """The planned class of the driver's cursor class, or of a program's own."""
     base = next(c for c in theirs.__mro__ if c.__module__ == "psycopg")
-    slots = ("_proxy", "_session", "_options", "_given")
+    slots = ("_proxy", "_session", "_options", "_given", "_quiet")
     if theirs is base:
         members = {"__slots__": slots, "__module__": base.__module__}
         return type(base.__name__, (PlannedCursor, base), members)
@@ -241,6 +289,11 @@ def is_raw_cursor(found: Any) -> bool:
     """Whether it is a cursor past the plugins."""
     kinds = (RawCursor, ServerCursor, RawServerCursor)
     return issubclass(type(found), kinds) and not isinstance(found, Planned)
+
+
+def _is_of_several(error: Exception) -> bool:
+    """Whether a text was refused because it holds several statements."""
+    return getattr(error, "code", "") == "multiple-statements"
 
 
 def _unsupported(what: str, instead: str) -> UnsupportedStatement:

@@ -77,7 +77,7 @@ DIRECTIONS = {
     "sqlite3_cursor": "cursor sqlite3_session subclasses",
     "sqlite3": "sqlite3_cursor connection dump physical subclasses",
     "psycopg_session": "session violation",
-    "psycopg_cursor": "cursor psycopg_session",
+    "psycopg_cursor": "cursor psycopg_session script",
     "psycopg": "psycopg_cursor connection",
     "pymysql": "connection",
     "_connect": "connection sqlite3 psycopg pymysql",
