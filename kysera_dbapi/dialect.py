@@ -24,7 +24,10 @@ Treatment = Literal["planned", "passed", "refused"]
 #: Runs a query of ours on the raw connection and returns its rows.
 Execute = Callable[..., Sequence[Sequence[object]]]
 
-_BUILT_IN = {"sqlite": "kysera_dialects.sqlite:SQLiteDialect"}
+_BUILT_IN = {
+    "sqlite": "kysera_dialects.sqlite:SQLiteDialect",
+    "postgresql": "kysera_dialects.postgresql:PostgreSQLDialect",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Lexical:
     number: str
     placeholder: str
     word: str
+    #: The beginning of a string that ends as it begins: ``$tag$``. Nothing in a text
+    #: with one is folded.
+    dollar: str = ""
+    #: The beginning of a token that has no end; a text with one is no statement.
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +235,10 @@ class Dialect:
     def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
         """The action of ``INSERT OR action``, and its number of words."""
         return "", 0
+
+    def explained(self, words: Sequence[str]) -> int:
+        """How many of the ``words`` are EXPLAIN and its options; 0 if it is none."""
+        return 0
 
     def evaluates(self, words: Sequence[str]) -> bool:
         """Whether a statement that is passed tries expressions on stored rows."""

@@ -27,6 +27,7 @@ Kind = Literal[
     "number",
     "placeholder",
     "word",
+    "broken",
     "symbol",
 ]
 #: ``%s``, ``%(name)s`` and ``%%``, for cursors that translate them below the proxy.
@@ -139,19 +140,23 @@ class Lexer:
         if format_style:
             placeholder = f"{_FORMAT}|{placeholder}"
         self._placeholder = placeholder
+        self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
         self._mark = "%s" if format_style else "?"
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
+        dollar = self._lexical.dollar
+        quoted = rf"|(?P<tag>{dollar})(?s:.*?)(?P=tag)" if dollar else ""
         kinds = {
             "blank": self._lexical.blank,
             "comment": self._lexical.comment,
-            "string": self._lexical.string,
+            "string": self._lexical.string + quoted,
             "blob": self._lexical.blob,
             "quoted": self._lexical.quoted,
             "placeholder": self._placeholder,
             "number": self._lexical.number,
             "word": self._lexical.word,
+            "broken": rf"(?:{self._lexical.broken or '(?!)'})(?s:.*)",
             "symbol": "(?s:.)",
         }
         parts = (f"(?P<{kind}>{regex})" for kind, regex in kinds.items())
@@ -221,6 +226,8 @@ class Lexer:
 
     def shape(self, text: str, *, fold: bool = True) -> Shape:
         """The shape of ``text``; linear in its length, done in C."""
+        if self._dollar is not None and "$" in text and self._dollar.search(text):
+            return Shape((text,), (text,), ("",))
         if fold and len(text) > _LONG:
             return self._folded(text)
         found = self._literals.findall(text)

@@ -54,9 +54,8 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
     while significant and significant[-1].text == ";":
         significant.pop()
     words = tuple(t.word for t in significant)
-    first = 0
-    if words[:1] == ("EXPLAIN",):
-        first = 3 if words[1:3] == ("QUERY", "PLAN") else 1
+    first = dialect.explained(words)
+    broken = any(t.kind == "broken" for t in significant)
     verb = verb_of(words, first)
     several = len(dialect.statement_ends([*words, ";"])) > 1
     return Source(
@@ -64,7 +63,7 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
         lexemes,
         words,
         first,
-        dialect.classify(words[verb:]),
+        None if broken else dialect.classify(words[verb:]),
         several,
         tuple(t for t in significant if t.kind == "placeholder" and t.text != "%%"),
         tuple(t.text for t in lexemes if t.kind == "comment"),

@@ -262,6 +262,11 @@ class SQLiteDialect(Dialect):
         module = self.module(" ".join(words)) if "VIRTUAL" in words[:3] else ""
         return sqlite_statements.classify(words, pragma, module)
 
+    def explained(self, words: Sequence[str]) -> int:
+        """https://www.sqlite.org/lang_explain.html"""
+        plan = tuple(words[1:3]) == ("QUERY", "PLAN")
+        return (3 if plan else 1) if words and words[0] == "EXPLAIN" else 0
+
     def evaluates(self, words: Sequence[str]) -> bool:
         """An index of expressions, or of some rows; a column with a CHECK."""
         return sqlite_statements.evaluates(words)

@@ -1,0 +1,243 @@
+"""PostgreSQL: lexing, names, statements and catalogue.
+
+https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
+
+from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule
+from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dialects import postgresql_statements
+
+__all__ = ["PostgreSQLDialect"]
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
+#: NAMEDATALEN less the zero at its end.
+_NAME_BYTES = 63
+
+#: Those of pg_get_keywords() that are reserved, some but for types and functions.
+_KEYWORDS = """
+ALL ANALYSE ANALYZE AND ANY ARRAY AS ASC ASYMMETRIC AUTHORIZATION BINARY BOTH CASE CAST
+CHECK COLLATE COLLATION COLUMN CONCURRENTLY CONSTRAINT CREATE CROSS CURRENT_CATALOG
+CURRENT_DATE CURRENT_ROLE CURRENT_SCHEMA CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER
+DEFAULT DEFERRABLE DESC DISTINCT DO ELSE END EXCEPT FALSE FETCH FOR FOREIGN FREEZE FROM
+FULL GRANT GROUP HAVING ILIKE IN INITIALLY INNER INTERSECT INTO IS ISNULL JOIN LATERAL
+LEADING LEFT LIKE LIMIT LOCALTIME LOCALTIMESTAMP NATURAL NOT NOTNULL NULL OFFSET ON ONLY
+OR ORDER OUTER OVERLAPS PLACING PRIMARY REFERENCES RETURNING RIGHT SELECT SESSION_USER
+SIMILAR SOME SYMMETRIC SYSTEM_USER TABLE TABLESAMPLE THEN TO TRAILING TRUE UNION UNIQUE
+USER USING VARIADIC VERBOSE WHEN WHERE WINDOW WITH
+"""
+
+#: What may stand between the pieces of one string: a new line at least.
+_JOINT = r"(?:(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+)"
+_DIGITS = r"[0-9](?:_?[0-9])*+"
+_LETTER = r"A-Za-z_\x80-\U0010ffff"
+_TAG = rf"(?:[{_LETTER}][{_LETTER}0-9]*+)?"
+
+
+_DOLLAR = rf"\${_TAG}\$"
+
+
+def _comment(depth: int) -> str:
+    """A comment that holds others, so many deep."""
+    nested = f"|{_comment(depth - 1)}" if depth else ""
+    return rf"/\*(?:[^*/]++|\*(?!/)|/(?!\*){nested})*+\*/"
+
+
+def _string(inner: str) -> str:
+    """A string in pieces, from the first quote on."""
+    return rf"'{inner}'(?:{_JOINT}'{inner}')*+"
+
+
+_PLAIN = r"(?:[^']|'')*+"
+_BITS = "[^']*+"
+_ESCAPED = r"(?:[^'\\]|''|\\(?s:.))*+"
+
+
+class PostgreSQLDialect(Dialect):
+    """PostgreSQL 12 and up, with standard_conforming_strings on."""
+
+    name: ClassVar[str] = "postgresql"
+    grammar: ClassVar[str] = "postgres"
+    driver: ClassVar[str] = "psycopg"
+    lexical: ClassVar[Lexical] = Lexical(
+        blank=r"[ \t\n\r\f\v]++",
+        # a comment that nests deeper, or does not end, is none: no statement begins so
+        comment=rf"--[^\n\r]*+|{_comment(8)}",
+        string=_string(_PLAIN),
+        blob=(
+            rf"[eE]{_string(_ESCAPED)}|[nN]{_string(_PLAIN)}|[uU]&{_string(_PLAIN)}"
+            rf"|[bBxX]{_string(_BITS)}"
+            r"|0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
+        ),
+        quoted=r'(?:[uU]&)?"(?:[^"]|"")*+"',
+        # 1..2 is 1, two dots and 2
+        number=(
+            rf"(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?+)?+|\.{_DIGITS})"
+            rf"(?:[eE][+-]?{_DIGITS})?+"
+        ),
+        placeholder=r"\$[0-9]++",
+        word=rf"[{_LETTER}][{_LETTER}0-9$]*+",
+        dollar=_DOLLAR,
+        broken=rf"/\*|['\"]|{_DOLLAR}",
+    )
+    keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
+    table_parts: ClassVar[frozenset[str]] = frozenset(
+        ("this", "db", "alias", "joins", "only", "sample", "ordinality")
+    )
+    # without a limit of its own a query is pulled up; with any it is not
+    barrier: ClassVar[str] = "OFFSET 0"
+    refuses_nul: ClassVar[bool] = True
+    # https://www.postgresql.org/docs/current/ddl-system-columns.html
+    row_identifiers: ClassVar[frozenset[str]] = frozenset(
+        ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")
+    )
+    rules: ClassVar[tuple[Rule, ...]] = postgresql_statements.RULES
+
+    def fold(self, name: str, *, quoted: bool) -> str:
+        """ASCII letters become small ones, and what is over 63 bytes is cut off.
+
+        Other letters stay as they are where a character may take several bytes
+        (``downcase_identifier``), as in UTF8.
+        """
+        folded = name if quoted else name.translate(_ASCII_LOWER)
+        if len(folded) * 4 <= _NAME_BYTES:
+            return folded
+        encoded = folded.encode(errors="surrogatepass")
+        if len(encoded) <= _NAME_BYTES:
+            return folded
+        return encoded[:_NAME_BYTES].decode(errors="ignore")
+
+    def unquote(self, token: str) -> str:
+        """What a name, or a string in any of its forms, says.
+
+        Raises ``UnsupportedStatement`` (unsupported-construct) for one with escapes.
+        """
+        first = token[:1]
+        if first == '"':
+            return token[1:-1].replace('""', '"')
+        if first == "'":
+            return _said(token)
+        if first == "$" and token[-1:] == "$":
+            opening = token.index("$", 1) + 1
+            return token[opening:-opening]
+        if "'" in token or '"' in token:
+            if first in "uU" or "\\" in token:
+                raise UnsupportedStatement(
+                    "escapes in U&'', U&\"\" and E'' are not read; spell the "
+                    "characters themselves, or run the statement under bypass()",
+                    code="unsupported-construct",
+                )
+            return _said(token[1:])
+        return token
+
+    def typed(self, constant: str, type_: str) -> str:
+        """A boolean is no number: https://www.postgresql.org/docs/current/sql-createcast.html"""
+        return f"CAST({constant} AS {type_})" if type_ == "boolean" else constant
+
+    def indexes(
+        self, execute: Execute, table: Table
+    ) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """https://www.postgresql.org/docs/current/catalog-pg-index.html"""
+        found: Sequence[tuple[str, tuple[str, ...]]]
+        found = _catalogue().indexes(self, execute, table)
+        return found
+
+    def check(self, label: str) -> tuple[str, str]:
+        """A cast that fails, with the label in its error (22P02).
+
+        ``random()`` is volatile: the cast is not tried when the statement is planned.
+        """
+        said = self.literal(f"_k_check:{label}")
+        nothing = "pg_catalog.substr(CAST(pg_catalog.random() AS text), 1, 0)"
+        failing = f"CAST(pg_catalog.concat({said}, {nothing}) AS boolean)"
+        return "CASE WHEN (", f") THEN true ELSE {failing} END"
+
+    def listed(self, rows: Sequence[Sequence[object]]) -> object:
+        """A list for one column; JSON of the values' texts for several."""
+        if all(len(row) == 1 for row in rows):
+            return [row[0] for row in rows]
+        return json.dumps(
+            [[None if v is None else str(v) for v in row] for row in rows]
+        )
+
+    def violates(self, error: BaseException, table: Table, key: UniqueKey) -> bool:
+        """It names schema, table and constraint."""
+        diag = getattr(error, "diag", None)
+        named = [getattr(diag, f"{part}_name", None) for part in _CONSTRAINT]
+        unique = getattr(error, "sqlstate", None) == "23505"
+        return unique and named == [table.schema, table.name, key.name]
+
+    def visible_ctes(
+        self, names: Sequence[str], position: int, *, recursive: bool
+    ) -> Iterable[str]:
+        """Those before it; with RECURSIVE all of them."""
+        return names if recursive else names[:position]
+
+    def classify(self, words: Sequence[str]) -> Rule | None:
+        """The rule for a statement of these ``words``; WITH is the caller's to skip."""
+        return postgresql_statements.classify(words)
+
+    def explained(self, words: Sequence[str]) -> int:
+        """https://www.postgresql.org/docs/current/sql-explain.html"""
+        return postgresql_statements.explained(words)
+
+    def evaluates(self, words: Sequence[str]) -> bool:
+        """An index of expressions, or of some rows; a column with a CHECK."""
+        return postgresql_statements.evaluates(words)
+
+    def schema_stamp(self, execute: Execute) -> object:
+        """What the catalogue's reader takes for it."""
+        return _catalogue().stamp(execute)
+
+    def schema_differs(self, error: BaseException) -> bool:
+        """By the codes of names that mean nothing, or something else, now.
+
+        https://www.postgresql.org/docs/current/errcodes-appendix.html
+        """
+        unplanned = getattr(error, "code", "") == "unplanned-relation"
+        state = getattr(error, "sqlstate", None)
+        stale = state == "0A000" and "cached plan must not change" in str(error)
+        return unplanned or state in _NO_SUCH or stale
+
+    def is_too_deep(self, error: BaseException) -> bool:
+        """By the code of max_stack_depth, and the parser's of its own."""
+        return getattr(error, "sqlstate", None) == "54001"
+
+    def lists(self) -> Mapping[str, Collection[str]]:
+        """Settings, functions and relations."""
+        return {
+            "Settings that pass": postgresql_statements.SETTINGS,
+            "Functions that are refused": self.dangerous_functions,
+            "Relations that are refused": self.dangerous_relations,
+            "Relations that strict mode refuses": self.statistics,
+        }
+
+    def read_catalogue(self, execute: Execute) -> Catalogue:
+        """Read the system catalogues."""
+        found: Catalogue = _catalogue().read(self, execute)
+        return found
+
+
+_CONSTRAINT = ("schema", "table", "constraint")
+#: Undefined tables, columns, functions, objects and schemas; a wrong column reference.
+_NO_SUCH = ("42P01", "42703", "42883", "42704", "3F000", "42P10")
+
+
+def _catalogue() -> Any:
+    """What reads the catalogue: it comes when it is wanted."""
+    return import_module("kysera_dialects.postgresql_catalogue")
+
+
+def _said(string: str) -> str:
+    """What the pieces of a string say."""
+    return "".join(_PIECE.findall(string)).replace("''", "'")
+
+
+_PIECE = re.compile(rf"'({_PLAIN})'(?:{_JOINT}|\Z)")
