@@ -15,6 +15,8 @@ from kysera_dbapi.shape import number_of
 
 __all__ = ["Slot", "arrange"]
 
+#: psycopg's ``%b`` and ``%t`` ask for a format of the value.
+_POSITIONAL = ("?", "%s", "%b", "%t")
 _RESERVED = re.compile(r"[:@$]_k\d|%\(_k\d")
 
 
@@ -85,7 +87,7 @@ def _number(tokens: Sequence[str]) -> tuple[list[int], int]:
     for token in tokens:
         if token[0] == "?" and token != "?":
             index = number_of(token) - 1
-        elif token in ("?", "%s"):
+        elif token in _POSITIONAL:
             index = count
         else:
             index = names.setdefault(token, count)
@@ -101,7 +103,7 @@ def _style(tokens: Sequence[str]) -> Style | None:
     if any(token[0] == "?" and token != "?" for token in tokens):
         return "?1"
     if "%" in heads:
-        return "%s" if "%s" in tokens else "%(a)s"
+        return "%(a)s" if tokens[0].startswith("%(") else "%s"
     return "?" if tokens else None
 
 

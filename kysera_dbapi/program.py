@@ -95,10 +95,7 @@ def _program(
             slots.append(piece)
         elif isinstance(piece, _Mark):
             slots += piece.slots
-    format_style = any(t.startswith("%") for t in tokens)
-    spelled, binding = arrange(
-        tokens, slots, binds, default="%s" if format_style else "?"
-    )
+    spelled, binding = arrange(tokens, slots, binds, default=shape.mark)
     texts = iter(spelled)
     out: list[Piece] = []
     for piece in found:

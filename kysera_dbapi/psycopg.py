@@ -14,6 +14,7 @@ from typing import Any
 import psycopg as _driver
 from psycopg import Connection as RawConnection
 from psycopg import ConnectionInfo, Transaction
+from psycopg._cursor_base import BaseCursor
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
@@ -21,7 +22,12 @@ from kysera_dbapi.connection import passed
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.psycopg_cursor import CURSOR_MEMBERS, cursor_class, is_raw_cursor
+from kysera_dbapi.psycopg_cursor import (
+    CURSOR_MEMBERS,
+    adopt,
+    cursor_class,
+    is_raw_cursor,
+)
 from kysera_dbapi.psycopg_session import PsycopgSession
 from kysera_dbapi.session import check_mode
 from kysera_dbapi.transaction import Control
@@ -77,9 +83,13 @@ class Connection(_Connection):
         Raises ``UnsupportedStatement`` (unsupported-member) for others, while there are
         plugins.
         """
-        session = self._self_session
-        if session.plugins and not _is_driver(sys._getframe(1)):
+        session, frame = self._self_session, sys._getframe(1)
+        if session.plugins and not _is_driver(frame):
             self._refuse("pgconn runs SQL past every plugin")
+        made = frame.f_locals.get("self")
+        if isinstance(made, BaseCursor) and made._conn is self:
+            # one that is made by hand asks for it first: ServerCursor(connection, ..)
+            adopt(made, self, session)
         return session._raw.pgconn
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import psycopg as _driver
 from psycopg import Cursor as RawCursor
@@ -157,7 +158,7 @@ class PlannedCursor(Planned):
     @property
     def _driver(self) -> Any:
         """The driver's methods of this cursor."""
-        return super()
+        return super(Planned, self)
 
     def _raw_execute(self, sql: Any, params: Any) -> None:
         self._driver.execute(sql, params, **self._options)
@@ -272,17 +273,64 @@ def _silent_class(loud: Any) -> type[Any]:
     return type(loud.__name__, (_Silent, loud), members)
 
 
+#: What a planned cursor has besides.
+_OWN = ("_proxy", "_session", "_options", "_given", "_quiet")
+
+
+def _driver_class(theirs: Any) -> Any:
+    """The class of the driver's that a cursor class is, or is derived from."""
+    return next(c for c in theirs.__mro__ if c.__module__ == "psycopg")
+
+
 @cache
 def cursor_class(theirs: Any) -> type[Any]:
     """The planned class of the driver's cursor class, or of a program's own."""
-    base = next(c for c in theirs.__mro__ if c.__module__ == "psycopg")
-    slots = ("_proxy", "_session", "_options", "_given", "_quiet")
+    base = _driver_class(theirs)
     if theirs is base:
-        members = {"__slots__": slots, "__module__": base.__module__}
+        members = {"__slots__": _OWN, "__module__": base.__module__}
+        members["_raw_class"] = base
         return type(base.__name__, (PlannedCursor, base), members)
     # no slots of its own: it lies beneath a class that may have some
-    beneath = type(base.__name__, (PlannedCursor, base), {"__slots__": ()})
+    beneath = type(
+        base.__name__, (PlannedCursor, base), {"__slots__": (), "_raw_class": base}
+    )
     return type(theirs.__name__, (theirs, beneath), {"__module__": theirs.__module__})
+
+
+class _Kept:
+    """An attribute of cursors that have no room for it."""
+
+    def __init__(self) -> None:
+        self._values: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def __get__(self, cursor: Any, class_: type) -> Any:
+        return self._values[cursor]
+
+    def __set__(self, cursor: Any, value: Any) -> None:
+        self._values[cursor] = value
+
+
+#: Each holds for all classes: a cursor changes its own when it has rows to hide.
+_KEPT = {name: _Kept() for name in _OWN}
+
+
+@cache
+def _adopting_class(theirs: Any) -> type[Any]:
+    """The planned class for cursors of a class that were made already."""
+    base = _driver_class(theirs)
+    members: dict[str, Any] = {"__slots__": (), "_raw_class": base, **_KEPT}
+    beneath = type(base.__name__, (PlannedCursor, base), members)
+    if theirs is base:
+        return beneath
+    members = {"__slots__": (), "__module__": theirs.__module__}
+    return type(theirs.__name__, (theirs, beneath), members)
+
+
+def adopt(cursor: Any, proxy: Any, session: PsycopgSession) -> None:
+    """Let a cursor that was made by hand, of a wrapped connection, be planned."""
+    cursor.__class__ = _adopting_class(cast("Any", type(cursor)))
+    cursor._proxy, cursor._session = proxy, session
+    cursor._conn = session._raw
 
 
 def is_raw_cursor(found: Any) -> bool:

@@ -31,7 +31,7 @@ Kind = Literal[
     "symbol",
 ]
 #: ``%s``, ``%(name)s`` and ``%%``, for cursors that translate them below the proxy.
-_FORMAT = r"%[s%]|%\([^)]*\)s"
+_FORMAT = r"%[sbt%]|%\([^)]*\)[sbt]"
 
 
 def check_text(text: object) -> str:
@@ -83,7 +83,7 @@ class Shape(NamedTuple):
     literals: tuple[str, ...]
     folds: tuple[int, ...] = ()
     #: How a placeholder in a list is written.
-    mark: str = "?"
+    mark: Literal["?", "%s"] = "?"
     #: The strings of the database, to be looked for in lists.
     strings: re.Pattern[str] = re.compile(r"(?!)")
 
@@ -141,7 +141,7 @@ class Lexer:
             placeholder = f"{_FORMAT}|{placeholder}"
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
-        self._mark = "%s" if format_style else "?"
+        self._mark: Literal["?", "%s"] = "%s" if format_style else "?"
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
@@ -227,20 +227,20 @@ class Lexer:
     def shape(self, text: str, *, fold: bool = True) -> Shape:
         """The shape of ``text``; linear in its length, done in C."""
         if self._dollar is not None and "$" in text and self._dollar.search(text):
-            return Shape((text,), (text,), ("",))
+            return Shape((text,), (text,), ("",), mark=self._mark)
         if fold and len(text) > _LONG:
             return self._folded(text)
         found = self._literals.findall(text)
         runs, strings, numbers = zip(*found, strict=True)
         key = (runs, tuple(map(bool, strings)))
         literals = tuple(map(str.__add__, strings, numbers))
-        return Shape(key, runs, literals)
+        return Shape(key, runs, literals, mark=self._mark)
 
     def _folded(self, text: str) -> Shape:
         matches = islice(self._lists.finditer(text), _MANY + 1)
         found = [match.groups("") for match in matches]
         if len(found) > _MANY:
-            return Shape((text,), (text,), ("",))
+            return Shape((text,), (text,), ("",), mark=self._mark)
         runs = tuple([f[0] + f[1] + f[3] + f[7] for f in found])
         literals = tuple([f[2] or f[4] or f[5] or f[6] for f in found])
         kinds = tuple(["string" if f[5] else f[6] and "number" for f in found])

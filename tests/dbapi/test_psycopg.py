@@ -301,10 +301,29 @@ def test_libpq_is_out_of_reach(connection: Any) -> None:
         _ = connection.pgconn
     with pytest.raises(AttributeError):
         _ = connection.info.pgconn
-    cursor = psycopg.ServerCursor(connection, "made_by_hand")
-    with pytest.raises(kysera_dbapi.UnsupportedStatement):
-        cursor.execute(QUERY)
-    cursor._closed = True  # it was never opened
+
+
+@pytest.mark.parametrize("kind", [psycopg.Cursor, psycopg.ClientCursor])
+def test_cursors_made_by_hand_are_planned(connection: Any, kind: Any) -> None:
+    cursor = kind(connection)
+    assert cursor.execute(QUERY).fetchall() == OURS
+    assert cursor.connection is connection
+    assert cursor.execute("INSERT INTO notes (id) VALUES (60)").description is None
+    assert kind(connection).execute("SELECT 1").fetchone() == (1,)
+
+
+def test_server_cursors_made_by_hand_are_planned(connection: Any) -> None:
+    class Cursor(psycopg.ServerCursor[Any]):
+        pass
+
+    with connection.transaction(), Cursor(connection, name="by_hand") as cursor:
+        assert cursor.execute(QUERY).fetchall() == OURS
+
+
+def test_transactions_made_by_hand_are_refused(connection: Any) -> None:
+    made = psycopg.Transaction(connection)
+    with pytest.raises(kysera_dbapi.UnsupportedStatement), made:
+        pass
 
 
 def test_adaptation_accepts_the_proxy(connection: Any) -> None:
