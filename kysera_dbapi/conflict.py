@@ -22,6 +22,7 @@ __all__ = ["Conflict", "Guard"]
 #: A condition, its label, and whether it is about the row proposed for insertion.
 Guard = tuple[Predicate, str, bool]
 
+_ALWAYS, _NEVER = "1 = 1", "1 = 0"
 _T = _sqlglot.TokenType
 
 
@@ -72,9 +73,9 @@ class Conflict:
         opening: Fragment = ("CASE WHEN ", *self._guard, " THEN ")
         if where is None:
             at = draft.end_of(end - 1)
-            parts: Fragment = (" WHERE ", *opening, "1 END")
+            parts: Fragment = (" WHERE ", *opening, f"{_ALWAYS} END")
             draft.splices.append(Splice(at, at, spaced(draft, at, parts), rank=1))
-            upsert.set("where", exp.Where(this=self._tree(exp.Literal.number(1))))
+            upsert.set("where", exp.Where(this=self._tree(self._parsed(_ALWAYS))))
             return
         start, stop = draft.start_of(where + 1), draft.end_of(end - 1)
         draft.splices.append(Splice(start, start, (*opening, "("), rank=-3))
@@ -92,7 +93,24 @@ class Conflict:
             at = draft.layout.close.get(at, at) + 1
         start, end = draft.start_of(at), draft.end_of(at)
         draft.splices.append(Splice(start, end, self._never("UPDATE SET ")))
+        named = upsert.args.get("conflict_keys") or upsert.args.get("constraint")
+        if not (named or draft.dialect.upserts_by_any_key):
+            self._name_key(upsert, draft.start_of(at - 1))
         self._set_never(upsert)
+
+    def _name_key(self, upsert: exp.Expression, at: int) -> None:
+        """An update needs the key that rows meet by, a skip does not."""
+        draft, table = self._draft, self._target.table
+        key = table.unique_keys[0] if len(table.unique_keys) == 1 else None
+        if key is None or key.partial or not all(key.columns):
+            draft.refuse("ON CONFLICT DO NOTHING must name its unique key here")
+        assert key is not None
+        columns = f"({', '.join(map(draft.quoted, key.columns))})"
+        draft.splices.append(Splice(at, at, (f"{columns} ",), rank=-1))
+        text = f"INSERT INTO t VALUES (1) ON CONFLICT {columns} DO NOTHING"
+        tokens = _sqlglot.tokenize(text, draft.dialect)
+        parsed = _sqlglot.parse(text, tokens, draft.dialect)
+        upsert.set("conflict_keys", parsed.args["conflict"].args["conflict_keys"])
 
     def _ignore(self) -> None:
         """``INSERT OR IGNORE``: the same, in an upsert of its own."""
@@ -113,19 +131,20 @@ class Conflict:
         self._set_never(upsert)
 
     def _never(self, opening: str) -> Fragment:
-        name = self._draft.quoted(self._column())
-        return (
-            f"{opening}{name} = {name} WHERE CASE WHEN ",
-            *self._guard,
-            " THEN 0 END",
-        )
+        start = f"{opening}{self._unchanged} WHERE CASE WHEN "
+        return (start, *self._guard, f" THEN {_NEVER} END")
+
+    @property
+    def _unchanged(self) -> str:
+        """An assignment that changes nothing."""
+        quoted, name = self._draft.quoted, self._column()
+        return f"{quoted(name)} = {quoted(self._target.exposed)}.{quoted(name)}"
 
     def _set_never(self, upsert: exp.Expression) -> None:
-        name = self._draft.quoted(self._column())
-        assigned = self._draft.fragment_tree((f"{name} = {name}",))
+        assigned = self._parsed(self._unchanged)
         upsert.set("action", exp.var("DO UPDATE"))
         upsert.set("expressions", [assigned])
-        upsert.set("where", exp.Where(this=self._tree(exp.Literal.number(0))))
+        upsert.set("where", exp.Where(this=self._tree(self._parsed(_NEVER))))
 
     def _column(self) -> str:
         found = (c for c in self._target.table.columns if not c.generated)
@@ -134,6 +153,9 @@ class Conflict:
             self._draft.refuse("an upsert needs the catalogue; connect")
         assert column is not None
         return column.name
+
+    def _parsed(self, text: str) -> exp.Expression:
+        return self._draft.fragment_tree((text,))
 
     def _tree(self, then: exp.Expression) -> exp.Expression:
         return self._draft.case_tree(self._guard, then)

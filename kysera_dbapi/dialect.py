@@ -96,6 +96,8 @@ class Dialect:
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
+    #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
+    upserts_by_any_key: ClassVar[bool] = True
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
     #: A RIGHT or FULL join in one branch of a set operation can make the database

@@ -310,11 +310,21 @@ def _from_ours(error: Error | Warning, driver: object) -> BaseException:
     driver_class = _driver_kind(type(error), driver)
     if driver_class is None or isinstance(error, driver_class):
         return error
-    made = _new(twin(type(error), driver_class), error, start=driver_class)
+    cause = error.__cause__
+    if isinstance(cause, driver_class):  # a clearer error of the very same kind
+        made = _new(twin(type(error), _raw_class(cause)), error)
+        vars(made).update({**vars(cause), **vars(error)})
+    else:
+        made = _new(twin(type(error), driver_class), error, start=driver_class)
     made.__cause__ = error.__cause__
     made.__context__ = error.__context__
     made.__suppress_context__ = error.__suppress_context__
     return made.with_traceback(error.__traceback__)
+
+
+def _raw_class(error: BaseException) -> type[BaseException]:
+    """The driver's class of an error, which may be a twin."""
+    return error._pair[1] if isinstance(error, _Twin) else type(error)
 
 
 def _new(

@@ -239,7 +239,7 @@ class Connection(_Connection):
             with RawConnection.pipeline(session._raw) as pipeline:
                 yield pipeline
         except (_driver.Error, errors.Error) as error:
-            reraise(error, _driver)
+            reraise(session.error(error), _driver)
 
 
 for _name, _what in CONNECTION_MEMBERS.items():

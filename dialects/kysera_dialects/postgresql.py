@@ -94,6 +94,8 @@ class PostgreSQLDialect(Dialect):
     # without a limit of its own a query is pulled up; with any it is not
     barrier: ClassVar[str] = "OFFSET 0"
     refuses_nul: ClassVar[bool] = True
+    filters_full_joins: ClassVar[bool] = False
+    upserts_by_any_key: ClassVar[bool] = False
     # https://www.postgresql.org/docs/current/ddl-system-columns.html
     row_identifiers: ClassVar[frozenset[str]] = frozenset(
         ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")

@@ -262,8 +262,8 @@ def test_pipelines(connection: Any) -> None:
         first = connection.execute(QUERY)
         second = connection.execute("INSERT INTO notes (id) VALUES (40)")
         assert first.fetchall() == OURS
-        assert second.rowcount == 1
         assert second.description is None
+    assert second.rowcount == 1
     with pytest.raises(kysera_dbapi.PolicyViolation), connection.pipeline():
         connection.execute("INSERT INTO notes (id, tenant_id) VALUES (41, 8)")
 

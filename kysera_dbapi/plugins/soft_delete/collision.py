@@ -68,8 +68,9 @@ def explained(
     if not failed or all(mark.leaves_out(key, dialect) for key in failed):
         return None
     key = next(key for key in failed if not mark.leaves_out(key, dialect))
+    said = str(error).splitlines()[0]
     return TombstoneConflict(
-        f"{error}; if the other row is deleted, {_cure(table, mark, key, dialect)}",
+        f"{said}; if the other row is deleted, {_cure(table, mark, key, dialect)}",
         code="tombstone-conflict",
     )
 

@@ -276,9 +276,8 @@ class SoftDelete(Plugin):
         clearer = collision.explained(error, table, mark, host.dialect)
         if clearer is None:
             return error
-        twin = host.error(clearer)
-        twin.__cause__ = error.__cause__ or error
-        return twin
+        clearer.__cause__ = error.__cause__ or error
+        return clearer
 
 
 class _Companion:
