@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from kysera_dbapi.dialect import Lexical
+from kysera_dbapi.dialect import Lexical, Style
 
 __all__ = [
     "FOLDED",
@@ -30,8 +30,8 @@ Kind = Literal[
     "broken",
     "symbol",
 ]
-#: ``%s``, ``%(name)s`` and ``%%``, for cursors that translate them below the proxy.
-_FORMAT = r"%[s%]|%\([^)]*\)s"
+#: ``:name``, but no cast and no slice.
+_NAMED = r"(?<!:):[A-Za-z_][A-Za-z0-9_]*+"
 
 
 def check_text(text: object) -> str:
@@ -131,14 +131,28 @@ class Shape(NamedTuple):
 
 
 class Lexer:
-    """Lexes text by one database's rules; ``format_style`` also knows ``%s``."""
+    """Lexes text by one database's rules.
 
-    def __init__(self, lexical: Lexical, *, format_style: bool = False) -> None:
+    ``format_style`` also knows ``%s``, ``named`` also ``:name``. ``default`` is how a
+    value of ours is called for in a text that has no placeholders.
+    """
+
+    def __init__(
+        self,
+        lexical: Lexical,
+        *,
+        format_style: bool = False,
+        named: bool = False,
+        default: Style = "?",
+    ) -> None:
         self._lexical = lexical
         self.format_style = format_style
         placeholder = lexical.placeholder
         if format_style:
-            placeholder = f"{_FORMAT}|{placeholder}"
+            placeholder = f"{lexical.format}|{placeholder}"
+        if named:
+            placeholder = f"{_NAMED}|{placeholder}"
+        self.default = default
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
         self._mark = "%s" if format_style else "?"
@@ -210,6 +224,15 @@ class Lexer:
             rf"(?!{lexical.string}|{lexical.number}|{lexical.word})(?s:.)",
         )
         return f"(?:{'|'.join(parts)})*+"
+
+    @property
+    def numbered(self) -> str:
+        """What stands before the number of a placeholder that has one."""
+        return self._lexical.numbered
+
+    def formats(self, *, adds: bool) -> bool:
+        """Whether the driver formats the text, with values of ours or not."""
+        return self.format_style or (adds and self.default[0] == "%")
 
     def lex(self, text: str) -> Iterator[Lexeme]:
         """All tokens of ``text``, blanks and comments too; they cover it."""
