@@ -80,8 +80,9 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
         if kind not in words:
             continue
         dotted = kinds[i - 1] is dot or dot in kinds[i + 1 : i + 2]
-        clear = kind not in _PLACED and _is_keyword(tokens[i].text, dialect)
+        clear = _is_keyword(tokens[i].text, dialect)
         if (dotted or not clear) and _is_name(tokens, kinds, i, dialect):
+            kinds[i] = TokenType.IDENTIFIER
             tokens[i] = retyped(tokens[i], TokenType.IDENTIFIER, tokens[i].text)
     return tokens
 
@@ -101,8 +102,9 @@ def _words(grammar: str) -> frozenset[Any]:
 
 @lru_cache(maxsize=1024)
 def _is_keyword(text: str, dialect: "Dialect") -> bool:
-    """Whether a word, or words with a blank between, is one to the database."""
-    return text.isascii() and (" " in text or text.upper() in dialect.keywords)
+    """Whether a word, or words with a blank between, always is one to the database."""
+    known = dialect.keywords - dialect.placed
+    return text.isascii() and (" " in text or text.upper() in known)
 
 
 def _is_name(
@@ -116,17 +118,53 @@ def _is_name(
         return True
     if TokenType.DOT in (before, *after[:1]):
         return kind is not TokenType.WITH  # "(with.a" begins a WITH
-    if kind in _JOINS:
-        return before is TokenType.ALIAS
-    if kind is TokenType.WINDOW:
-        return after[1:] != [TokenType.ALIAS]
-    if kind is TokenType.OFFSET:
-        return not _is_limited(kinds, at)
+    if text.upper() in dialect.placed:
+        return not _PLACES[text.upper()](tokens, kinds, at)
     boolean = kind in (TokenType.TRUE, TokenType.FALSE)
     return not (boolean or _is_keyword(text, dialect))
 
 
-def _is_limited(kinds: Sequence[Any], at: int) -> bool:
+# -- words that are keywords where the following say so ---------------------------
+
+_Place: TypeAlias = Callable[[Sequence[Any], Sequence[Any], int], bool]
+
+
+def _after(*words: str) -> _Place:
+    """After one of these words, or nothing if that is one of them."""
+
+    def place(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+        return (tokens[at - 1].text.upper() if at else "") in words
+
+    return place
+
+
+def _before(*kinds_: str) -> _Place:
+    """Before a token of these kinds."""
+    wanted = [TokenType[kind] for kind in kinds_]
+
+    def place(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+        return at + 1 < len(kinds) and kinds[at + 1] in wanted
+
+    return place
+
+
+def _all(*places: _Place) -> _Place:
+    return lambda tokens, kinds, at: all(p(tokens, kinds, at) for p in places)
+
+
+def _any(*places: _Place) -> _Place:
+    return lambda tokens, kinds, at: any(p(tokens, kinds, at) for p in places)
+
+
+def _not(place: _Place) -> _Place:
+    return lambda tokens, kinds, at: not place(tokens, kinds, at)
+
+
+def _joins(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    return not at or kinds[at - 1] is not TokenType.ALIAS
+
+
+def _is_limited(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
     """Whether a LIMIT stands before it, in the same parentheses and query."""
     depth = 0
     for kind in reversed(kinds[:at]):
@@ -138,11 +176,66 @@ def _is_limited(kinds: Sequence[Any], at: int) -> bool:
     return False
 
 
-_JOINS = frozenset(
-    TokenType[name] for name in "CROSS FULL INNER LEFT NATURAL OUTER RIGHT".split()
+def _defines_window(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    return kinds[at + 2 : at + 3] == [TokenType.ALIAS]
+
+
+def _assigns(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    """Whether SET is the first after an UPDATE, and not its target's name."""
+    for i in range(at - 1, -1, -1):
+        if kinds[i] is TokenType.SET:
+            return False
+        if kinds[i] is TokenType.UPDATE:
+            follows = tokens[i - 1].text.upper() if i else ""
+            return i < at - 1 or follows == "DO"
+    return False
+
+
+def _follows_operand(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    """Whether an operator of words may stand there."""
+    return at > 0 and kinds[at - 1] not in _NO_OPERANDS and at + 1 < len(kinds)
+
+
+def _opens_filter(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    return kinds[at + 1 : at + 3] == [TokenType.L_PAREN, TokenType.WHERE]
+
+
+_NO_OPERANDS = frozenset(
+    TokenType[name]
+    for name in "SELECT DISTINCT COMMA L_PAREN ALIAS FROM JOIN WHERE AND OR ON HAVING "
+    "WHEN THEN ELSE CASE SET ORDER_BY GROUP_BY INTO UPDATE".split()
 )
-#: What is a name or not by where it stands.
-_PLACED = _JOINS | {TokenType.WINDOW, TokenType.OFFSET, TokenType.TRUE, TokenType.FALSE}
+_OPENS = _before("L_PAREN")
+_CLOSED = _after(")")
+_STARTS = _after("", "(", ")")
+_PLACES: dict[str, _Place] = {
+    **dict.fromkeys("CROSS FULL INNER LEFT NATURAL OUTER RIGHT".split(), _joins),
+    "OFFSET": _is_limited,
+    "WINDOW": _defines_window,
+    "SET": _assigns,
+    "INSERT": _all(_STARTS, _before("INTO")),
+    "DELETE": _all(_STARTS, _before("FROM")),
+    "UPDATE": _any(
+        _after("FOR", "KEY", "DO"),
+        _all(_STARTS, _before("VAR", "IDENTIFIER", "ONLY", "SET", "UPDATE")),
+    ),
+    "VALUES": _all(
+        _OPENS, _not(_after("INTO", "WITH", "RECURSIVE", "TABLE", "UPDATE", "FROM"))
+    ),
+    "BETWEEN": _follows_operand,
+    "ESCAPE": _follows_operand,
+    **dict.fromkeys("CUBE EXISTS OPERATOR ROLLUP".split(), _OPENS),
+    "FILTER": _all(_CLOSED, _opens_filter),
+    "OVER": _all(_CLOSED, _before("L_PAREN", "VAR", "IDENTIFIER")),
+    **dict.fromkeys("FIRST NEXT".split(), _after("FETCH", "NULLS")),
+    "ORDINALITY": _after("WITH"),
+    "RECURSIVE": _all(_after("WITH"), _before("VAR", "IDENTIFIER")),
+    "ROW": _any(_OPENS, _before("ONLY", "WITH")),
+    "ROWS": _any(_before("BETWEEN", "ONLY"), _before("VAR", "NUMBER", "PLACEHOLDER")),
+    **dict.fromkeys(
+        "TEMP TEMPORARY".split(), _after("CREATE", "GLOBAL", "INTO", "LOCAL")
+    ),
+}
 
 
 @lru_cache(maxsize=1024)

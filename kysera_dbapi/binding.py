@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from operator import add, call, itemgetter
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from kysera_dbapi._blocks import values as in_force
+from kysera_dbapi.dialect import Style
 from kysera_dbapi.errors import ProgrammingError
 
-__all__ = ["Bind", "Binder", "Binding", "Parameters", "Style"]
+__all__ = ["Bind", "Binder", "Binding", "Parameters"]
 
 #: The caller's values, as PEP 249 has them.
 Parameters = Sequence[Any] | Mapping[str, Any]
 #: Puts the values to send together from those that the caller gave.
 Binder = Callable[[Any], Any]
-#: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat.
-Style = Literal["?", "?1", ":a", "%s", "%(a)s"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

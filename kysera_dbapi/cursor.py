@@ -65,7 +65,7 @@ class Planned:
                             return self._raw_execute(sent, own + parameters)
                     return self._raw_execute(sent, bind(parameters))
             with self._session.in_context():
-                plan = self._plan(sql, style=False)
+                plan = self._plan(sql, style=0)
                 self._run(sql, plan, parameters)
         except Exception as error:
             with self._session.in_context():
@@ -77,7 +77,7 @@ class Planned:
         plan = None
         try:
             with self._session.in_context():
-                plan = self._plan(sql, style=self._translates)
+                plan = self._plan(sql, style=self._style(()))
                 self._watched(sql, plan, rows, many=True)
         except Exception as error:
             self._raise_many(error, plan, rows)
@@ -102,7 +102,11 @@ class Planned:
 
     # -- planning -----------------------------------------------------------------
 
-    def _plan(self, sql: Any, *, style: bool) -> Plan:
+    def _style(self, parameters: Any) -> int:
+        """By which of the lexers a text that comes with such values is read."""
+        return 0
+
+    def _plan(self, sql: Any, *, style: int) -> Plan:
         at = (sql, self._session.scope(), style)
         found = self._session.plans.get(at)
         if found is not None:
@@ -116,7 +120,7 @@ class Planned:
     ) -> None:
         """Execute once more by a fresh catalogue, if the error came of an old one."""
         session = self._session
-        style = self._translates and parameters is not ABSENT and parameters is not None
+        style = self._style(parameters)
         try:
             if plan is None and sql in session.direct:
                 plan = self._plan(sql, style=style)
@@ -174,7 +178,7 @@ class Planned:
             self._send(plan, parameters)
             return
         if plan.reads_columns and self._session.reread():
-            plan = self._plan(sql, style=self._translates)
+            plan = self._plan(sql, style=self._style(parameters))
         self._watched(sql, plan, parameters, many=False)
 
     def _watched(self, sql: str, plan: Plan, parameters: Any, *, many: bool) -> None:
@@ -297,13 +301,15 @@ class Translating(Planned):
 
     _translates = True
 
+    def _style(self, parameters: Any) -> int:
+        return int(parameters is not ABSENT and parameters is not None)
+
     def execute(self, sql: str, parameters: Any = ABSENT, /) -> Any:
         """Plan the statement and execute it; returns the cursor."""
         plan = None
         try:
-            style = parameters is not ABSENT and parameters is not None
             with self._session.in_context():
-                plan = self._plan(sql, style=style)
+                plan = self._plan(sql, style=self._style(parameters))
                 self._run(sql, plan, parameters)
         except Exception as error:
             with self._session.in_context():

@@ -17,8 +17,18 @@ if TYPE_CHECKING:
 
     from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 
-__all__ = ["Dialect", "Execute", "Lexical", "Rule", "Treatment", "get_dialect"]
+__all__ = [
+    "Dialect",
+    "Execute",
+    "Lexical",
+    "Rule",
+    "Style",
+    "Treatment",
+    "get_dialect",
+]
 
+#: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat, PostgreSQL's own.
+Style = Literal["?", "?1", ":a", "%s", "%(a)s", "$1"]
 Treatment = Literal["planned", "passed", "refused"]
 
 #: Runs a query of ours on the raw connection and returns its rows.
@@ -42,6 +52,10 @@ class Lexical:
     number: str
     placeholder: str
     word: str
+    #: What a driver that formats its texts takes for a placeholder; ``%%`` is none.
+    format: str = r"%[s%]|%\([^)]*\)s"
+    #: What stands before the number of a placeholder that has one.
+    numbered: str = "?"
     #: The beginning of a string that ends as it begins: ``$tag$``. Nothing in a text
     #: with one is folded.
     dollar: str = ""
@@ -77,8 +91,13 @@ class Dialect:
     #: The PEP 249 module used when a URL names none.
     driver: ClassVar[str]
     lexical: ClassVar[Lexical]
+    #: How a value of ours is called for in a text without placeholders: in one that
+    #: is sent as it is, in one that the driver formats, in one that it never does.
+    styles: ClassVar[tuple[Style, Style, Style]] = ("?", "?", "?")
     #: Words that cannot stand bare as a name.
     keywords: ClassVar[frozenset[str]]
+    #: Words that are a name or a keyword by where they stand.
+    placed: ClassVar[frozenset[str]]
     #: Functions that run SQL, read files or read past any filter.
     dangerous_functions: ClassVar[frozenset[str]] = frozenset()
     #: Functions known to read nothing; strict mode refuses all others.

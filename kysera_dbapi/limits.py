@@ -25,6 +25,8 @@ def check_text(source: Source) -> None:
             "a name of the statement has the reserved prefix _k; rename it",
             code="reserved-name",
         )
+    if source.lexer.format_style:
+        _check_format(source)
     depth = _depth(source.words)
     if depth > _sqlglot.MAX_DEPTH:
         raise UnsupportedStatement(
@@ -32,6 +34,21 @@ def check_text(source: Source) -> None:
             "understood; use WITH or a temporary table",
             code="too-deep",
         )
+
+
+def _check_format(source: Source) -> None:
+    """Refuse what the driver would format within a token, or name by another name."""
+    for lexeme in source.lexemes:
+        named = lexeme.kind == "quoted" and "%" in lexeme.text
+        if named or (lexeme.kind in _WHOLE and "%" in lexeme.text.replace("%%", "")):
+            raise UnsupportedStatement(
+                "a % in a name, a string or a comment is formatted by the driver; "
+                "write %% in strings and comments, and rename what has it in its name",
+                code="unsupported-construct",
+            )
+
+
+_WHOLE = ("string", "blob", "comment")
 
 
 def check_relations(statement: Statement) -> None:

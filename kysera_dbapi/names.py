@@ -73,7 +73,8 @@ def _column_text(draft: "Draft", start: int, last: int) -> str:
     stops = [t.start for t in draft.source.lexemes if t.text == ";"]
     following = [t.start for t in draft.layout.tokens[last + 1 : last + 2]]
     stop = min(s for s in (*stops, *following, len(draft.text)) if s >= end)
-    return draft.text[start:stop].rstrip()
+    name = draft.text[start:stop].rstrip()
+    return name.replace("%%", "%") if draft.source.lexer.format_style else name
 
 
 def returning_ranges(draft: "Draft") -> list[tuple[int, int]]:

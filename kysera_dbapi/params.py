@@ -9,14 +9,13 @@ cursor class that translates it below the proxy.
 import re
 from collections.abc import Sequence
 
-from kysera_dbapi.binding import Bind, Binding, Style
+from kysera_dbapi.binding import Bind, Binding
+from kysera_dbapi.dialect import Style
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.shape import number_of
 
 __all__ = ["Slot", "arrange"]
 
-#: psycopg's ``%b`` and ``%t`` ask for a format of the value.
-_POSITIONAL = ("?", "%s", "%b", "%t")
 _RESERVED = re.compile(r"[:@$]_k\d|%\(_k\d")
 
 
@@ -30,6 +29,7 @@ def arrange(
     binds: Sequence[Bind],
     *,
     default: Style = "?",
+    numbered: str = "?",
 ) -> tuple[list[str], Binding]:
     """Spell the placeholders of a final text, and say where its values come from.
 
@@ -44,18 +44,17 @@ def arrange(
                 f"the placeholder {token} uses the reserved prefix _k; rename it",
                 code="reserved-name",
             )
-        if token[0] == "?" and token != "?" and not number_of(token):
+        if token[0] == numbered and token != "?" and not number_of(token):
             raise UnsupportedStatement(
                 f"the placeholder {token:.9} has a number that no database takes",
                 code="unsupported-construct",
             )
-    indices, expected = _number(tokens)
-    style = _style(tokens) or default
+    indices, expected = _number(tokens, numbered)
+    style = _style(tokens, numbered) or default
     adds = any(isinstance(slot, Bind) for slot in slots)
-    numbered = any(token[0] == "?" and token != "?" for token in tokens)
-    if adds and numbered and style == ":a":
+    if adds and _is_mixed(tokens, numbered):
         raise UnsupportedStatement(
-            "numbered and named placeholders are mixed in a statement that gets values "
+            "placeholders of several kinds are mixed in a statement that gets values "
             "of a plugin; use one kind",
             code="unsupported-construct",
         )
@@ -68,7 +67,7 @@ def arrange(
         else tokens[slot]
         for slot in slots
     ]
-    final, count = _number(spelled)
+    final, count = _number(spelled, numbered)
     sources = list(range(count))
     for index, slot in zip(final, slots, strict=True):
         if isinstance(slot, Bind):
@@ -79,16 +78,16 @@ def arrange(
     return spelled, Binding(style, expected, tuple(sources), names)
 
 
-def _number(tokens: Sequence[str]) -> tuple[list[int], int]:
-    """The index that each placeholder binds, as SQLite counts, but from 0."""
+def _number(tokens: Sequence[str], numbered: str) -> tuple[list[int], int]:
+    """The index that each placeholder binds, as databases count, but from 0."""
     names: dict[str, int] = {}
     indices: list[int] = []
     count = 0
     for token in tokens:
-        if token[0] == "?" and token != "?":
-            index = number_of(token) - 1
-        elif token in _POSITIONAL:
+        if token == "?" or (token[0] == "%" and token[1] != "("):
             index = count
+        elif token[0] == numbered:
+            index = number_of(token) - 1
         else:
             index = names.setdefault(token, count)
         count = max(count, index + 1)
@@ -96,20 +95,27 @@ def _number(tokens: Sequence[str]) -> tuple[list[int], int]:
     return indices, count
 
 
-def _style(tokens: Sequence[str]) -> Style | None:
+def _is_mixed(tokens: Sequence[str], numbered: str) -> bool:
+    """Whether numbers stand among names, or among what a driver formats."""
+    counted = any(token[0] == numbered and token != "?" for token in tokens)
+    return counted and any(token[0] != numbered for token in tokens)
+
+
+def _style(tokens: Sequence[str], numbered: str) -> Style | None:
     heads = {token[0] for token in tokens}
-    if heads & set(":@$"):
+    if heads & (set(":@$") - {numbered}):
         return ":a"
-    if any(token[0] == "?" and token != "?" for token in tokens):
-        return "?1"
+    if any(token[0] == numbered and token != "?" for token in tokens):
+        return "?1" if numbered == "?" else "$1"
     if "%" in heads:
-        return "%(a)s" if tokens[0].startswith("%(") else "%s"
+        positional = any(token[0] == "%" and token[1] != "(" for token in tokens)
+        return "%s" if positional else "%(a)s"
     return "?" if tokens else None
 
 
 def _spell_bind(style: Style, number: int, expected: int) -> str:
-    if style == "?1":
-        return f"?{expected + number + 1}"
+    if style in ("?1", "$1"):
+        return f"{style[0]}{expected + number + 1}"
     if style == ":a":
         return f":_k{number}"
     if style == "%(a)s":

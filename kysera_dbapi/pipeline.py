@@ -21,7 +21,8 @@ __all__ = ["Pipeline"]
 
 _WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error", "flags")
 _Key = tuple[object, ...]
-_At = tuple[str, frozenset[str], bool]
+#: A text, the blocks that it is in, and by which of the lexers it is read.
+_At = tuple[str, frozenset[str], int]
 
 
 class Pipeline:
@@ -53,9 +54,9 @@ class Pipeline:
         self.spelled: Bounded[_Key, Plan] = Bounded(1024, 1 << 22)
         #: The latest long ones, whose shapes take a while.
         self.long: Bounded[_Key, Plan] = Bounded(64, 1 << 22)
-        self.lexers = (
-            Lexer(dialect.lexical),
-            Lexer(dialect.lexical, format_style=True),
+        self.lexers = tuple(
+            Lexer(dialect.lexical, format_style=i == 1, default=style)
+            for i, style in enumerate(dialect.styles)
         )
         watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
         self._watched = watched or mode == "strict"
@@ -98,7 +99,7 @@ class Pipeline:
         return cls(dialect, plugins, catalogue, mode, declared)
 
     def known(
-        self, text: str, scope: frozenset[str], *, format_style: bool = False
+        self, text: str, scope: frozenset[str], *, format_style: int = 0
     ) -> Plan | None:
         """The plan for a text with literals, if its shape has been planned."""
         at = (text, scope, format_style)
@@ -115,9 +116,7 @@ class Pipeline:
             found = self._found(shape, at)
         return found and self._spelled(found, shape, at)
 
-    def plan(
-        self, text: str, scope: frozenset[str], *, format_style: bool = False
-    ) -> Plan:
+    def plan(self, text: str, scope: frozenset[str], *, format_style: int = 0) -> Plan:
         """The plan for a text of a new shape, kept for the next one.
 
         Raises ``UnsupportedStatement`` for what is refused.

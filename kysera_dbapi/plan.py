@@ -34,9 +34,13 @@ class Program:
 
     pieces: tuple[Piece, ...]
     binding: Binding
+    #: Whether a driver formats it that would not format the caller's text.
+    doubles: bool = False
 
     def spelled(self, literals: Sequence[str]) -> str:
         """The text, with the literals of one statement of the shape."""
+        if self.doubles:
+            literals = [literal.replace("%", "%%") for literal in literals]
         return "".join(p if isinstance(p, str) else literals[p] for p in self.pieces)
 
 

@@ -95,18 +95,33 @@ def _program(
             slots.append(piece)
         elif isinstance(piece, _Mark):
             slots += piece.slots
-    spelled, binding = arrange(tokens, slots, binds, default=shape.mark)
+    lexer = draft.source.lexer
+    spelled, binding = arrange(
+        tokens, slots, binds, default=lexer.default, numbered=lexer.numbered
+    )
+    # what the driver formats has each % of its own twice, the caller's too if he
+    # gave no values to format it with
+    formatted = lexer.formats(adds=any(isinstance(slot, Bind) for slot in slots))
+    doubles = formatted and not lexer.format_style
     texts = iter(spelled)
     out: list[Piece] = []
     for piece in found:
-        if isinstance(piece, str):
-            out.append(piece)
-        elif isinstance(piece, Bind):
+        if isinstance(piece, Bind):
             out.append(next(texts))
-        else:
+        elif isinstance(piece, _Mark):
             own = [next(texts) for _ in piece.slots]
             out.append(own[0] if piece.literal is None else piece.literal)
-    return Program(tuple(out), binding)
+        elif doubles or (formatted and isinstance(piece, _Ours)):
+            out.append(piece.replace("%", "%%"))
+        else:
+            out.append(str(piece))
+    return Program(tuple(out), binding, doubles=doubles)
+
+
+class _Ours(str):
+    """A piece that an edit brings."""
+
+    __slots__ = ()
 
 
 class _Mark(NamedTuple):
@@ -210,7 +225,7 @@ def _marked(
 
     for one in sorted(splices, key=lambda s: (s.start, s.rank)):
         copy_to(one.start)
-        out.extend(one.parts)
+        out.extend(_Ours(p) if isinstance(p, str) else p for p in one.parts)
         at = max(at, one.end)
     copy_to(len(text))
     return out

@@ -60,7 +60,7 @@ class PlannedCursor(Planned):
             self._begin(query, options)
             text = self._text(query, params)
             with session.in_context():
-                plan = self._plan(text, style=self._style)
+                plan = self._plan(text, style=self._style(params))
                 self._run(text, plan, params)
         except Exception as error:
             with session.in_context():
@@ -77,7 +77,7 @@ class PlannedCursor(Planned):
         """
         session, quiet = self._session, set[int]()
         results: list[Any] = []
-        lexer = session.pipeline.lexers[self._style]
+        lexer = session.pipeline.lexers[self._style(None)]
         text = self._text(self._given, None)
         plan = None
         try:
@@ -85,10 +85,10 @@ class PlannedCursor(Planned):
                 raise _unsupported("several statements in a pipeline", "several calls")
             with session.atomic():
                 for one in split(text, lexer, session.dialect):
-                    plan = self._plan(one, style=self._style)
+                    plan = self._plan(one, style=self._style(None))
                     if plan.effect == "transaction":
                         raise _unsupported("BEGIN or COMMIT among others", "execute()")
-                    self._given = one.replace("%%", "%")
+                    self._given = one
                     self._run(one, plan, None)
                     quiet |= {len(results)} if plan.silent else set()
                     results += self._results
@@ -110,7 +110,7 @@ class PlannedCursor(Planned):
             self._begin(query, options)
             text = self._text(query, ())
             with session.in_context():
-                plan = self._plan(text, style=self._style)
+                plan = self._plan(text, style=self._style(()))
                 self._watched(text, plan, params_seq, many=True)
         except Exception as error:
             self._raise_many(error, plan, params_seq)
@@ -123,7 +123,7 @@ class PlannedCursor(Planned):
                 return iter(self._driver.stream(query, params, **options))
             text = self._text(query, params)
             with session.in_context():
-                plan = self._plan(text, style=self._style)
+                plan = self._plan(text, style=self._style(params))
                 if not plan.alone or session.hooked:
                     raise _unsupported("stream() of such a statement", "execute()")
                 sent, values = self._sent_as(plan, query, params)
@@ -144,7 +144,7 @@ class PlannedCursor(Planned):
         try:
             if session.plugins:
                 with session.in_context():
-                    self._plan(self._text(statement, params), style=self._style)
+                    self._plan(self._text(statement, params), style=self._style(params))
             with self._driver.copy(statement, params, **options) as copy:
                 yield copy
         except Exception as error:
@@ -166,10 +166,11 @@ class PlannedCursor(Planned):
     def _raw_executemany(self, sql: Any, rows: Iterable[Any]) -> None:
         self._driver.executemany(sql, rows, **self._options)
 
-    @property
-    def _style(self) -> bool:
-        """Whether placeholders are ``%s`` and not ``$1``."""
-        return not isinstance(self, RawCursorMixin)
+    def _style(self, params: Any) -> int:
+        """By which of the dialect's lexers the text is read."""
+        if isinstance(self, RawCursorMixin):
+            return 2
+        return 0 if params is None else 1
 
     def _text(self, query: Any, params: Any) -> str:
         """The text of a query. One without parameters has no placeholders."""
@@ -184,8 +185,6 @@ class PlannedCursor(Planned):
             raise TypeError(f"a statement must be str, not {type(query).__name__}")
         else:
             raise _unsupported("a template string", "%s and parameters")
-        if params is None and self._style:
-            return text.replace("%", "%%")
         return text
 
     def _sent_as(self, plan: Plan, query: Any, params: Any) -> tuple[Any, Any]:

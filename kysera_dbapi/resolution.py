@@ -8,7 +8,7 @@ are reserved names, which callers may not use.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -29,8 +29,6 @@ __all__ = ["Resolver"]
 #: Makes the value of a ``:name``, a single one or (true) a list.
 _BindOf = Callable[[str, bool], Bind]
 _OWN = "_k0"
-#: Not the ``::`` of a cast.
-_NAMED = r"(?<!:):[A-Za-z_\x80-\U0010ffff][\w$]*+"
 _OURS = re.compile(r"_k\d", re.IGNORECASE)
 
 
@@ -264,8 +262,7 @@ class _Condition:
 
 def _lexer(dialect: Dialect) -> Lexer:
     """Lexes a condition: its values are written ``:name``, whatever the database's."""
-    placeholder = f"{_NAMED}|{dialect.lexical.placeholder}"
-    return Lexer(replace(dialect.lexical, placeholder=placeholder))
+    return Lexer(dialect.lexical, named=True)
 
 
 def _table_of(draft: Draft, node: exp.Expression) -> Table | None:

@@ -339,7 +339,7 @@ class Session:
         finally:
             self.reading = False
 
-    def plan(self, text: str, *, format_style: bool = False) -> Plan:
+    def plan(self, text: str, *, format_style: int = 0) -> Plan:
         """The plan for a text that ``plans`` does not hold.
 
         A new shape is planned by the schema as it is now; a name that is not known

@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from kysera_dbapi.dialect import Lexical
+from kysera_dbapi.dialect import Lexical, Style
 
 __all__ = [
     "FOLDED",
@@ -30,8 +30,8 @@ Kind = Literal[
     "broken",
     "symbol",
 ]
-#: ``%s``, ``%(name)s`` and ``%%``, for cursors that translate them below the proxy.
-_FORMAT = r"%[sbt%]|%\([^)]*\)[sbt]"
+#: ``:name``, but no cast and no slice.
+_NAMED = r"(?<!:):[A-Za-z_][A-Za-z0-9_]*+"
 
 
 def check_text(text: object) -> str:
@@ -83,7 +83,7 @@ class Shape(NamedTuple):
     literals: tuple[str, ...]
     folds: tuple[int, ...] = ()
     #: How a placeholder in a list is written.
-    mark: Literal["?", "%s"] = "?"
+    mark: str = "?"
     #: The strings of the database, to be looked for in lists.
     strings: re.Pattern[str] = re.compile(r"(?!)")
 
@@ -131,17 +131,31 @@ class Shape(NamedTuple):
 
 
 class Lexer:
-    """Lexes text by one database's rules; ``format_style`` also knows ``%s``."""
+    """Lexes text by one database's rules.
 
-    def __init__(self, lexical: Lexical, *, format_style: bool = False) -> None:
+    ``format_style`` also knows ``%s``, ``named`` also ``:name``. ``default`` is how a
+    value of ours is called for in a text that has no placeholders.
+    """
+
+    def __init__(
+        self,
+        lexical: Lexical,
+        *,
+        format_style: bool = False,
+        named: bool = False,
+        default: Style = "?",
+    ) -> None:
         self._lexical = lexical
         self.format_style = format_style
         placeholder = lexical.placeholder
         if format_style:
-            placeholder = f"{_FORMAT}|{placeholder}"
+            placeholder = f"{lexical.format}|{placeholder}"
+        if named:
+            placeholder = f"{_NAMED}|{placeholder}"
+        self.default = default
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
-        self._mark: Literal["?", "%s"] = "%s" if format_style else "?"
+        self._mark = "%s" if format_style else "?"
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
@@ -211,6 +225,15 @@ class Lexer:
         )
         return f"(?:{'|'.join(parts)})*+"
 
+    @property
+    def numbered(self) -> str:
+        """What stands before the number of a placeholder that has one."""
+        return self._lexical.numbered
+
+    def formats(self, *, adds: bool) -> bool:
+        """Whether the driver formats the text, with values of ours or not."""
+        return self.format_style or (adds and self.default[0] == "%")
+
     def lex(self, text: str) -> Iterator[Lexeme]:
         """All tokens of ``text``, blanks and comments too; they cover it."""
         for match in self._tokens.finditer(text):
@@ -227,20 +250,20 @@ class Lexer:
     def shape(self, text: str, *, fold: bool = True) -> Shape:
         """The shape of ``text``; linear in its length, done in C."""
         if self._dollar is not None and "$" in text and self._dollar.search(text):
-            return Shape((text,), (text,), ("",), mark=self._mark)
+            return Shape((text,), (text,), ("",))
         if fold and len(text) > _LONG:
             return self._folded(text)
         found = self._literals.findall(text)
         runs, strings, numbers = zip(*found, strict=True)
         key = (runs, tuple(map(bool, strings)))
         literals = tuple(map(str.__add__, strings, numbers))
-        return Shape(key, runs, literals, mark=self._mark)
+        return Shape(key, runs, literals)
 
     def _folded(self, text: str) -> Shape:
         matches = islice(self._lists.finditer(text), _MANY + 1)
         found = [match.groups("") for match in matches]
         if len(found) > _MANY:
-            return Shape((text,), (text,), ("",), mark=self._mark)
+            return Shape((text,), (text,), ("",))
         runs = tuple([f[0] + f[1] + f[3] + f[7] for f in found])
         literals = tuple([f[2] or f[4] or f[5] or f[6] for f in found])
         kinds = tuple(["string" if f[5] else f[6] and "number" for f in found])

@@ -22,6 +22,8 @@ class Source:
     """
 
     text: str
+    #: By what it was lexed.
+    lexer: Lexer
     lexemes: tuple[Lexeme, ...]
     words: tuple[str, ...]
     first: int
@@ -60,6 +62,7 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
     several = len(dialect.statement_ends([*words, ";"])) > 1
     return Source(
         text,
+        lexer,
         lexemes,
         words,
         first,

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
-from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule
+from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule, Style
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dialects import postgresql_statements
 
@@ -32,6 +32,13 @@ LEADING LEFT LIKE LIMIT LOCALTIME LOCALTIMESTAMP NATURAL NOT NOTNULL NULL OFFSET
 OR ORDER OUTER OVERLAPS PLACING PRIMARY REFERENCES RETURNING RIGHT SELECT SESSION_USER
 SIMILAR SOME SYMMETRIC SYSTEM_USER TABLE TABLESAMPLE THEN TO TRAILING TRUE UNION UNIQUE
 USER USING VARIADIC VERBOSE WHEN WHERE WINDOW WITH
+"""
+
+#: Those that are not, and that sqlglot knows: a name or a keyword by their place.
+_PLACED = """
+BETWEEN CROSS CUBE DELETE ESCAPE EXISTS FILTER FIRST FULL INNER INSERT LEFT NATURAL NEXT
+OPERATOR ORDINALITY OUTER OVER RECURSIVE RIGHT ROLLUP ROW ROWS SET TEMP TEMPORARY UPDATE
+VALUES
 """
 
 #: What may stand between the pieces of one string: a new line at least.
@@ -84,10 +91,15 @@ class PostgreSQLDialect(Dialect):
         ),
         placeholder=r"\$[0-9]++",
         word=rf"[{_LETTER}][{_LETTER}0-9$]*+",
+        format=r"%[sbt%]|%\([^)]*\)[sbt]",
+        numbered="$",
         dollar=_DOLLAR,
         broken=rf"/\*|['\"]|{_DOLLAR}",
     )
+    # psycopg formats a text if it gets values, a RawCursor never
+    styles: ClassVar[tuple[Style, Style, Style]] = ("%s", "%s", "$1")
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
+    placed: ClassVar[frozenset[str]] = frozenset(_PLACED.split())
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "only", "sample", "ordinality")
     )

@@ -55,6 +55,9 @@ class SQLiteDialect(Dialect):
         word=r"(?!\ufeff)[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
     )
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
+    placed: ClassVar[frozenset[str]] = frozenset(
+        "CROSS FULL INNER LEFT NATURAL OFFSET OUTER RIGHT WINDOW".split()
+    )
     # https://www.sqlite.org/src/dir/ext/misc, and the shell's
     dangerous_functions: ClassVar[frozenset[str]] = frozenset(
         "edit eval fsdir fts3_tokenizer fts5 load_extension lsmode readfile "
