@@ -191,8 +191,9 @@ class PlannedCursor(Planned):
         """What the driver is given for a query and its parameters."""
         if plan.program is None:
             return query, params
-        given = () if params is None else params
-        return plan.sql, given if plan.bind is None else plan.bind(given)
+        if plan.bind is None:
+            return plan.sql, params
+        return plan.sql, plan.bind(() if params is None else params)
 
     def _send_as_planned(self, plan: Plan, parameters: Any) -> None:
         if plan.companions:
