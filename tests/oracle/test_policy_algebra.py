@@ -124,13 +124,19 @@ def all_rows(connection: Any) -> tuple[Any, ...]:
     return tuple(run(connection, "SELECT id, a, b FROM t ORDER BY id").fetchall())
 
 
+def given(cursor: Any, sql: str) -> tuple[Any, ...]:
+    """The rows, sorted where their order is not told."""
+    rows = cursor.fetchall() if cursor.description else []
+    return tuple(rows if "ORDER BY" in sql else sorted(rows))
+
+
 def on_postgresql(native: Any, sql: str) -> Outcome:
     owner, role = native
     try:
         with owner.transaction(force_rollback=True):
             run(owner, f"SET LOCAL ROLE {role}")
             cursor = run(owner, sql)
-            rows = tuple(cursor.fetchall()) if cursor.description else ()
+            rows = given(cursor, sql)
             run(owner, "RESET ROLE")
             count = -1 if sql.startswith("SELECT") else cursor.rowcount
             return Outcome(rows, count, False, all_rows(owner))
@@ -168,7 +174,7 @@ def on_the_shim(connection: Any, sql: str) -> Outcome:
         run(raw, "SAVEPOINT before")
         try:
             cursor = connection.execute(sql)
-            rows = tuple(cursor.fetchall()) if cursor.description else ()
+            rows = given(cursor, sql)
             count = -1 if sql.startswith("SELECT") else cursor.rowcount
             return Outcome(rows, count, False, all_rows(raw))
         except kysera_dbapi.PolicyViolation:
