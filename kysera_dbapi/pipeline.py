@@ -46,8 +46,11 @@ class Pipeline:
         self.mode: Mode = mode
         #: Plans by (text, scope, format style); read on the hot path.
         self.plans: Bounded[_Key, Plan] = Bounded(4096, 1 << 24)
-        #: What to send, by text alone: outside of every block, where that is all.
-        self.direct: Bounded[str, Direct] = Bounded(4096, 1 << 24)
+        #: What to send, by text alone: outside of every block, where that is all. For
+        #: each of the lexers.
+        self.direct: tuple[Bounded[str, Direct], ...] = tuple(
+            Bounded(4096, 1 << 24) for _ in dialect.styles
+        )
         #: Plans by shape, for texts with literals; None if its lists may not fold.
         self.shapes: Bounded[_Key, Plan | None] = Bounded(2048, 1 << 23)
         #: The latest texts with literals: apart, as new ones may come without end.
@@ -194,12 +197,12 @@ class Pipeline:
 
     def directly(self, plan: Plan, at: _At) -> None:
         """Let a plan be found by its text alone, if nothing else decides or follows."""
-        text, scope, format_style = at
-        if not plan.alone or scope or format_style or self._watched:
+        text, scope, style = at
+        if not plan.alone or scope or self._watched:
             return
-        if text not in self.direct.items:
-            size = len(text) + len(plan.sql)
-            self.direct.put(text, plan.direct, size)
+        direct = self.direct[style]
+        if text not in direct.items:
+            direct.put(text, plan.direct, len(text) + len(plan.sql))
 
     def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
         """The plan of a new shape; None if its lists may not fold."""

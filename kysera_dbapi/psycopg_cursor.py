@@ -16,6 +16,7 @@ from psycopg import RawServerCursor, ServerCursor
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.sql import Composable
 
+from kysera_dbapi._blocks import NOTHING, scope, singles
 from kysera_dbapi.cursor import Planned
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.plan import Plan
@@ -55,8 +56,18 @@ class PlannedCursor(Planned):
         """Plan the statement and execute it; returns the cursor."""
         session, plan, text = self._session, None, ""
         try:
+            # the way of most executions: it calls next to nothing
+            if type(params) is tuple and scope() is NOTHING:
+                try:
+                    sent, bind, first = session.formatted[query]
+                    own = (singles()[first],) if first else ()
+                except (KeyError, TypeError):
+                    pass  # not known yet; bind() says what is missing
+                else:
+                    given = own + params if bind is None or first else bind(params)
+                    return self._raw_execute(sent, given, **options)
             if not session.plugins:
-                return self._driver.execute(query, params, **options)
+                return self._raw_execute(query, params, **options)
             self._begin(query, options)
             text = self._text(query, params)
             with session.in_context():
@@ -160,9 +171,6 @@ class PlannedCursor(Planned):
         """The driver's methods of this cursor."""
         return super(Planned, self)
 
-    def _raw_execute(self, sql: Any, params: Any) -> None:
-        self._driver.execute(sql, params, **self._options)
-
     def _raw_executemany(self, sql: Any, rows: Iterable[Any]) -> None:
         self._driver.executemany(sql, rows, **self._options)
 
@@ -198,9 +206,10 @@ class PlannedCursor(Planned):
     def _send_as_planned(self, plan: Plan, parameters: Any) -> None:
         if plan.companions:
             given = () if parameters is None else parameters
-            self._raw_execute(plan.sql, self._prepared(plan, given))
-            return
-        self._raw_execute(*self._sent_as(plan, self._given, parameters))
+            sent = plan.sql, self._prepared(plan, given)
+        else:
+            sent = self._sent_as(plan, self._given, parameters)
+        self._raw_execute(*sent, **self._options)
 
     def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
         if plan.companions:
@@ -224,6 +233,9 @@ class PlannedCursor(Planned):
 
     def _fetch_pipeline(self) -> None:
         """What the driver does before a row is fetched; its errors are ours, too."""
+        cursor: Any = self
+        if cursor._conn._pipeline is None:
+            return
         try:
             self._driver._fetch_pipeline()
         except Exception as error:
@@ -277,6 +289,11 @@ def _silent_class(loud: Any) -> type[Any]:
 _OWN = ("_proxy", "_session", "_options", "_given", "_quiet")
 
 
+def _raw(base: Any) -> dict[str, Any]:
+    """The driver's class and method, where they are found fast."""
+    return {"_raw_class": base, "_raw_execute": base.execute}
+
+
 def _driver_class(theirs: Any) -> Any:
     """The class of the driver's that a cursor class is, or is derived from."""
     return next(c for c in theirs.__mro__ if c.__module__ == "psycopg")
@@ -286,14 +303,12 @@ def _driver_class(theirs: Any) -> Any:
 def cursor_class(theirs: Any) -> type[Any]:
     """The planned class of the driver's cursor class, or of a program's own."""
     base = _driver_class(theirs)
+    members: dict[str, Any] = {"__module__": base.__module__, **_raw(base)}
     if theirs is base:
-        members = {"__slots__": _OWN, "__module__": base.__module__}
-        members["_raw_class"] = base
+        members["__slots__"] = _OWN
         return type(base.__name__, (PlannedCursor, base), members)
     # no slots of its own: it lies beneath a class that may have some
-    beneath = type(
-        base.__name__, (PlannedCursor, base), {"__slots__": (), "_raw_class": base}
-    )
+    beneath = type(base.__name__, (PlannedCursor, base), {"__slots__": (), **members})
     return type(theirs.__name__, (theirs, beneath), {"__module__": theirs.__module__})
 
 
@@ -318,7 +333,7 @@ _KEPT = {name: _Kept() for name in _OWN}
 def _adopting_class(theirs: Any) -> type[Any]:
     """The planned class for cursors of a class that were made already."""
     base = _driver_class(theirs)
-    members: dict[str, Any] = {"__slots__": (), "_raw_class": base, **_KEPT}
+    members: dict[str, Any] = {"__slots__": (), **_raw(base), **_KEPT}
     beneath = type(base.__name__, (PlannedCursor, base), members)
     if theirs is base:
         return beneath

@@ -121,8 +121,15 @@ class Session:
             self.dialect, self.plugins, self._catalogue, self.mode, self._declared
         )
         self.plans = self.pipeline.plans.items
-        #: The texts to send by those given, where that is all: outside of every block.
-        self.direct = {} if self.context else self.pipeline.direct.items
+        self._new_direct()
+
+    def _new_direct(self) -> None:
+        """The texts to send by those given, where that is all: outside of every block.
+
+        Those without values, and those that the driver formats.
+        """
+        found = [{} if self.context else d.items for d in self.pipeline.direct]
+        self.direct, self.formatted, *_ = found
 
     @property
     def catalogue(self) -> Catalogue:
@@ -134,7 +141,7 @@ class Session:
     def set_context(self, given: Mapping[str, object]) -> None:
         """Set the values below those of the context; checked and copied."""
         self.context = checked_values(given)
-        self.direct = {} if self.context else self.pipeline.direct.items
+        self._new_direct()
 
     def in_context(self) -> AbstractContextManager[None]:
         """A block in which the connection's own values are in force, too."""
@@ -234,7 +241,7 @@ class Session:
     def invalidate(self) -> None:
         """Have the catalogue read again before the next statement is planned."""
         self._stale = True
-        self.plans, self.direct = {}, {}
+        self.plans, self.direct, self.formatted = {}, {}, {}
 
     def _adopt(self, catalogue: Catalogue) -> None:
         self._stale = False

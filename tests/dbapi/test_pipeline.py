@@ -174,7 +174,7 @@ def test_nor_do_they_under_bypass(connection: Any) -> None:
 
 def test_caches_are_bounded(connection: Any, plugin: Counting) -> None:
     plans = pipeline(connection).plans
-    plans.limit = pipeline(connection).direct.limit = 4
+    plans.limit = pipeline(connection).direct[0].limit = 4
     for number in range(10):
         rows(connection, f"SELECT id AS a{number} FROM orders")
     assert len(plans.items) == 4
