@@ -110,6 +110,8 @@ class Dialect:
     modules: ClassVar[frozenset[str]] = frozenset()
     #: ``x IN name`` reads the table of that name.
     in_reads_table: ClassVar[bool] = False
+    #: A type may be any number of names: ``VARYING CHARACTER(9)``.
+    types_of_words: ClassVar[bool] = True
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
     table_parts: ClassVar[frozenset[str]] = frozenset()
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))

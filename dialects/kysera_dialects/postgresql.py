@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule, Style
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dialects import postgresql_statements
+from kysera_dialects import postgresql_functions, postgresql_statements
 
 __all__ = ["PostgreSQLDialect"]
 
@@ -100,6 +100,13 @@ class PostgreSQLDialect(Dialect):
     styles: ClassVar[tuple[Style, Style, Style]] = ("%s", "%s", "$1")
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
     placed: ClassVar[frozenset[str]] = frozenset(_PLACED.split())
+    dangerous_functions: ClassVar[frozenset[str]] = postgresql_functions.DANGEROUS
+    dangerous_relations: ClassVar[frozenset[str]] = (
+        postgresql_functions.DANGEROUS_RELATIONS
+    )
+    known_functions: ClassVar[frozenset[str]] = postgresql_functions.KNOWN
+    statistics: ClassVar[frozenset[str]] = postgresql_functions.STATISTICS
+    types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "only", "sample", "ordinality")
     )
@@ -192,6 +199,10 @@ class PostgreSQLDialect(Dialect):
         """Those before it; with RECURSIVE all of them."""
         return names if recursive else names[:position]
 
+    def is_dangerous(self, name: str) -> bool:
+        """Families of functions by the beginnings of their names, too."""
+        return postgresql_functions.is_dangerous(name)
+
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
         return postgresql_statements.classify(words)
@@ -227,6 +238,9 @@ class PostgreSQLDialect(Dialect):
         return {
             "Settings that pass": postgresql_statements.SETTINGS,
             "Functions that are refused": self.dangerous_functions,
+            "Functions that are refused by the beginnings of their names": (
+                postgresql_functions.DANGEROUS_PREFIXES
+            ),
             "Relations that are refused": self.dangerous_relations,
             "Relations that strict mode refuses": self.statistics,
         }
