@@ -38,7 +38,9 @@ _VERBS: dict[str, Literal["begin", "commit", "rollback", "savepoint", "release"]
     "START": "begin",
     "COMMIT": "commit",
     "END": "commit",
+    "PREPARE": "commit",
     "ROLLBACK": "rollback",
+    "ABORT": "rollback",
     "SAVEPOINT": "savepoint",
     "RELEASE": "release",
 }

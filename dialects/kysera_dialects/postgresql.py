@@ -178,6 +178,26 @@ class PostgreSQLDialect(Dialect):
         failing = f"CAST(pg_catalog.concat({said}, {nothing}) AS boolean)"
         return "CASE WHEN (", f") THEN true ELSE {failing} END"
 
+    def in_list(self, *, negated: bool = False) -> tuple[str, str]:
+        """An array, of the driver's type or of the type that it is compared with."""
+        return ("<> ALL (" if negated else "= ANY ("), ")"
+
+    def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
+        """An array for one column, for several JSON of texts that are cast back.
+
+        So for several their types must read what ``str()`` writes: numbers, texts,
+        UUIDs, booleans, dates and times do.
+        """
+        if len(columns) == 1:
+            before, after = self.in_list()
+            return f"{columns[0]} {before}", after
+        values = (f"CAST(_k.v ->> {i} AS {type_})" for i, type_ in enumerate(types))
+        return (
+            f"({', '.join(columns)}) IN (SELECT {', '.join(values)} "
+            "FROM pg_catalog.jsonb_array_elements(CAST(",
+            " AS jsonb)) AS _k(v))",
+        )
+
     def listed(self, rows: Sequence[Sequence[object]]) -> object:
         """A list for one column; JSON of the values' texts for several."""
         if all(len(row) == 1 for row in rows):
