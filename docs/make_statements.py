@@ -4,6 +4,7 @@ In the repository's root: ``python -m docs.make_statements``.
 """
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from textwrap import fill
 
@@ -67,7 +68,11 @@ One that is registered on the raw connection, or comes with an extension, is not
 
 def reference() -> str:
     """What becomes of the statements of each database, as Markdown."""
-    return "\n".join([HEAD, *_section(get_dialect("sqlite"), "SQLite")])
+    sections = (_section(get_dialect(name), title) for name, title in _TITLES.items())
+    return "\n".join([HEAD, *chain.from_iterable(sections)])
+
+
+_TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def _section(dialect: Dialect, title: str) -> Iterator[str]:
@@ -79,6 +84,7 @@ def _section(dialect: Dialect, title: str) -> Iterator[str]:
     for heading, names in dialect.lists().items():
         yield f"\n### {heading}\n"
         yield _listed(names)
+    yield ""
 
 
 def _row(rule: Rule) -> str:

@@ -200,6 +200,11 @@ def _opens_filter(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
     return kinds[at + 1 : at + 3] == [TokenType.L_PAREN, TokenType.WHERE]
 
 
+def _counts(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    """``OFFSET 1 ROW``, ``FETCH FIRST 2 ROWS``."""
+    return at > 1 and tokens[at - 2].text.upper() in ("OFFSET", "FIRST", "NEXT")
+
+
 _NO_OPERANDS = frozenset(
     TokenType[name]
     for name in "SELECT DISTINCT COMMA L_PAREN ALIAS FROM JOIN WHERE AND OR ON HAVING "
@@ -230,8 +235,8 @@ _PLACES: dict[str, _Place] = {
     **dict.fromkeys("FIRST NEXT".split(), _after("FETCH", "NULLS")),
     "ORDINALITY": _after("WITH"),
     "RECURSIVE": _all(_after("WITH"), _before("VAR", "IDENTIFIER")),
-    "ROW": _any(_OPENS, _before("ONLY", "WITH")),
-    "ROWS": _any(_before("BETWEEN", "ONLY"), _before("VAR", "NUMBER", "PLACEHOLDER")),
+    "ROW": _any(_OPENS, _before("ONLY", "WITH"), _after("CURRENT"), _counts),
+    "ROWS": _any(_before(*"BETWEEN ONLY VAR NUMBER PLACEHOLDER".split()), _counts),
     **dict.fromkeys(
         "TEMP TEMPORARY".split(), _after("CREATE", "GLOBAL", "INTO", "LOCAL")
     ),

@@ -211,6 +211,11 @@ class Table:
                 return column
         return None
 
+    def types(self, names: Sequence[str]) -> list[str]:
+        """The types that columns are declared with; empty for a row identifier."""
+        columns = map(self.column, names)
+        return [column.type if column else "" for column in columns]
+
     @property
     def primary_key(self) -> tuple[str, ...]:
         """The columns of the primary key, in its order."""

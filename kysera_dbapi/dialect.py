@@ -110,6 +110,8 @@ class Dialect:
     modules: ClassVar[frozenset[str]] = frozenset()
     #: ``x IN name`` reads the table of that name.
     in_reads_table: ClassVar[bool] = False
+    #: A type may be any number of names: ``VARYING CHARACTER(9)``.
+    types_of_words: ClassVar[bool] = True
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
     table_parts: ClassVar[frozenset[str]] = frozenset()
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
@@ -183,14 +185,18 @@ class Dialect:
         on = f"{self.quote(table.schema)}.{self.quote(table.name)}"
         return f"CREATE INDEX {self.quote(name)} ON {on} ({names})"
 
-    def in_list(self) -> tuple[str, str]:
-        """What stands round the one placeholder of ``IN (a list)``."""
-        raise NotImplementedError
-
-    def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
-        """The condition that columns (as spelled) are a row of a list that is bound.
+    def in_list(self, *, negated: bool = False) -> tuple[str, str]:
+        """``IN (a list)``, or ``NOT IN``, of a list that is bound as one value.
 
         It is what stands before its one placeholder, and what after.
+        """
+        raise NotImplementedError
+
+    def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
+        """The condition that columns (as spelled) are a row of a list that is bound.
+
+        It is what stands before its one placeholder, and what after; ``types`` are
+        those that the columns are declared with.
         """
         raise NotImplementedError
 
@@ -211,6 +217,10 @@ class Dialect:
     def is_plain(self, declared: str) -> bool:
         """Whether no driver converts values because of the declared type."""
         return True
+
+    def unconverted(self, column: str) -> str:
+        """A column (as spelled) whose values no driver converts by its type."""
+        return column
 
     def timestamp(self, moment: "datetime") -> object:
         """What to bind for a moment, given with its time zone."""

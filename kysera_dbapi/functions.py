@@ -14,7 +14,7 @@ from kysera_dbapi.source import Source
 __all__ = ["Functions"]
 
 #: After these a name before a parenthesis is a table's, a type's or a pragma's.
-_NAMING = ("AS", "INTO", "REFERENCES", "TABLE", "EXISTS", "USING", "PRAGMA")
+_NAMING = ("AS", "INTO", "REFERENCES", "TABLE", "EXISTS", "PRAGMA")
 
 
 class Functions:
@@ -68,6 +68,7 @@ class Functions:
         lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
         words = [t.word for t in lexemes]
         keywords = self._dialect.keywords
+        types = types or not self._dialect.types_of_words
         for i, lexeme in enumerate(lexemes[:-1]):
             if words[i + 1] != "(" or lexeme.kind not in ("word", "quoted"):
                 continue
@@ -86,7 +87,9 @@ def _names_table(words: Sequence[str], at: int, source: Source) -> bool:
     """Whether the name before a parenthesis is followed by a list of columns."""
     before = at - 2 if words[at - 1 : at] == ["."] else at
     previous = words[before - 1] if before else ""
-    if previous in _NAMING or (previous == "ON" and source.kind == "create index"):
+    created = source.words[0] == "CREATE" and previous == "USING"  # a module's, then
+    index = source.kind == "create index" and previous == "ON"
+    if previous in _NAMING or created or index:
         return True
     return previous in ("WITH", "RECURSIVE", ",") and _is_cte(words, at)
 

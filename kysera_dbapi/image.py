@@ -28,8 +28,8 @@ _CUT = ("where", "order", "limit", "offset")
 def image_splices(draft: "Draft", columns: Sequence[str]) -> list[Splice]:
     """The splices that turn a soft DELETE into a SELECT of the rows it hits."""
     target, block = _target(draft)
-    # the sign takes the declared type off, by which sqlite3 would convert the values
-    listed = ", ".join(f"+{name}" for name in _spelled(draft, target, columns))
+    spelled = _spelled(draft, target, columns)
+    listed = ", ".join(map(draft.dialect.unconverted, spelled))
     verb = _verb(draft, block)
     kept = [s for s in draft.splices if s.start != verb.start and not _is_set(s)]
     kept.append(Splice(verb.start, verb.end, (f"SELECT {listed} FROM",), rank=-9))
@@ -51,7 +51,7 @@ def pinned_splices(draft: "Draft", key: Sequence[str], keys: Bind) -> list[Splic
         for s in draft.splices
         if s.start <= verb.start or _is_set(s) or first < s.start <= last
     ]
-    before, after = draft.dialect.one_of(_spelled(draft, target, key))
+    before, after = _among(draft, target, key)
     condition: Fragment = (f" WHERE {before}", keys, after)
     kept.append(Splice(set_at, first, spaced(draft, first, condition), rank=1))
     if last < end:
@@ -65,7 +65,7 @@ def pinned_splices(draft: "Draft", key: Sequence[str], keys: Bind) -> list[Splic
 def pinned_tree(draft: "Draft", key: Sequence[str]) -> exp.Expression:
     """The tree of a soft DELETE of the rows of a list."""
     tree = draft.tree.copy()
-    before, after = draft.dialect.one_of(_spelled(draft, _target(draft)[0], key))
+    before, after = _among(draft, _target(draft)[0], key)
     condition = _sqlglot.expression(f"{before}?{after}", draft.dialect)
     for part in _CUT:
         tree.set(part, None)
@@ -80,6 +80,14 @@ def _target(draft: "Draft") -> tuple["Reference", Block]:
     if target is None or target.block is None or target.block.source is None:
         raise unproved()
     return target, target.block
+
+
+def _among(
+    draft: "Draft", target: "Reference", columns: Sequence[str]
+) -> tuple[str, str]:
+    """The condition that a row of the target is one of a list of keys."""
+    spelled = _spelled(draft, target, columns)
+    return draft.dialect.one_of(spelled, target.table.types(columns))
 
 
 def _spelled(

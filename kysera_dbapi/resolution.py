@@ -68,7 +68,7 @@ class Resolver:
         """A query of the rows of a table that meet the condition."""
         name = f"{self.dialect.quote(table.schema)}.{self.dialect.quote(table.name)}"
         text = f"SELECT * FROM {name}{alias} WHERE ({condition}\n)"
-        lexer = _lexer(self.dialect)
+        lexer = Lexer(self.dialect.lexical, named=True)
         source = read(text, self.dialect, lexer)
         if source.several:
             raise _wrong("it is more than one statement")
@@ -78,13 +78,19 @@ class Resolver:
         """What stands between the outermost parentheses, in pieces."""
         opening = draft.text.index(" WHERE (") + len(" WHERE (")
         marks: list[Splice] = [*draft.splices]
-        for lexeme in draft.source.placeholders:
+        said = [t for t in draft.source.lexemes if t.kind not in ("blank", "comment")]
+        for i, lexeme in enumerate(said):
+            if lexeme.kind != "placeholder":
+                continue
             listed = lexeme.text in condition.lists
             bind = self.bind(lexeme.text[1:], listed)
-            before, after = self.dialect.in_list() if listed else ("", "")
-            # the parentheses of a list are those that canonical() put there
-            start, end = lexeme.start - listed, lexeme.end + listed
-            marks.append(Splice(start, end, (before, bind, after), rank=9))
+            before, after, first, last = "", "", lexeme, lexeme
+            if listed:  # NOT IN (:list), in the parentheses that canonical() put there
+                negated = said[i - 3].word == "NOT"
+                before, after = self.dialect.in_list(negated=negated)
+                first, last = said[i - 2 - negated], said[i + 1]
+            parts = (before, bind, after)
+            marks.append(Splice(first.start, last.end, parts, rank=9))
         pieces: list[Piece] = []
         at = opening
         for one in sorted(marks, key=lambda s: (s.start, s.rank)):
@@ -146,7 +152,7 @@ class _Condition:
     def _parsed(self, text: str) -> Draft:
         try:
             # alone first, so that it cannot close the parentheses that it is put in
-            lexer = _lexer(self._resolver.dialect)
+            lexer = Lexer(self._resolver.dialect.lexical, named=True)
             plain = "".join(_qmark(t) for t in lexer.lex(text))
             _sqlglot.expression(plain, self._resolver.dialect)
             return self._resolver.draft(text, self._table)
@@ -155,7 +161,7 @@ class _Condition:
 
     def _expanded(self) -> tuple[str, frozenset[str]]:
         """``IN :list`` as ``IN (:list)``, and which they are; without comments."""
-        lexemes = list(_lexer(self._resolver.dialect).lex(self._sql))
+        lexemes = list(Lexer(self._resolver.dialect.lexical, named=True).lex(self._sql))
         said = [t for t in lexemes if t.kind not in ("blank", "comment")]
         lists: set[int] = set()
         for lexeme, last in zip(said[1:], said, strict=False):
@@ -258,11 +264,6 @@ class _Condition:
         columns = {fold(c.name, quoted=True) for c in table.columns}
         row = self._resolver.dialect.row_identifiers
         return name in columns or (name in row and not table.without_rowid)
-
-
-def _lexer(dialect: Dialect) -> Lexer:
-    """Lexes a condition: its values are written ``:name``, whatever the database's."""
-    return Lexer(dialect.lexical, named=True)
 
 
 def _table_of(draft: Draft, node: exp.Expression) -> Table | None:

@@ -80,9 +80,11 @@ def verb_of(words: Sequence[str], first: int) -> int:
     depth = 0
     for i in range(first, len(words)):
         depth += (words[i] == "(") - (words[i] == ")")
-        if not depth and words[i] in _VERBS:
+        if not depth and words[i] in _VERBS and words[i - 1] not in _NAMING:
             return i
     return first
 
 
-_VERBS = ("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE")
+_VERBS = ("SELECT", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE", "MERGE", "TABLE")
+#: After these a verb is the name of a common table expression, or of its columns.
+_NAMING = ("WITH", "RECURSIVE", ",", "BY", "SET", "TO", "DEFAULT", "USING", "CYCLE")

@@ -7,7 +7,7 @@ with the CTEs visible at each point, never by a list of places to look.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlglot import exp
 
@@ -109,6 +109,15 @@ class Statement:
         return list(exposures(block, self.name_of, hidden=hidden))
 
 
+#: What a statement of each kind is to sqlglot; of a query, set operations too.
+_TREES: dict[str, tuple[Any, ...]] = {
+    "select": (exp.Query, exp.Values),
+    "insert": (exp.Insert,),
+    "update": (exp.Update,),
+    "delete": (exp.Delete,),
+    "create table as": (exp.Create, exp.Select, exp.SetOperation),
+}
+
 _Statement = TypeVar("_Statement", bound=Statement)
 
 
@@ -132,6 +141,8 @@ def parse(
             "bypass() if it touches no protected table",
             code="unparsed-statement",
         ) from error
+    if not isinstance(tree, (exp.Command, *_TREES[source.kind])):
+        raise _unsupported("a statement that may be read in two ways")
     statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
     _Walker(statement).walk()
     statement.named = _named(tree)
@@ -316,6 +327,12 @@ class _Walker:
         elif not _is_call(node.this):
             raise _unsupported("a table that is neither named nor called")
 
+    def _follows_table(self, position: int) -> bool:
+        layout = self._statement.layout
+        at = layout.at(position)
+        before = layout.tokens[at - 1] if at else None
+        return before is not None and before.token_type is _sqlglot.TokenType.TABLE
+
     def _add(
         self,
         node: exp.Expression,
@@ -327,7 +344,7 @@ class _Walker:
         names = [statement.name_of(part) for part in parts]
         if role == "source" and len(names) == 1 and names[0] in visible:
             return
-        if isinstance(node.parent, exp.Create):
+        if _is_made(node) or isinstance(node.parent, exp.Lock):  # FOR UPDATE OF alias
             return
         table = statement.catalogue.resolve(names)
         if table is None:
@@ -337,6 +354,8 @@ class _Walker:
         token = statement.layout.at(last[0]) if last else None
         if first is None or last is None or token is None:
             raise _unsupported(f"the name {'.'.join(names)} where it stands")
+        if role == "source" and self._follows_table(first[0]):
+            raise _unsupported("TABLE for SELECT * FROM")
         in_list = isinstance(node, exp.Column)
         exposed = names[-1] if in_list else exposed_name(node, statement.name_of)
         statement.references.append(
@@ -352,6 +371,12 @@ class _Walker:
                 in_list=in_list,
             )
         )
+
+
+def _is_made(node: exp.Expression) -> bool:
+    """Whether it is the table that CREATE or SELECT INTO makes."""
+    owner = node.parent.parent if isinstance(node.parent, exp.Schema) else node.parent
+    return isinstance(owner, (exp.Create, exp.Into))
 
 
 def _parts(node: exp.Expression) -> list[exp.Expression]:

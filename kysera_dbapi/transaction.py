@@ -41,7 +41,9 @@ _VERBS: dict[str, Verb] = {
     "START": "begin",
     "COMMIT": "commit",
     "END": "commit",
+    "PREPARE": "commit",
     "ROLLBACK": "rollback",
+    "ABORT": "rollback",
     "SAVEPOINT": "savepoint",
     "RELEASE": "release",
 }

@@ -27,7 +27,7 @@ DIRECTIONS = {
     "_sqlglot": "errors",
     "dialect": "errors protocols",
     "shape": "dialect errors",
-    "binding": "_blocks errors",
+    "binding": "_blocks dialect errors",
     "params": "binding dialect errors shape",
     "catalogue": "dialect errors protocols",
     "source": "shape dialect",

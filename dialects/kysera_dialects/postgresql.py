@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule, Style
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dialects import postgresql_statements
+from kysera_dialects import postgresql_functions, postgresql_statements
 
 __all__ = ["PostgreSQLDialect"]
 
@@ -100,6 +100,13 @@ class PostgreSQLDialect(Dialect):
     styles: ClassVar[tuple[Style, Style, Style]] = ("%s", "%s", "$1")
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
     placed: ClassVar[frozenset[str]] = frozenset(_PLACED.split())
+    dangerous_functions: ClassVar[frozenset[str]] = postgresql_functions.DANGEROUS
+    dangerous_relations: ClassVar[frozenset[str]] = (
+        postgresql_functions.DANGEROUS_RELATIONS
+    )
+    known_functions: ClassVar[frozenset[str]] = postgresql_functions.KNOWN
+    statistics: ClassVar[frozenset[str]] = postgresql_functions.STATISTICS
+    types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "only", "sample", "ordinality")
     )
@@ -173,6 +180,26 @@ class PostgreSQLDialect(Dialect):
         failing = f"CAST(pg_catalog.concat({said}, {nothing}) AS boolean)"
         return "CASE WHEN (", f") THEN true ELSE {failing} END"
 
+    def in_list(self, *, negated: bool = False) -> tuple[str, str]:
+        """An array, of the driver's type or of the type that it is compared with."""
+        return ("<> ALL (" if negated else "= ANY ("), ")"
+
+    def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
+        """An array for one column, for several JSON of texts that are cast back.
+
+        So for several their types must read what ``str()`` writes: numbers, texts,
+        UUIDs, booleans, dates and times do.
+        """
+        if len(columns) == 1:
+            before, after = self.in_list()
+            return f"{columns[0]} {before}", after
+        values = (f"CAST(_k.v ->> {i} AS {type_})" for i, type_ in enumerate(types))
+        return (
+            f"({', '.join(columns)}) IN (SELECT {', '.join(values)} "
+            "FROM pg_catalog.jsonb_array_elements(CAST(",
+            " AS jsonb)) AS _k(v))",
+        )
+
     def listed(self, rows: Sequence[Sequence[object]]) -> object:
         """A list for one column; JSON of the values' texts for several."""
         if all(len(row) == 1 for row in rows):
@@ -193,6 +220,10 @@ class PostgreSQLDialect(Dialect):
     ) -> Iterable[str]:
         """Those before it; with RECURSIVE all of them."""
         return names if recursive else names[:position]
+
+    def is_dangerous(self, name: str) -> bool:
+        """Families of functions by the beginnings of their names, too."""
+        return postgresql_functions.is_dangerous(name)
 
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
@@ -229,6 +260,9 @@ class PostgreSQLDialect(Dialect):
         return {
             "Settings that pass": postgresql_statements.SETTINGS,
             "Functions that are refused": self.dangerous_functions,
+            "Functions that are refused by the beginnings of their names": (
+                postgresql_functions.DANGEROUS_PREFIXES
+            ),
             "Relations that are refused": self.dangerous_relations,
             "Relations that strict mode refuses": self.statistics,
         }

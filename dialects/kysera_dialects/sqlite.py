@@ -148,15 +148,19 @@ class SQLiteDialect(Dialect):
         """The types that SQLite gives values to by itself."""
         return declared.upper() in _PLAIN_TYPES
 
-    def in_list(self) -> tuple[str, str]:
-        """A text of JSON (https://www.sqlite.org/json1.html#jeach)."""
-        return "(SELECT value FROM json_each(", "))"
+    def unconverted(self, column: str) -> str:
+        """The sign takes the declared type off, by which sqlite3 would convert."""
+        return f"+{column}"
 
-    def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
+    def in_list(self, *, negated: bool = False) -> tuple[str, str]:
+        """A text of JSON (https://www.sqlite.org/json1.html#jeach)."""
+        return f"{'NOT ' * negated}IN (SELECT value FROM json_each(", "))"
+
+    def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
         """The list is a text of JSON (https://www.sqlite.org/json1.html#jeach)."""
         if len(columns) == 1:
             before, after = self.in_list()
-            return f"{columns[0]} IN {before}", after
+            return f"{columns[0]} {before}", after
         values = (f"json_extract(value, '$[{i}]')" for i in range(len(columns)))
         row, values_ = ", ".join(columns), ", ".join(values)
         return f"({row}) IN (SELECT {values_} FROM json_each(", "))"

@@ -70,7 +70,7 @@ def _condition(
     if kind == "=":
         return [f"{spelled} = ", bind]
     before, after = dialect.in_list()
-    return [f"{spelled} IN {before}", bind, after]
+    return [f"{spelled} {before}", bind, after]
 
 
 def _kind(value: object) -> str:

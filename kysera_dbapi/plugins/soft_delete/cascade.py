@@ -150,20 +150,19 @@ class Cascade:
         return f"{quote(table.schema)}.{quote(table.name)}"
 
     def listed(self, table: "Table", qualifier: str = "") -> str:
-        """The columns of a row's key.
-
-        The sign takes the declared type off, by which sqlite3 would convert.
-        """
-        quote = self.protection.dialect.quote
-        return ", ".join(f"+{qualifier}{quote(c)}" for c in self._row_key(table))
+        """The columns of a row's key, as the database holds them."""
+        dialect = self.protection.dialect
+        columns = [f"{qualifier}{dialect.quote(c)}" for c in self._row_key(table)]
+        return ", ".join(map(dialect.unconverted, columns))
 
     def among(
         self, table: "Table", keys: Sequence[Key], qualifier: str = ""
     ) -> tuple[str, object]:
         """The condition of the rows with those keys, and what it binds."""
         dialect = self.protection.dialect
-        columns = [f"{qualifier}{dialect.quote(c)}" for c in self._row_key(table)]
-        before, after = dialect.one_of(columns)
+        key = self._row_key(table)
+        columns = [f"{qualifier}{dialect.quote(c)}" for c in key]
+        before, after = dialect.one_of(columns, table.types(key))
         return f"{before}?{after}", dialect.listed(keys)
 
     def _row_key(self, table: "Table") -> Sequence[str]:
