@@ -14,7 +14,7 @@ from weakref import proxy
 from sqlglot import exp
 
 from kysera_dbapi._blocks import scope
-from kysera_dbapi.catalogue import Table
+from kysera_dbapi.catalogue import Table, key_of
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.reach import Reach
@@ -191,8 +191,8 @@ class Authorizer:
             held = table in self._names(access)
         else:
             home = self._session.dialect.fold(schema, quoted=True)
-            home = self._session.catalogue.same_file.get(home, home)
-            held = self._holds(access, action, f"{home}.{table}", source)
+            home = self._session.catalogue.aliases.get(home, home)
+            held = self._holds(access, action, key_of(home, table), source)
         held = held or self._is_free(access, schema, table)
         return "" if held else f"{_VERBS[action]} {table}"
 

@@ -5,6 +5,7 @@ own name resolution; a catalogue that was never read (``known`` is false) takes 
 name for a table of the first schema.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,15 +19,44 @@ __all__ = [
     "TableKind",
     "Trigger",
     "UniqueKey",
+    "key_of",
+    "parts_of",
     "spelled",
 ]
 
 TableKind = Literal["table", "view", "virtual", "shadow", "system", "unknown"]
 
 
+def key_of(schema: str, name: str) -> str:
+    """``schema.name``, the key of a table; a schema that holds a dot is quoted.
+
+    So no two tables have one key: that of ``b.c`` in ``a`` is ``a.b.c``, that of
+    ``c`` in ``a.b`` is ``"a.b".c``.
+    """
+    if "." in schema or '"' in schema:
+        schema = '"' + schema.replace('"', '""') + '"'
+    return f"{schema}.{name}"
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    """The schema and the name that a key is made of."""
+    quoted = _QUOTED.match(key)
+    if quoted is not None:
+        return quoted[1].replace('""', '"'), key[quoted.end() :]
+    schema, _, name = key.partition(".")
+    return schema, name
+
+
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"\.')
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; ``hidden`` ones are not part of ``*``."""
+    """A column; ``hidden`` ones are not part of ``*``.
+
+    ``name`` is spelled as it was declared, ``folded`` as the database compares it,
+    where that differs.
+    """
 
     name: str
     type: str = ""
@@ -34,6 +64,7 @@ class Column:
     hidden: bool = False
     generated: bool = False
     not_null: bool = False
+    folded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +134,13 @@ class Table:
 
     @property
     def key(self) -> str:
-        """The table's name in the catalogue, ``schema.name``."""
-        return f"{self.schema}.{self.name}"
+        """The table's name in the catalogue, as ``key_of`` spells it."""
+        return key_of(self.schema, self.name)
 
     def column(self, name: str) -> Column | None:
         """The column of that (folded) name."""
         for column in self.columns:
-            if column.name.lower() == name.lower():
+            if (column.folded or column.name) == name:
                 return column
         return None
 
@@ -124,7 +155,7 @@ class Table:
 class Catalogue:
     """The relations of a database, and the order in which a bare name finds them.
 
-    ``same_file`` maps the schema of a database attached a second time to its first.
+    ``aliases`` maps other names of schemas to those in the keys of the tables.
     ``version`` is equal for equal catalogues.
     """
 
@@ -133,10 +164,12 @@ class Catalogue:
     path: tuple[str, ...] = ("main",)
     #: The schema that a bare name of a configuration means.
     home: str = "main"
-    same_file: Mapping[str, str] = field(default_factory=dict[str, str])
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     functions: frozenset[str] = frozenset()
     enforces_foreign_keys: bool = False
     version: str = ""
+    #: What a name of three parts starts with; empty if there are none.
+    database: str = ""
     known: bool = True
 
     def resolve(self, parts: Sequence[str]) -> Table | None:
@@ -144,12 +177,14 @@ class Catalogue:
         if not self.known:
             schema = parts[-2] if len(parts) > 1 else self.path[0]
             return Table(schema, parts[-1], "unknown")
+        if len(parts) == 3 and parts[0] == self.database != "":
+            parts = parts[1:]
         if len(parts) > 2:
             return None
         schemas = self.path if len(parts) == 1 else parts[:1]
         for schema in schemas:
-            home = self.same_file.get(schema, schema)
-            found = self.tables.get(f"{home}.{parts[-1]}")
+            home = self.aliases.get(schema, schema)
+            found = self.tables.get(key_of(home, parts[-1]))
             if found is not None:
                 return found
         return None

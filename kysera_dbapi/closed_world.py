@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
+from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger, parts_of
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
@@ -130,7 +130,7 @@ class ClosedWorld:
     def _name(self, key: str) -> str:
         """A table's name without its schema; either may hold a dot."""
         table = self._catalogue.tables.get(key)
-        return table.name if table is not None else key.partition(".")[2]
+        return table.name if table is not None else parts_of(key)[1]
 
     def _reading(self, protected: Collection[str]) -> set[str]:
         """The names of the views and virtual tables that read a protected table."""

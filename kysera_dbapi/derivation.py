@@ -180,7 +180,7 @@ class Derivation:
         draft = self._draft
         owner = owner_of(reference.node)
         names = draft.dialect.row_identifiers | {reference.exposed}
-        names -= {c.name.lower() for c in reference.table.columns}
+        names -= {c.folded or c.name for c in reference.table.columns}
         if owner is None or reference.in_list:
             return
         for column in owner.find_all(exp.Column):

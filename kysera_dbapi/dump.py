@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kysera_dbapi.catalogue import Catalogue, ForeignKey
+from kysera_dbapi.catalogue import Catalogue, ForeignKey, parts_of
 from kysera_dbapi.dialect import Dialect
 
 __all__ = ["Reader", "violations"]
@@ -57,5 +57,5 @@ def _violated(key: ForeignKey, catalogue: Catalogue, dialect: Dialect) -> str:
 
 
 def _quoted(key: str, dialect: Dialect) -> str:
-    schema, _, name = key.partition(".")
+    schema, name = parts_of(key)
     return f"{dialect.quote(schema)}.{dialect.quote(name)}"

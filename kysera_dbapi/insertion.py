@@ -42,10 +42,11 @@ class Insertion:
     def supplies(self, column: str) -> bool:
         """Whether the statement itself has a value for a column."""
         listed = self.columns
+        folded = self._draft.dialect.fold(column, quoted=True)
         if listed is None:
-            found = self._target.table.column(column)
+            found = self._target.table.column(folded)
             return found is None or not (found.generated or found.hidden)
-        return self._draft.dialect.fold(column, quoted=True) in listed
+        return folded in listed
 
     def append(self, assignments: Mapping[str, Value]) -> None:
         """Give every row those values, of columns that it does not supply."""
@@ -97,9 +98,7 @@ class Insertion:
         for column in assignments:
             draft.tree.this.append("expressions", self._identifier(column))
 
-    def _append_values(
-        self, at: int, branch: exp.Values, parts: Fragment
-    ) -> None:
+    def _append_values(self, at: int, branch: exp.Values, parts: Fragment) -> None:
         draft = self._draft
         i, rows = at + 1, list(branch.expressions)
         for row in rows:

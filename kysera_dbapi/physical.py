@@ -55,7 +55,7 @@ class Physical:
         filtered = bool(session.plan(text).edits)
         if table.key in session.protected() and not options.get("readonly"):
             self._refuse(f"blobopen: {table.name} is protected; pass readonly=True")
-        if not (filtered and table.column(args[1])):
+        if not (filtered and table.column(fold(args[1], quoted=True))):
             return
         cursor = self.cursor()
         cursor.row_factory = None

@@ -15,6 +15,7 @@ from typing import Any, cast
 from weakref import ref
 
 from kysera_dbapi import errors
+from kysera_dbapi.catalogue import parts_of
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.connection import passed
 from kysera_dbapi.cursor import ABSENT, Planned
@@ -332,7 +333,7 @@ for _name, _what in CONNECTION_MEMBERS.items():
 
 def _reads(values: tuple[Any, ...], session: SQLite3Session) -> bool:
     """Whether an authorizer was asked about a column of a protected table."""
-    names = {key.rpartition(".")[2] for key in session.protected()}
+    names = {parts_of(key)[1] for key in session.protected()}
     fold = session.dialect.fold
     return values[0] == _driver.SQLITE_READ and fold(values[1], quoted=True) in names
 

@@ -12,6 +12,7 @@ from kysera_dbapi.catalogue import (
     TableKind,
     Trigger,
     UniqueKey,
+    key_of,
 )
 from kysera_dbapi.dialect import Dialect, Execute
 from kysera_dbapi.shape import Lexer
@@ -30,12 +31,12 @@ def read(dialect: Dialect, execute: Execute) -> Catalogue:
     tables: dict[str, Table] = {}
     foreign_keys: list[ForeignKey] = []
     files: dict[str, str] = {}
-    same_file: dict[str, str] = {}
+    aliases: dict[str, str] = {}  # a file that is attached twice
     temporary = _temporary_triggers(execute)
     for schema, file in databases:
         schema = dialect.fold(schema, quoted=True)
         if file and file in files:
-            same_file[schema] = files[file]
+            aliases[schema] = files[file]
             continue
         files[file] = schema
         reader = _SchemaReader(dialect, schema, execute, temporary)
@@ -48,7 +49,7 @@ def read(dialect: Dialect, execute: Execute) -> Catalogue:
         tables=tables,
         foreign_keys=tuple(foreign_keys),
         path=("temp", "main", *others),
-        same_file=same_file,
+        aliases=aliases,
         functions=_functions(execute),
         enforces_foreign_keys=enforces,
         version=digest.hexdigest(),
@@ -150,6 +151,7 @@ class _SchemaReader:
                 hidden=row[6] == 1,
                 generated=row[6] in (2, 3),
                 not_null=bool(row[3]),
+                folded=self._fold(row[1]),
             )
             for row in rows
         )
@@ -197,9 +199,9 @@ class _SchemaReader:
             grouped.setdefault(row[0], []).append(row)
         return [
             ForeignKey(
-                f"{self._schema}.{table}",
+                key_of(self._schema, table),
                 tuple(str(r[3]) for r in rows),
-                f"{self._schema}.{self._fold(rows[0][2])}",
+                key_of(self._schema, self._fold(rows[0][2])),
                 tuple(str(r[4]) for r in rows if r[4] is not None),
                 on_delete=str(rows[0][6]),
                 on_update=str(rows[0][5]),

@@ -95,6 +95,7 @@ class Timestamps(Plugin):
 
     def on_catalogue(self, host: Host) -> None:
         """The same: a statement may not make what a connection would refuse."""
+        fold = host.dialect.fold
         for name, columns in self._tables.items():
             table = found(host.catalogue, name)
             if table is None:
@@ -103,7 +104,7 @@ class Timestamps(Plugin):
                     code="missing-table",
                 )
             for setting, column in columns.items():
-                if column is not None and table.column(column) is None:
+                if column and table.column(fold(column, quoted=True)) is None:
                     raise _wrong(
                         f"table {name!r} has no column {column!r}; set {setting}= or "
                         "take the table out",

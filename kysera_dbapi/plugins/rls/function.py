@@ -35,7 +35,7 @@ def by_function(policy: Policy, table: "Table", dialect: "Dialect") -> Predicate
     pieces: list[Piece] = []
     shown: list[str] = []
     for name in sorted(said):
-        column = table.column(name)
+        column = table.column(dialect.fold(name, quoted=True))
         if column is None and table.kind != "unknown":
             raise wrong(f"{policy.name!r}: {table.name!r} has no column {name!r}")
         spelled = dialect.quote(column.name if column else name)

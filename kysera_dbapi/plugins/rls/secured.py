@@ -76,8 +76,10 @@ class Secured:
                 self._check(policy, table)
 
     def _check(self, policy: Policy, table: "Table") -> None:
-        if policy.forced is not None and table.column(policy.forced[0]) is None:
-            raise wrong(f"table {table.name!r} has no column {policy.forced[0]!r}")
+        forced = policy.forced[0] if policy.forced else None
+        fold = self._dialect.fold
+        if forced is not None and table.column(fold(forced, quoted=True)) is None:
+            raise wrong(f"table {table.name!r} has no column {forced!r}")
         for text in (policy.using, policy.check):
             if text is not None:
                 self._compile(table, text, frozenset())

@@ -33,7 +33,7 @@ class Mark:
         cls, table: "Table", column: str, dialect: "Dialect", *, flag: bool
     ) -> "Mark":
         """The mark of a table, as its column is declared."""
-        found = table.column(column)
+        found = table.column(dialect.fold(column, quoted=True))
         name = found.name if found else column
         nullable = flag and found is not None and not found.not_null
         old = dialect.typed("0", found.type if found else "") if flag else "NULL"
@@ -68,15 +68,22 @@ class Mark:
         return any(self._is_live(term, dialect) for term in _terms(words[at + 1 :]))
 
     def _is_live(self, term: Sequence[str], dialect: "Dialect") -> bool:
-        column, rest = dialect.unquote(term[0]), [w.upper() for w in term[1:]]
-        if rest == ["(", *rest[1:]] and self.flag:
-            spelled = "".join(term).replace(self.quoted, self.column)
-            return spelled.lower() == f"coalesce({self.column},0)=0".lower()
-        if column.lower() != self.column.lower():
+        words = [word.upper() for word in term]
+        if self.flag and words[:2] == ["COALESCE", "("]:
+            rest = words[3:]
+            return rest == [",", "0", ")", "=", "0"] and self._is(term[2], dialect)
+        if not self._is(term[0], dialect):
             return False
+        rest = words[1:]
         if self.flag:
             return rest in (["=", "0"], ["=", "=", "0"], ["IS", "0"])
         return rest in (["IS", "NULL"], ["ISNULL"])
+
+    def _is(self, token: str, dialect: "Dialect") -> bool:
+        """Whether a token names the column."""
+        name = dialect.unquote(token)
+        folded = dialect.fold(name, quoted=name != token)
+        return folded == dialect.fold(self.column, quoted=True)
 
 
 def _terms(words: Sequence[str]) -> list[list[str]]:

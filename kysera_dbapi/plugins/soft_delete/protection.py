@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kysera_dbapi.catalogue import parts_of
 from kysera_dbapi.plugins.soft_delete.mark import Mark
 from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, wrong
 from kysera_dbapi.plugins.tables import folded, found
@@ -111,7 +112,7 @@ class Protection:
                 f"{table.name!r} is no plain table but a {table.kind}; name the table "
                 "that keeps its rows"
             )
-        column = table.column(setting.column)
+        column = table.column(self.dialect.fold(setting.column, quoted=True))
         if column is None:
             raise wrong(
                 f"table {table.name!r} has no column {setting.column!r}; set column= "
@@ -188,7 +189,7 @@ def _is_keyed(table: "Table", mark: "Column") -> bool:
 
 
 def _bare(key: str) -> str:
-    return key.partition(".")[2]
+    return parts_of(key)[1]
 
 
 def _child(name: str) -> str:
