@@ -15,6 +15,7 @@ __all__ = [
     "Catalogue",
     "Column",
     "ForeignKey",
+    "Function",
     "Table",
     "TableKind",
     "Trigger",
@@ -24,7 +25,17 @@ __all__ = [
     "spelled",
 ]
 
-TableKind = Literal["table", "view", "virtual", "shadow", "system", "unknown"]
+TableKind = Literal[
+    "table",
+    "view",
+    "materialized view",
+    "foreign table",
+    "sequence",
+    "virtual",
+    "shadow",
+    "system",
+    "unknown",
+]
 
 
 def key_of(schema: str, name: str) -> str:
@@ -55,7 +66,8 @@ class Column:
     """A column; ``hidden`` ones are not part of ``*``.
 
     ``name`` is spelled as it was declared, ``folded`` as the database compares it,
-    where that differs.
+    where that differs. ``default`` is the text of an expression. A ``generated`` column
+    is computed from its ``sources``, if the database tells them.
     """
 
     name: str
@@ -65,11 +77,17 @@ class Column:
     generated: bool = False
     not_null: bool = False
     folded: str = ""
+    default: str = ""
+    identity: Literal["", "always", "by default"] = ""
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """``child``'s columns refer to those of ``parent``; both are table keys."""
+    """``child``'s columns refer to those of ``parent``; both are table keys.
+
+    ``of_parent`` is what a partition has because the partitioned table has it.
+    """
 
     child: str
     columns: tuple[str, ...]
@@ -77,14 +95,17 @@ class ForeignKey:
     parent_columns: tuple[str, ...]
     on_delete: str = "NO ACTION"
     on_update: str = "NO ACTION"
+    of_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UniqueKey:
-    """A unique index; an expression among its columns is an empty name.
+    """A unique index, or an exclusion constraint.
 
-    One that is no constraint of the table has its definition, as ``text`` and in
-    ``words``, without blanks and comments.
+    A column that is not compared by its own equality is an empty name, as is an
+    expression. One that is no constraint of the table has its definition, as ``text``
+    and in ``words``, without blanks and comments. Where NULLs are not
+    ``nulls_distinct``, two rows cannot both hold one.
     """
 
     name: str
@@ -93,6 +114,7 @@ class UniqueKey:
     primary: bool = False
     text: str = ""
     words: tuple[str, ...] = ()
+    nulls_distinct: bool = True
 
 
 #: Operators of two symbols, which are words of their own.
@@ -110,16 +132,56 @@ def spelled(words: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger on a table; ``text`` is its whole definition."""
+    """A trigger on a table, or a rule; ``text`` is its whole definition.
+
+    ``function`` is the key of the function that it calls, whose body is the end of the
+    text. A rule has no text, but ``uses``: the keys of the tables it names. Where it is
+    done ``instead``, the statement itself is not.
+    """
 
     name: str
     event: str
     text: str
+    function: str = ""
+    uses: frozenset[str] | None = None
+    instead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or an operator that is none of the database's own.
+
+    One of several of that name: they differ by their arguments. ``text`` is its body,
+    in its ``language``; an operator has neither, but ``calls``. ``reads`` are the keys
+    of the tables it names and ``calls`` those of functions, as far as the database
+    tells them; None if it cannot. An ``implicit`` one may be called without being
+    named: it is a cast's, a type's, a domain's or an operator class's.
+    """
+
+    schema: str
+    name: str
+    language: str = ""
+    text: str = ""
+    extension: str = ""
+    implicit: bool = False
+    reads: frozenset[str] | None = None
+    calls: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The function's name in the catalogue, as ``key_of`` spells it."""
+        return key_of(self.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation of the database."""
+    """A relation of the database.
+
+    The rows of a partition, or of a table that inherits, are those of its ``parents``
+    too. ``reads`` are the keys of the relations that it reads directly and ``calls``
+    those of the functions that its definition calls (its query, defaults, checks and
+    indexes), as far as the database tells them; ``reads`` is None if it does not.
+    """
 
     schema: str
     name: str
@@ -131,6 +193,11 @@ class Table:
     without_rowid: bool = False
     #: What a unique key of it does by itself on a conflict, but for ABORT.
     on_conflict: frozenset[str] = frozenset()
+    parents: tuple[str, ...] = ()
+    reads: frozenset[str] | None = None
+    calls: frozenset[str] = frozenset()
+    #: A view that reads with the rights, and under the policies, of its reader.
+    security_invoker: bool = False
 
     @property
     def key(self) -> str:
@@ -165,7 +232,12 @@ class Catalogue:
     #: The schema that a bare name of a configuration means.
     home: str = "main"
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: The names of the database's own functions.
     functions: frozenset[str] = frozenset()
+    #: The functions and operators that are not its own, by their keys.
+    routines: Mapping[str, tuple[Function, ...]] = field(
+        default_factory=dict[str, tuple[Function, ...]]
+    )
     enforces_foreign_keys: bool = False
     version: str = ""
     #: What a name of three parts starts with; empty if there are none.
@@ -188,6 +260,20 @@ class Catalogue:
             if found is not None:
                 return found
         return None
+
+    def called(self, parts: Sequence[str]) -> list[Function]:
+        """What a (folded) name may call that is none of the database's own functions.
+
+        Of those of one name, in all schemas of the path, the arguments choose.
+        """
+        if len(parts) == 3 and parts[0] == self.database != "":
+            parts = parts[1:]
+        if len(parts) > 2:
+            return []
+        schemas = self.path if len(parts) == 1 else parts[:1]
+        homes = dict.fromkeys(self.aliases.get(schema, schema) for schema in schemas)
+        keys = (key_of(home, parts[-1]) for home in homes)
+        return [one for key in keys for one in self.routines.get(key, ())]
 
     def of_kind(self, kind: TableKind) -> Iterator[Table]:
         """All relations of one kind."""

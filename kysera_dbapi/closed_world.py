@@ -218,13 +218,21 @@ class ClosedWorld:
             raise _undeclared(table.name, "it reads a protected table")
         if table.kind == "view":
             for one in (table, *self._views_beneath(table)):
-                self.functions.check(self.reach.query(one), strict=self._strict)
-                for name in self.reach.view(one).unknown:
-                    self._check_name(name.rpartition(".")[2])
+                self._check_query(one)
         if self._strict and table.kind == "virtual":
             module = self._dialect.module(table.text)
             if module not in self._dialect.modules:
                 raise _undeclared(table.name, "strict mode does not know its module")
+
+    def _check_query(self, view: Table) -> None:
+        """Refuse a view for the functions it calls, and for what is not known."""
+        if view.reads is not None:
+            names = sorted(parts_of(key)[1] for key in view.calls)
+            self.functions.check_names(names, strict=self._strict)
+            return
+        self.functions.check(self.reach.query(view), strict=self._strict)
+        for name in self.reach.view(view).unknown:
+            self._check_name(name.rpartition(".")[2])
 
     def _views_beneath(self, table: Table) -> list[Table]:
         below = (self._catalogue.tables.get(k) for k in self.reach.reads(table))

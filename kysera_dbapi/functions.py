@@ -4,7 +4,7 @@ A call is told by its tokens, so that texts which are not parsed (definitions of
 triggers and tables) are judged as those that are.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
@@ -32,11 +32,17 @@ class Functions:
 
         Raises ``UnsupportedStatement`` (dangerous-function).
         """
-        for name in self.calls(source):
-            if self._dialect.is_dangerous(name):
-                raise _refused(name, "it runs SQL, reads files or shows stored rows")
+        self.check_names(self.calls(source), strict=False)
         if strict and source.planned:
             self._check_known(source)
+
+    def check_names(self, names: Iterable[str], *, strict: bool) -> None:
+        """As ``check``, for the (folded) names of the functions that a view calls."""
+        for name in names:
+            if self._dialect.is_dangerous(name):
+                raise _refused(name, "it runs SQL, reads files or shows stored rows")
+            if strict and not self.is_known(name):
+                raise _refused(name, "strict mode does not know it")
 
     def is_known(self, name: str) -> bool:
         """Whether a (folded) name is a function that strict mode lets be called."""
@@ -51,9 +57,7 @@ class Functions:
     def _check_known(self, source: Source) -> None:
         operators = self._dialect.operator_functions
         names = [operators[word] for word in source.words if word in operators]
-        for name in (*names, *self.calls(source, types=False)):
-            if not self.is_known(name):
-                raise _refused(name, "strict mode does not know it")
+        self.check_names((*names, *self.calls(source, types=False)), strict=True)
 
     def calls(self, source: Source, *, types: bool = True) -> Iterator[str]:
         """The (folded) names that stand where a function's name does.

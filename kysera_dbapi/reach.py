@@ -74,6 +74,8 @@ class Reach:
         return known
 
     def _read_by(self, table: Table) -> list[Table]:
+        if table.reads is not None:
+            return self._of(table.reads)
         if table.kind == "view":
             named = [r.table for r in self.view(table).references]
             return named + self.called(self.query(table))
@@ -82,6 +84,10 @@ class Reach:
         if table.kind == "shadow":
             return self._owners(table)
         return []
+
+    def _of(self, keys: Iterable[str]) -> list[Table]:
+        found = (self._catalogue.tables.get(key) for key in sorted(keys))
+        return [table for table in found if table is not None]
 
     def view(self, table: Table) -> Statement:
         """The query of a view, its names resolved as the view resolves them.
@@ -173,7 +179,11 @@ class Reach:
 
     def touches(self, trigger: Trigger) -> frozenset[str]:
         """The keys of the relations that a trigger may read or write."""
-        tables = self._tables(self._body(trigger))
+        tables = (
+            self._tables(self._body(trigger))
+            if trigger.uses is None
+            else self._of(trigger.uses)
+        )
         return frozenset(t.key for t in tables).union(*(self.reads(t) for t in tables))
 
     def _referring(self, table: Table, event: str, found: Effects) -> Iterator[Event]:
@@ -200,10 +210,14 @@ class Reach:
     def _body(self, trigger: Trigger) -> list[Lexeme]:
         """A trigger's condition and statements, without its head."""
         lexemes = _significant(self._lexer, trigger.text)
+        if trigger.function:
+            return lexemes
         starts = (i for i, t in enumerate(lexemes) if t.word in ("WHEN", "BEGIN"))
         return lexemes[next(starts, 0) :]
 
     def _writes(self, trigger: Trigger) -> Iterator[Event]:
+        for table in self._of(trigger.uses or ()):
+            yield from ((table, event) for event in ("INSERT", "UPDATE", "DELETE"))
         lexemes = self._body(trigger)
         words = [t.word for t in lexemes]
         updates = _follow(words, ("DO", "UPDATE"))

@@ -1,0 +1,302 @@
+"""The queries by which PostgreSQL's catalogue is read.
+
+Every name in them has its schema, operators and types too: no search path can put
+another in its place. Definitions are taken from pg_depend, and from the trees that the
+server stores; the functions that print them (``pg_get_viewdef``) lock the tables they
+name, until the transaction ends.
+
+https://www.postgresql.org/docs/current/catalogs.html
+"""
+
+import re
+
+__all__ = ["INDEXES", "PARTS", "READ", "STAMP"]
+
+_OPERATOR = re.compile(r" (=|<>|>=|\|\||->>|\*|-) ")
+
+
+def _qualified(sql: str) -> str:
+    return _OPERATOR.sub(r" OPERATOR(pg_catalog.\1) ", sql)
+
+
+#: The first object that is none of the database's own has this number.
+_OWN = ">= CAST(16384 AS pg_catalog.oid)"
+
+
+def _class(catalogue: str) -> str:
+    """What pg_depend calls a catalogue."""
+    return f"CAST('pg_catalog.{catalogue}' AS pg_catalog.regclass)"
+
+
+_SETTINGS = """
+    SELECT pg_catalog.json_build_array(
+        pg_catalog.current_database(), pg_catalog.current_schema(),
+        pg_catalog.current_schemas(true),
+        (SELECT n.nspname FROM pg_catalog.pg_namespace n
+         WHERE n.oid = pg_catalog.pg_my_temp_schema())) AS part"""
+
+_RELATIONS = """
+    SELECT pg_catalog.json_build_array(
+        c.oid, n.nspname, c.relname, c.relkind, c.reltoastrelid,
+        (SELECT CAST(o.option_value AS boolean)
+         FROM pg_catalog.pg_options_to_table(c.reloptions) o
+         WHERE c.relkind = 'v' AND o.option_name = 'security_invoker')) AS part
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = ANY ('{r,p,v,m,f,S,t}')
+    AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
+    ORDER BY c.oid"""
+
+_PARENTS = """
+    SELECT pg_catalog.json_build_array(i.inhrelid, i.inhparent) AS part
+    FROM pg_catalog.pg_inherits i ORDER BY i.inhrelid, i.inhseqno"""
+
+# a default names no column, so that it is printed without a look at its table
+_COLUMNS = f"""
+    SELECT pg_catalog.json_build_array(
+        a.attrelid, a.attnum, a.attname,
+        pg_catalog.format_type(a.atttypid, a.atttypmod),
+        a.attnotnull, a.attgenerated, a.attidentity, a.attcollation,
+        CASE WHEN a.attgenerated = ''
+        THEN pg_catalog.pg_get_expr(d.adbin, CAST(0 AS pg_catalog.oid)) END) AS part
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    LEFT JOIN pg_catalog.pg_attrdef d
+        ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid {_OWN} AND a.attnum >= 1 AND NOT a.attisdropped
+    AND c.relkind = ANY ('{{r,p,v,m,f,S}}')
+    ORDER BY a.attrelid, a.attnum"""
+
+#: What generated columns are computed from.
+_SOURCES = f"""
+    SELECT pg_catalog.json_build_array(a.attrelid, a.attnum, d.refobjsubid) AS part
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+    JOIN pg_catalog.pg_depend d
+        ON d.classid = {_class("pg_attrdef")}
+        AND d.objid = f.oid AND d.refobjid = a.attrelid
+        AND d.refclassid = {_class("pg_class")}
+    WHERE a.attgenerated <> '' AND d.refobjsubid <> a.attnum
+    ORDER BY a.attrelid, a.attnum, d.refobjsubid"""
+
+# printing an index looks at its table, so only those are printed that it takes
+_KEYS = f"""
+    SELECT pg_catalog.json_build_array(
+        i.indrelid, c.relname, i.indnkeyatts, CAST(i.indkey AS pg_catalog.text),
+        CAST(i.indcollation AS pg_catalog.text), i.indisprimary,
+        i.indpred IS NOT NULL, k.oid IS NULL,
+        pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' = 'true',
+        CASE WHEN k.oid IS NULL AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
+        THEN pg_catalog.pg_get_indexdef(c.oid) END,
+        (SELECT pg_catalog.json_agg(
+            o.oprname = '=' AND o.oprnamespace = s.oid ORDER BY e.place)
+         FROM pg_catalog.unnest(k.conexclop) WITH ORDINALITY AS e(operator, place)
+         JOIN pg_catalog.pg_operator o ON o.oid = e.operator
+         JOIN pg_catalog.pg_namespace s ON s.nspname = 'pg_catalog')) AS part
+    FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+    LEFT JOIN pg_catalog.pg_constraint k
+        ON k.conindid = c.oid AND k.contype = ANY ('{{p,u,x}}')
+    WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
+    AND i.indrelid {_OWN} ORDER BY i.indrelid, c.relname"""
+
+_FOREIGN_KEYS = """
+    SELECT pg_catalog.json_build_array(
+        k.conrelid, k.confrelid, k.conkey, k.confkey, k.confdeltype, k.confupdtype,
+        k.conparentid <> CAST(0 AS pg_catalog.oid)) AS part
+    FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' ORDER BY k.oid"""
+
+# what is internal is a constraint's; before PostgreSQL 15 also a partition's share
+# of its table's triggers
+_TRIGGERS = """
+    SELECT pg_catalog.json_build_array(
+        t.tgrelid, t.tgname, t.tgtype, n.nspname, p.proname,
+        pg_catalog.encode(t.tgargs, 'hex'), t.tgfoid) AS part
+    FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE t.tgenabled <> 'D' AND NOT (t.tgisinternal AND n.nspname = 'pg_catalog')
+    ORDER BY t.tgrelid, t.tgname"""
+
+_RULES = """
+    SELECT pg_catalog.json_build_array(
+        r.oid, r.ev_class, r.rulename, r.ev_type, r.is_instead) AS part
+    FROM pg_catalog.pg_rewrite r
+    WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' ORDER BY r.ev_class, r.rulename"""
+
+_FUNCTIONS = f"""
+    SELECT pg_catalog.to_json(p.proname) AS part
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'pg_catalog' AND NOT p.oid {_OWN}
+    GROUP BY p.proname ORDER BY p.proname"""
+
+
+def _extension(catalogue: str, oid: str) -> str:
+    """The extension that an object comes with."""
+    return f"""(
+        SELECT x.extname FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+        WHERE d.classid = {_class(catalogue)} AND d.objid = {oid}
+        AND d.deptype = 'e')"""
+
+
+# casts, types and operator classes call functions that no text names
+_ROUTINES = f"""
+    SELECT pg_catalog.json_build_array(
+        p.oid, n.nspname, p.proname, l.lanname, pg_catalog.concat_ws(
+            ' ', p.prosrc,
+            pg_catalog.pg_get_expr(p.proargdefaults, CAST(0 AS pg_catalog.oid))),
+        p.prosrc = '' AND l.lanname = 'sql', {_extension("pg_proc", "p.oid")}, EXISTS (
+            SELECT 1 FROM pg_catalog.pg_depend d
+            LEFT JOIN pg_catalog.pg_constraint k
+                ON k.oid = d.objid AND d.classid = {_class("pg_constraint")}
+            WHERE d.refclassid = {_class("pg_proc")} AND d.refobjid = p.oid
+            AND (d.classid = ANY (CAST('{{pg_catalog.pg_cast,pg_catalog.pg_type,
+                pg_catalog.pg_amproc}}' AS pg_catalog.regclass[]))
+            OR k.contypid <> CAST(0 AS pg_catalog.oid)))) AS part
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+    WHERE p.oid {_OWN} ORDER BY p.oid"""
+
+_OPERATORS = f"""
+    SELECT pg_catalog.json_build_array(
+        o.oid, n.nspname, o.oprname, {_extension("pg_operator", "o.oid")}) AS part
+    FROM pg_catalog.pg_operator o
+    JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+    WHERE o.oid {_OWN} ORDER BY o.oid"""
+
+#: A view's query is that of the table; any other rule is a definition by itself.
+_RULED = (
+    "CASE WHEN o.ev_type = '1' THEN 'table' ELSE 'rule' END",
+    "CASE WHEN o.ev_type = '1' THEN o.ev_class ELSE o.oid END",
+)
+_IS_CHECK, _IS_ENABLED = "o.contype = 'c'", "o.tgenabled <> 'D'"
+#: What holds a definition: its class and number, and whose definition it is.
+_OWNERS = " UNION ALL ".join(
+    f"SELECT {_class(class_)}, o.{number}, {kind}, {whose} "
+    f"FROM pg_catalog.{catalogue} o WHERE o.{number} {_OWN} AND {where}"
+    for catalogue, class_, number, kind, whose, where in (
+        ("pg_rewrite", "pg_rewrite", "oid", *_RULED, "true"),
+        ("pg_attrdef", "pg_attrdef", "oid", "'table'", "o.adrelid", "true"),
+        ("pg_constraint", "pg_constraint", "oid", "'table'", "o.conrelid", _IS_CHECK),
+        ("pg_index", "pg_class", "indexrelid", "'table'", "o.indrelid", "true"),
+        ("pg_class", "pg_class", "oid", "'table'", "o.oid", "o.relkind = 'p'"),
+        ("pg_trigger", "pg_trigger", "oid", "'table'", "o.tgrelid", _IS_ENABLED),
+        ("pg_policy", "pg_policy", "oid", "'table'", "o.polrelid", "true"),
+        ("pg_proc", "pg_proc", "oid", "'function'", "o.oid", "true"),
+        ("pg_operator", "pg_operator", "oid", "'operator'", "o.oid", "true"),
+    )
+)
+
+_USES = f"""
+    SELECT pg_catalog.jsonb_build_array(o.kind, o.whose, CASE
+        WHEN d.refclassid = {_class("pg_class")} THEN 'table'
+        WHEN d.refclassid = {_class("pg_proc")} THEN 'function'
+        ELSE 'operator' END, d.refobjid) AS part
+    FROM ({_OWNERS}) AS o(catalogue, oid, kind, whose)
+    JOIN pg_catalog.pg_depend d ON d.classid = o.catalogue AND d.objid = o.oid
+    WHERE d.refclassid = ANY (CAST('{{pg_catalog.pg_class,pg_catalog.pg_proc,
+        pg_catalog.pg_operator}}' AS pg_catalog.regclass[]))
+    AND NOT (o.kind = 'table' AND d.refobjid = o.whose
+        AND d.refclassid = {_class("pg_class")})
+    GROUP BY 1 ORDER BY 1"""
+
+#: The database's own functions: pg_depend knows nothing of them, the trees do.
+_CALLED = f"""
+    SELECT pg_catalog.jsonb_build_array(
+        t.kind, t.whose, n.nspname, p.proname) AS part
+    FROM (
+        SELECT {_RULED[0]}, {_RULED[1]}, CAST(o.ev_action AS pg_catalog.text)
+        FROM pg_catalog.pg_rewrite o WHERE o.oid {_OWN}
+        UNION ALL
+        SELECT 'table', a.adrelid, CAST(a.adbin AS pg_catalog.text)
+        FROM pg_catalog.pg_attrdef a
+        UNION ALL
+        SELECT 'table', k.conrelid, CAST(k.conbin AS pg_catalog.text)
+        FROM pg_catalog.pg_constraint k WHERE k.oid {_OWN} AND k.contype = 'c'
+        UNION ALL
+        SELECT 'function', p.oid, pg_catalog.to_jsonb(p) ->> 'prosqlbody'
+        FROM pg_catalog.pg_proc p WHERE p.oid {_OWN} AND p.prosrc = ''
+    ) AS t(kind, whose, tree)
+    CROSS JOIN pg_catalog.regexp_matches(
+        t.tree, ':(?:funcid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m(found)
+    JOIN pg_catalog.pg_proc p ON p.oid = CAST(m.found[1] AS pg_catalog.oid)
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE NOT p.oid {_OWN}
+    GROUP BY 1 ORDER BY 1"""
+
+#: The parts of the catalogue, each a query of one column, ``part``, of JSON.
+PARTS = {
+    "settings": _SETTINGS,
+    "relations": _RELATIONS,
+    "parents": _PARENTS,
+    "columns": _COLUMNS,
+    "sources": _SOURCES,
+    "keys": _KEYS,
+    "foreign_keys": _FOREIGN_KEYS,
+    "triggers": _TRIGGERS,
+    "rules": _RULES,
+    "functions": _FUNCTIONS,
+    "routines": _ROUTINES,
+    "operators": _OPERATORS,
+    "uses": _USES,
+    "called": _CALLED,
+}
+
+
+def _document(query: str) -> str:
+    """All rows of a part as one; as UTF-8, whatever the encoding of the client."""
+    return (
+        "pg_catalog.convert_to(CAST((SELECT pg_catalog.json_agg(q.part) "
+        f"FROM ({query}) q) AS pg_catalog.text), 'UTF8')"
+    )
+
+
+#: One query, for one snapshot: a row of the parts in their order.
+READ = _qualified(f"SELECT {', '.join(map(_document, PARTS.values()))}")
+
+#: The indexes of the table of a schema and a name over all of its rows: a row for each
+#: of their columns, NULL for an expression.
+INDEXES = _qualified("""
+    SELECT x.relname, a.attname
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
+    JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+    CROSS JOIN pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k(place)
+    LEFT JOIN pg_catalog.pg_attribute a
+        ON a.attrelid = c.oid AND a.attnum = i.indkey[k.place]
+    WHERE n.nspname = %s AND c.relname = %s AND i.indpred IS NULL AND i.indisvalid
+    ORDER BY x.relname, k.place""")
+
+
+def _changes(table: str, number: str = "oid") -> str:
+    """How many rows of our own a catalogue has, and which transactions wrote them.
+
+    Of as many rows, what was written later has a larger number. The age of a number is
+    what can be summed quickest; the time that makes it larger is taken off again.
+    """
+    return (
+        "(SELECT pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.count(*) * "
+        "pg_catalog.age(CAST('3' AS pg_catalog.xid)) - "
+        "pg_catalog.sum(pg_catalog.age(xmin))) "
+        f"FROM pg_catalog.{table} WHERE {number} {_OWN})"
+    )
+
+
+_NUMBERED = (
+    *("pg_class", "pg_constraint", "pg_trigger", "pg_rewrite", "pg_proc"),
+    *("pg_type", "pg_operator", "pg_cast", "pg_amproc"),
+)
+
+#: One row, equal as long as nothing that the catalogue is read from has changed.
+STAMP = _qualified(f"""
+    SELECT CAST(pg_catalog.current_schemas(true) AS pg_catalog.text),
+        CAST(current_user AS pg_catalog.text),
+        (SELECT pg_catalog.string_agg(
+            CAST(nspname AS pg_catalog.text), '/' ORDER BY oid)
+         FROM pg_catalog.pg_namespace),
+        {_changes("pg_attribute", "attrelid")}, {_changes("pg_index", "indexrelid")},
+        {_changes("pg_inherits", "inhrelid")}, {", ".join(map(_changes, _NUMBERED))}""")
