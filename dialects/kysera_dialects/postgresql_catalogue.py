@@ -187,8 +187,10 @@ class _Reader:
 
     def _primary(self, relation: str) -> list[int]:
         """The columns of the primary key."""
-        rows = (row for row in self._indexes[relation] if row[4])
-        return next((_numbers(row[2])[: row[1]] for row in rows), [])
+        for _, size, numbers, _, primary, *_ in self._indexes[relation]:
+            if primary:
+                return _numbers(numbers)[:size]
+        return []
 
     def _unique_keys(
         self, relation: str, schema: str, name: str

@@ -67,15 +67,16 @@ _COLUMNS = f"""
     AND c.relkind = ANY ('{{r,p,v,m,f,S}}')
     ORDER BY a.attrelid, a.attnum"""
 
-#: What generated columns are computed from.
+#: What generated columns are computed from; before PostgreSQL 15 the column itself
+#: depends on it, not its expression.
 _SOURCES = f"""
     SELECT pg_catalog.json_build_array(a.attrelid, a.attnum, d.refobjsubid) AS part
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
-    JOIN pg_catalog.pg_depend d
-        ON d.classid = {_class("pg_attrdef")}
-        AND d.objid = f.oid AND d.refobjid = a.attrelid
-        AND d.refclassid = {_class("pg_class")}
+    JOIN pg_catalog.pg_depend d ON (d.classid = {_class("pg_attrdef")}
+        AND d.objid = f.oid OR d.classid = {_class("pg_class")}
+        AND d.objid = a.attrelid AND d.objsubid = a.attnum)
+        AND d.refclassid = {_class("pg_class")} AND d.refobjid = a.attrelid
     WHERE a.attgenerated <> '' AND d.refobjsubid <> a.attnum
     ORDER BY a.attrelid, a.attnum, d.refobjsubid"""
 
@@ -173,6 +174,7 @@ _RULED = (
     "CASE WHEN o.ev_type = '1' THEN o.ev_class ELSE o.oid END",
 )
 _IS_CHECK, _IS_ENABLED = "o.contype = 'c'", "o.tgenabled <> 'D'"
+_IS_TABLE = "o.relkind = ANY ('{r,p,f}')"
 #: What holds a definition: its class and number, and whose definition it is.
 _OWNERS = " UNION ALL ".join(
     f"SELECT {_class(class_)}, o.{number}, {kind}, {whose} "
@@ -182,7 +184,7 @@ _OWNERS = " UNION ALL ".join(
         ("pg_attrdef", "pg_attrdef", "oid", "'table'", "o.adrelid", "true"),
         ("pg_constraint", "pg_constraint", "oid", "'table'", "o.conrelid", _IS_CHECK),
         ("pg_index", "pg_class", "indexrelid", "'table'", "o.indrelid", "true"),
-        ("pg_class", "pg_class", "oid", "'table'", "o.oid", "o.relkind = 'p'"),
+        ("pg_class", "pg_class", "oid", "'table'", "o.oid", _IS_TABLE),
         ("pg_trigger", "pg_trigger", "oid", "'table'", "o.tgrelid", _IS_ENABLED),
         ("pg_policy", "pg_policy", "oid", "'table'", "o.polrelid", "true"),
         ("pg_proc", "pg_proc", "oid", "'function'", "o.oid", "true"),
