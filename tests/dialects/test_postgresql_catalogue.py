@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from kysera_dialects import postgresql_catalogue
-from kysera_dialects.postgresql_queries import INDEXES, READ, STAMP
+from kysera_dialects.postgresql_queries import INDEXES, READ
+from kysera_dialects.postgresql_stamp import STAMP
 from psycopg import rows
 
 from kysera_dbapi.catalogue import Catalogue, Table

@@ -129,8 +129,9 @@ def test_triggers(server: Server) -> None:
         "CREATE TABLE named (n int)",
         "CREATE TABLE t (id int PRIMARY KEY REFERENCES t)",
         LOGS,
+        "CREATE FUNCTION depth() RETURNS int LANGUAGE sql AS 'SELECT 2'",
         "CREATE TRIGGER twice AFTER INSERT OR DELETE ON t FOR EACH ROW "
-        "WHEN (pg_trigger_depth() < 2) EXECUTE FUNCTION logs('named', 'it''s')",
+        "WHEN (pg_trigger_depth() < depth()) EXECUTE FUNCTION logs('named', 'it''s')",
         "CREATE TRIGGER emptied BEFORE TRUNCATE ON t EXECUTE FUNCTION logs()",
         "CREATE TRIGGER off AFTER UPDATE ON t EXECUTE FUNCTION logs()",
         "ALTER TABLE t DISABLE TRIGGER off",
@@ -142,6 +143,7 @@ def test_triggers(server: Server) -> None:
         ("twice", "DELETE"),
     ]
     emptied, twice, _ = triggers
+    assert catalogue.tables["public.t"].calls == {"public.depth"}
     assert twice.function == "public.logs"
     assert twice.text.startswith(
         """EXECUTE FUNCTION "public"."logs"('named', 'it''s')"""
