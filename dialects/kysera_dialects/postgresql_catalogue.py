@@ -18,8 +18,9 @@ from kysera_dbapi.catalogue import (
 )
 from kysera_dbapi.dialect import Dialect, Execute
 from kysera_dbapi.shape import Lexer
-from kysera_dialects.postgresql_queries import INDEXES, PARTS, READ, STAMP
+from kysera_dialects.postgresql_queries import INDEXES, PARTS, READ
 from kysera_dialects.postgresql_routines import Routines
+from kysera_dialects.postgresql_stamp import stamp
 
 __all__ = ["indexes", "read", "stamp"]
 
@@ -51,11 +52,6 @@ def read(dialect: Dialect, execute: Execute) -> Catalogue:
     """Read all relations and functions of the database, in one query."""
     row = cast("Sequence[bytes | None]", execute(READ)[0])
     return _Reader(dialect, [bytes(part or b"[]") for part in row]).catalogue()
-
-
-def stamp(execute: Execute) -> object:
-    """What changes whenever what ``read`` returns does, and sometimes more often."""
-    return tuple(execute(STAMP)[0])
 
 
 def indexes(
@@ -187,8 +183,10 @@ class _Reader:
 
     def _primary(self, relation: str) -> list[int]:
         """The columns of the primary key."""
-        rows = (row for row in self._indexes[relation] if row[4])
-        return next((_numbers(row[2])[: row[1]] for row in rows), [])
+        for _, size, numbers, _, primary, *_ in self._indexes[relation]:
+            if primary:
+                return _numbers(numbers)[:size]
+        return []
 
     def _unique_keys(
         self, relation: str, schema: str, name: str

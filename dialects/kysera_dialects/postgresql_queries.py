@@ -10,17 +10,18 @@ https://www.postgresql.org/docs/current/catalogs.html
 
 import re
 
-__all__ = ["INDEXES", "PARTS", "READ", "STAMP"]
+__all__ = ["INDEXES", "OWN", "PARTS", "READ", "qualified"]
 
 _OPERATOR = re.compile(r" (=|<>|>=|\|\||->>|\*|-) ")
 
 
-def _qualified(sql: str) -> str:
+def qualified(sql: str) -> str:
+    """A query whose operators between blanks have their schema."""
     return _OPERATOR.sub(r" OPERATOR(pg_catalog.\1) ", sql)
 
 
 #: The first object that is none of the database's own has this number.
-_OWN = ">= CAST(16384 AS pg_catalog.oid)"
+OWN = ">= CAST(16384 AS pg_catalog.oid)"
 
 
 def _class(catalogue: str) -> str:
@@ -63,19 +64,20 @@ _COLUMNS = f"""
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     LEFT JOIN pg_catalog.pg_attrdef d
         ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
-    WHERE a.attrelid {_OWN} AND a.attnum >= 1 AND NOT a.attisdropped
+    WHERE a.attrelid {OWN} AND a.attnum >= 1 AND NOT a.attisdropped
     AND c.relkind = ANY ('{{r,p,v,m,f,S}}')
     ORDER BY a.attrelid, a.attnum"""
 
-#: What generated columns are computed from.
+#: What generated columns are computed from; before PostgreSQL 15 the column itself
+#: depends on it, not its expression.
 _SOURCES = f"""
     SELECT pg_catalog.json_build_array(a.attrelid, a.attnum, d.refobjsubid) AS part
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
-    JOIN pg_catalog.pg_depend d
-        ON d.classid = {_class("pg_attrdef")}
-        AND d.objid = f.oid AND d.refobjid = a.attrelid
-        AND d.refclassid = {_class("pg_class")}
+    JOIN pg_catalog.pg_depend d ON (d.classid = {_class("pg_attrdef")}
+        AND d.objid = f.oid OR d.classid = {_class("pg_class")}
+        AND d.objid = a.attrelid AND d.objsubid = a.attnum)
+        AND d.refclassid = {_class("pg_class")} AND d.refobjid = a.attrelid
     WHERE a.attgenerated <> '' AND d.refobjsubid <> a.attnum
     ORDER BY a.attrelid, a.attnum, d.refobjsubid"""
 
@@ -98,7 +100,7 @@ _KEYS = f"""
     LEFT JOIN pg_catalog.pg_constraint k
         ON k.conindid = c.oid AND k.contype = ANY ('{{p,u,x}}')
     WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
-    AND i.indrelid {_OWN} ORDER BY i.indrelid, c.relname"""
+    AND i.indrelid {OWN} ORDER BY i.indrelid, c.relname"""
 
 _FOREIGN_KEYS = """
     SELECT pg_catalog.json_build_array(
@@ -128,7 +130,7 @@ _FUNCTIONS = f"""
     SELECT pg_catalog.to_json(p.proname) AS part
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'pg_catalog' AND NOT p.oid {_OWN}
+    WHERE n.nspname = 'pg_catalog' AND NOT p.oid {OWN}
     GROUP BY p.proname ORDER BY p.proname"""
 
 
@@ -158,14 +160,14 @@ _ROUTINES = f"""
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-    WHERE p.oid {_OWN} ORDER BY p.oid"""
+    WHERE p.oid {OWN} ORDER BY p.oid"""
 
 _OPERATORS = f"""
     SELECT pg_catalog.json_build_array(
         o.oid, n.nspname, o.oprname, {_extension("pg_operator", "o.oid")}) AS part
     FROM pg_catalog.pg_operator o
     JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
-    WHERE o.oid {_OWN} ORDER BY o.oid"""
+    WHERE o.oid {OWN} ORDER BY o.oid"""
 
 #: A view's query is that of the table; any other rule is a definition by itself.
 _RULED = (
@@ -173,16 +175,17 @@ _RULED = (
     "CASE WHEN o.ev_type = '1' THEN o.ev_class ELSE o.oid END",
 )
 _IS_CHECK, _IS_ENABLED = "o.contype = 'c'", "o.tgenabled <> 'D'"
+_IS_TABLE = "o.relkind = ANY ('{r,p,f}')"
 #: What holds a definition: its class and number, and whose definition it is.
-_OWNERS = " UNION ALL ".join(
+OWNERS = " UNION ALL ".join(
     f"SELECT {_class(class_)}, o.{number}, {kind}, {whose} "
-    f"FROM pg_catalog.{catalogue} o WHERE o.{number} {_OWN} AND {where}"
+    f"FROM pg_catalog.{catalogue} o WHERE o.{number} {OWN} AND {where}"
     for catalogue, class_, number, kind, whose, where in (
         ("pg_rewrite", "pg_rewrite", "oid", *_RULED, "true"),
         ("pg_attrdef", "pg_attrdef", "oid", "'table'", "o.adrelid", "true"),
         ("pg_constraint", "pg_constraint", "oid", "'table'", "o.conrelid", _IS_CHECK),
         ("pg_index", "pg_class", "indexrelid", "'table'", "o.indrelid", "true"),
-        ("pg_class", "pg_class", "oid", "'table'", "o.oid", "o.relkind = 'p'"),
+        ("pg_class", "pg_class", "oid", "'table'", "o.oid", _IS_TABLE),
         ("pg_trigger", "pg_trigger", "oid", "'table'", "o.tgrelid", _IS_ENABLED),
         ("pg_policy", "pg_policy", "oid", "'table'", "o.polrelid", "true"),
         ("pg_proc", "pg_proc", "oid", "'function'", "o.oid", "true"),
@@ -190,15 +193,20 @@ _OWNERS = " UNION ALL ".join(
     )
 )
 
+# a function of triggers is called by them alone
 _USES = f"""
     SELECT pg_catalog.jsonb_build_array(o.kind, o.whose, CASE
         WHEN d.refclassid = {_class("pg_class")} THEN 'table'
         WHEN d.refclassid = {_class("pg_proc")} THEN 'function'
         ELSE 'operator' END, d.refobjid) AS part
-    FROM ({_OWNERS}) AS o(catalogue, oid, kind, whose)
+    FROM ({OWNERS}) AS o(catalogue, oid, kind, whose)
     JOIN pg_catalog.pg_depend d ON d.classid = o.catalogue AND d.objid = o.oid
     WHERE d.refclassid = ANY (CAST('{{pg_catalog.pg_class,pg_catalog.pg_proc,
         pg_catalog.pg_operator}}' AS pg_catalog.regclass[]))
+    AND NOT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_proc p WHERE p.oid = d.refobjid
+        AND d.refclassid = {_class("pg_proc")}
+        AND p.prorettype = CAST('pg_catalog.trigger' AS pg_catalog.regtype))
     AND NOT (o.kind = 'table' AND d.refobjid = o.whose
         AND d.refclassid = {_class("pg_class")})
     GROUP BY 1 ORDER BY 1"""
@@ -209,22 +217,22 @@ _CALLED = f"""
         t.kind, t.whose, n.nspname, p.proname) AS part
     FROM (
         SELECT {_RULED[0]}, {_RULED[1]}, CAST(o.ev_action AS pg_catalog.text)
-        FROM pg_catalog.pg_rewrite o WHERE o.oid {_OWN}
+        FROM pg_catalog.pg_rewrite o WHERE o.oid {OWN}
         UNION ALL
         SELECT 'table', a.adrelid, CAST(a.adbin AS pg_catalog.text)
         FROM pg_catalog.pg_attrdef a
         UNION ALL
         SELECT 'table', k.conrelid, CAST(k.conbin AS pg_catalog.text)
-        FROM pg_catalog.pg_constraint k WHERE k.oid {_OWN} AND k.contype = 'c'
+        FROM pg_catalog.pg_constraint k WHERE k.oid {OWN} AND k.contype = 'c'
         UNION ALL
         SELECT 'function', p.oid, pg_catalog.to_jsonb(p) ->> 'prosqlbody'
-        FROM pg_catalog.pg_proc p WHERE p.oid {_OWN} AND p.prosrc = ''
+        FROM pg_catalog.pg_proc p WHERE p.oid {OWN} AND p.prosrc = ''
     ) AS t(kind, whose, tree)
     CROSS JOIN pg_catalog.regexp_matches(
         t.tree, ':(?:funcid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m(found)
     JOIN pg_catalog.pg_proc p ON p.oid = CAST(m.found[1] AS pg_catalog.oid)
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE NOT p.oid {_OWN}
+    WHERE NOT p.oid {OWN}
     GROUP BY 1 ORDER BY 1"""
 
 #: The parts of the catalogue, each a query of one column, ``part``, of JSON.
@@ -255,11 +263,11 @@ def _document(query: str) -> str:
 
 
 #: One query, for one snapshot: a row of the parts in their order.
-READ = _qualified(f"SELECT {', '.join(map(_document, PARTS.values()))}")
+READ = qualified(f"SELECT {', '.join(map(_document, PARTS.values()))}")
 
 #: The indexes of the table of a schema and a name over all of its rows: a row for each
 #: of their columns, NULL for an expression.
-INDEXES = _qualified("""
+INDEXES = qualified("""
     SELECT x.relname, a.attname
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -270,33 +278,3 @@ INDEXES = _qualified("""
         ON a.attrelid = c.oid AND a.attnum = i.indkey[k.place]
     WHERE n.nspname = %s AND c.relname = %s AND i.indpred IS NULL AND i.indisvalid
     ORDER BY x.relname, k.place""")
-
-
-def _changes(table: str, number: str = "oid") -> str:
-    """How many rows of our own a catalogue has, and which transactions wrote them.
-
-    Of as many rows, what was written later has a larger number. The age of a number is
-    what can be summed quickest; the time that makes it larger is taken off again.
-    """
-    return (
-        "(SELECT pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.count(*) * "
-        "pg_catalog.age(CAST('3' AS pg_catalog.xid)) - "
-        "pg_catalog.sum(pg_catalog.age(xmin))) "
-        f"FROM pg_catalog.{table} WHERE {number} {_OWN})"
-    )
-
-
-_NUMBERED = (
-    *("pg_class", "pg_constraint", "pg_trigger", "pg_rewrite", "pg_proc"),
-    *("pg_type", "pg_operator", "pg_cast", "pg_amproc"),
-)
-
-#: One row, equal as long as nothing that the catalogue is read from has changed.
-STAMP = _qualified(f"""
-    SELECT CAST(pg_catalog.current_schemas(true) AS pg_catalog.text),
-        CAST(current_user AS pg_catalog.text),
-        (SELECT pg_catalog.string_agg(
-            CAST(nspname AS pg_catalog.text), '/' ORDER BY oid)
-         FROM pg_catalog.pg_namespace),
-        {_changes("pg_attribute", "attrelid")}, {_changes("pg_index", "indexrelid")},
-        {_changes("pg_inherits", "inhrelid")}, {", ".join(map(_changes, _NUMBERED))}""")

@@ -41,12 +41,12 @@ class Server:
     def run(self, *statements: str) -> None:
         """Execute statements."""
         for statement in statements:
-            self.raw.execute(statement)
+            self.raw.execute(statement.encode())
 
     def rows(self, sql: str, params: Sequence[object] = ()) -> list[Any]:
         """As a session executes queries of its own."""
         cursor = self.raw.cursor(row_factory=rows.tuple_row)
-        return cursor.execute(sql, params).fetchall()
+        return cursor.execute(sql.encode(), params).fetchall()
 
     def read(self, *statements: str) -> Catalogue:
         """The catalogue after the statements."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from kysera_dialects import postgresql_catalogue
-from kysera_dialects.postgresql_queries import INDEXES, READ, STAMP
+from kysera_dialects.postgresql_queries import INDEXES, READ
+from kysera_dialects.postgresql_stamp import STAMP
 from psycopg import rows
 
 from kysera_dbapi.catalogue import Catalogue, Table
@@ -355,7 +356,7 @@ def test_reading_waits_for_no_lock_and_keeps_none(server: Server) -> None:
         "CREATE UNIQUE INDEX ON t (a)",
         "CREATE VIEW v AS SELECT lower(a) FROM t",
         "CREATE RULE r AS ON DELETE TO t DO SELECT 1 FROM v",
-        LOGS,
+        "CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
         "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW WHEN (new.id > 1) "
         "EXECUTE FUNCTION logs()",
     )
