@@ -164,7 +164,8 @@ class Conflict:
 
     def _clause(self) -> int:
         """The token ON of ON CONFLICT."""
-        found = self._draft.layout.conflict(self._target.token)
+        draft = self._draft
+        found = draft.layout.conflict(self._target.token, draft.stop)
         if found is None:
             raise unproved()
         return found
@@ -173,7 +174,7 @@ class Conflict:
         """The token past the clause: RETURNING, or the end of the statement."""
         tokens, close = self._draft.layout.tokens, self._draft.layout.close
         i = begin
-        while i < len(tokens):
+        while i < self._draft.stop:
             if tokens[i].token_type in (_T.RETURNING, _T.SEMICOLON):
                 break
             i = close.get(i, i) + 1

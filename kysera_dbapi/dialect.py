@@ -119,6 +119,8 @@ class Dialect:
     comma_binds_looser: ClassVar[bool] = True
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
     upserts_by_any_key: ClassVar[bool] = True
+    #: A common table expression may be a write.
+    writes_in_with: ClassVar[bool] = False
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
     #: A RIGHT or FULL join in one branch of a set operation can make the database

@@ -222,7 +222,9 @@ class Draft(Statement):
         said += [predicate for predicate, _ in self._checks]
         said += [predicate for predicate, _, _ in self._guards]
         named = (reference.table.key for reference in self.references)
-        return frozenset(named).union(*(predicate.reads for predicate in said))
+        beneath = [predicate.reads for predicate in said]
+        beneath += [nested.reads for nested in self.nested]
+        return frozenset(named).union(*beneath)
 
     @property
     def deletes(self) -> bool:
@@ -233,12 +235,14 @@ class Draft(Statement):
     def changed(self) -> bool:
         """Whether the final text differs from the caller's."""
         edits = (self._filters, self._assignments, self._met)
-        return any(edits) or self.checked
+        return any(edits) or self.checked or any(n.changed for n in self.nested)
 
     @property
     def checked(self) -> bool:
         """Whether rows are checked as they are written, or written over."""
-        return bool(self._checks or self._guards)
+        return bool(self._checks or self._guards) or any(
+            nested.checked for nested in self.nested
+        )
 
     @property
     def silent(self) -> bool:
@@ -260,16 +264,24 @@ class Draft(Statement):
         """Compute the splices and prove them; raises ``UnsupportedStatement``."""
         if not self.changed:
             return
-        _ = self.returns  # as the caller has it: the tree is about to change
+        parts: list[Draft] = [*self.nested, self]
         try:
-            self._finish()
+            aliases = alias_positions(self.tree)
+            for part in parts:
+                part.edit()
+            for one in self.nested:
+                self._take_over(one)
+            self.splices += kept_names(self, aliases)
+            self._prove(self.splices, self.tree)
+            self._pin()
         except _DEFECTS as error:
             # a name that sqlglot reads in its own way where an edit repeats it, or a
             # defect of ours: nothing is sent
             raise unproved() from error
 
-    def _finish(self) -> None:
-        aliases = alias_positions(self.tree)
+    def edit(self) -> None:
+        """Compute the splices, and make the same edits on the tree."""
+        _ = self.returns  # as the caller has it: the tree is about to change
         Placement(self, self._filters).place()
         if not self._deletes:
             Deletion(self, self._assignments).place()
@@ -282,8 +294,22 @@ class Draft(Statement):
             Conflict(self).guard(self._guards)
         if self._checks:
             Checking(self, self._checks).place()
-        self.splices += kept_names(self, aliases)
-        self._prove(self.splices, self.tree)
+
+    def _take_over(self, nested: "Draft") -> None:
+        """What was wanted of a write in a WITH is wanted of the statement."""
+        if nested.companions:
+            nested.refuse("a write in WITH cannot have companion statements")
+        self.splices += nested.splices
+        self.edits += nested.edits
+        self.reads_columns |= nested.reads_columns
+
+    def become(self, tree: exp.Expression) -> None:
+        """Put another tree in the place of its own."""
+        if self.tree.parent is not None:
+            self.tree.replace(tree)
+        self.tree = tree
+
+    def _pin(self) -> None:
         if self._keys is not None:
             key = self.row_key()
             self.pinned = pinned_splices(self, key, self._keys)
@@ -330,7 +356,7 @@ class Draft(Statement):
 
     def end(self) -> int:
         """Where the last token of the statement ends."""
-        last = len(self.layout.tokens) - 1
+        last = self.stop - 1
         while self.layout.tokens[last].token_type is _sqlglot.TokenType.SEMICOLON:
             last -= 1
         return self.end_of(last)

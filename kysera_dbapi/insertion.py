@@ -93,7 +93,8 @@ class Insertion:
         """The SELECT or VALUES of each branch that rows come from."""
         found: list[int] = []
         i = self._target.token + 1
-        stop = self._draft.layout.conflict(i) or len(self._tokens)
+        stop = self._draft.stop
+        stop = self._draft.layout.conflict(i, stop) or stop
         while i < stop and self._tokens[i].token_type not in _ENDS:
             if self._tokens[i].token_type in (_T.SELECT, _T.VALUES):
                 found.append(i)

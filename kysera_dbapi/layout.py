@@ -116,9 +116,9 @@ class Layout:
         """The innermost block that holds the token."""
         return self._owner[index]
 
-    def conflict(self, index: int) -> int | None:
-        """The token ON of ON CONFLICT, from a token on and outside of parentheses."""
-        while index < len(self.tokens):
+    def conflict(self, index: int, stop: int) -> int | None:
+        """The token ON of ON CONFLICT between two tokens, outside of parentheses."""
+        while index < stop:
             words = [token.text.upper() for token in self.tokens[index : index + 2]]
             if words == ["ON", "CONFLICT"]:
                 return index

@@ -80,11 +80,11 @@ def _column_text(draft: "Draft", start: int, last: int) -> str:
 def returning_ranges(draft: "Draft") -> list[tuple[int, int]]:
     """The tokens of a RETURNING clause."""
     layout, tokens = draft.layout, draft.layout.tokens
-    i = 0
-    while i < len(tokens):
+    i = draft.start
+    while i < draft.stop:
         if tokens[i].token_type is _sqlglot.TokenType.RETURNING:
             end = i + 1
-            while end < len(tokens) and tokens[end].token_type not in _RETURNING_ENDS:
+            while end < draft.stop and tokens[end].token_type not in _RETURNING_ENDS:
                 end = layout.close.get(end, end) + 1
             return [(i + 1, end)]
         i = layout.close.get(i, i) + 1

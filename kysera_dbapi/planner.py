@@ -86,14 +86,10 @@ class Planner:
             if source.several or not source.planned:
                 return as_written(source, shape)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
-            draft.plugins = self.plugins
             limits.check_relations(draft)
-            self._judge(lambda: world.check_relations(draft, protected), protected)
-            intercept(active, draft)
-
-            self._judge(
-                lambda: world.check_effects(draft, protected, active), protected
-            )
+            for part in (*draft.nested, draft):
+                part.plugins = self.plugins
+                self._intercept(part, active, protected)
             draft.finish()
             return program.build(draft, shape)
 
@@ -103,6 +99,15 @@ class Planner:
             except RecursionError:
                 pass
         return _sqlglot.on_deep_stack(work)
+
+    def _intercept(
+        self, draft: Draft, active: Sequence[Plugin], protected: frozenset[str]
+    ) -> None:
+        """Let the plugins edit a statement, if what it reads and sets off may be."""
+        world = self.world
+        self._judge(lambda: world.check_relations(draft, protected), protected)
+        intercept(active, draft)
+        self._judge(lambda: world.check_effects(draft, protected, active), protected)
 
     def _judge(self, check: Callable[[], None], protected: Collection[str]) -> None:
         """Refuse what a check refuses; if it is only reported, plan on all the same."""

@@ -7,7 +7,7 @@ with the CTEs visible at each point, never by a list of places to look.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from sqlglot import exp
 
@@ -65,6 +65,10 @@ class Statement:
     unknown: list[str] = field(default_factory=list[str])
     #: Where names of the caller's stand, some of which may be spelled as strings.
     named: frozenset[int] = frozenset()
+    #: The writes in a WITH: each with its own tree, references and target.
+    nested: list[Self] = field(default_factory=list[Self])
+    #: The tokens of one that is nested, the end excluded.
+    within: tuple[int, int] | None = None
 
     @property
     def text(self) -> str:
@@ -74,7 +78,17 @@ class Statement:
     @property
     def kind(self) -> str:
         """select, insert, update, delete, or create table as."""
-        return self.source.kind
+        return self.source.kind if self.within is None else self.tree.key
+
+    @property
+    def start(self) -> int:
+        """Its first token."""
+        return 0 if self.within is None else self.within[0]
+
+    @property
+    def stop(self) -> int:
+        """The token past it."""
+        return len(self.layout.tokens) if self.within is None else self.within[1]
 
     @property
     def target(self) -> Reference | None:
@@ -146,7 +160,40 @@ def parse(
     statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
     _Walker(statement).walk()
     statement.named = _named(tree)
+    for node in _nested(tree):
+        one = make(source, dialect, catalogue, stand_in, node, layout)
+        one.named = statement.named
+        statement.nested.append(one)
+        _hand_over(statement, one)
     return statement
+
+
+def _nested(tree: exp.Expression) -> list[exp.Expression]:
+    """The writes in the common table expressions of a statement."""
+    return [cte.this for cte in tree.find_all(exp.CTE) if isinstance(cte.this, _WRITES)]
+
+
+def _hand_over(statement: Statement, nested: Statement) -> None:
+    """Give a nested write the references that are its own."""
+
+    def is_its(reference: Reference) -> bool:
+        node: object = reference.node
+        while isinstance(node, exp.Expression) and node is not nested.tree:
+            node = node.parent
+        return node is nested.tree
+
+    nested.references = [r for r in statement.references if is_its(r)]
+    statement.references = [r for r in statement.references if not is_its(r)]
+    target = nested.target
+    if target is None:
+        raise _unsupported("a write to a table that is not known, within WITH")
+    around = [
+        (start, end)
+        for start, end in statement.layout.close.items()
+        if start < target.token < end
+    ]
+    start, end = max(around, default=(0, 0))
+    nested.within = (start + 1, end)
 
 
 def _named(tree: exp.Expression) -> frozenset[int]:
@@ -284,7 +331,9 @@ class _Walker:
         elif isinstance(node, exp.Command):
             raise _unsupported("a statement of this form")
         elif isinstance(node, _WRITES) and node is not self._statement.tree:
-            raise _unsupported(f"{node.key.upper()} within a statement")
+            if not (self._dialect.writes_in_with and isinstance(node.parent, exp.CTE)):
+                raise _unsupported(f"{node.key.upper()} within a statement")
+            self._check_assignments(node)
         elif isinstance(node, (exp.Update, exp.OnConflict)):
             self._check_assignments(node)
         elif isinstance(node, exp.Delete) and not node.args.get("this"):

@@ -378,3 +378,34 @@ def test_tables_made_later_are_known(connection: Any) -> None:
     assert connection.execute("SELECT * FROM later").fetchall() == []
     connection.execute("CREATE TEMP TABLE log (id integer)")
     assert connection.execute("SELECT count(*) FROM log").fetchone() == (0,)
+
+
+def test_writes_in_with(connection: Any, raw: Any) -> None:
+    text = (
+        "WITH gone AS (DELETE FROM notes WHERE id < 9 RETURNING *), "
+        "made AS (INSERT INTO notes (id, body) SELECT id + 70, body FROM gone) "
+        "UPDATE log SET line = (SELECT string_agg(body, ',' ORDER BY id) FROM gone) "
+        "RETURNING line"
+    )
+    assert connection.execute(text).fetchall() == [("ours,ours too",)]
+    text = "SELECT id, tenant_id, body, deleted_at IS NULL FROM notes ORDER BY id"
+    assert raw.execute(text).fetchall() == [
+        (1, 7, "ours", False),
+        (2, 7, "ours too", False),
+        (3, 7, "gone", False),
+        (4, 8, "GHOST", True),
+        (5, 8, "GHOST 50%", False),
+        (71, 7, "ours", True),
+        (72, 7, "ours too", True),
+    ]
+    with pytest.raises(kysera_dbapi.PolicyViolation):
+        connection.execute(
+            "WITH made AS (INSERT INTO notes (id, tenant_id) VALUES (80, 8)) SELECT 1"
+        )
+    upsert = (
+        "WITH made AS (INSERT INTO notes (id, body) VALUES (4, 'x') ON CONFLICT (id) "
+        "DO UPDATE SET body = excluded.body RETURNING id) SELECT id FROM made"
+    )
+    with pytest.raises(kysera_dbapi.PolicyViolation):
+        connection.execute(upsert)
+    assert connection.execute(upsert.replace("4", "71")).fetchall() == [(71,)]
