@@ -101,8 +101,9 @@ def _program(
     )
     # what the driver formats has each % of its own twice, the caller's too if he
     # gave no values to format it with
-    formatted = lexer.formats(adds=any(isinstance(slot, Bind) for slot in slots))
-    doubles = formatted and not lexer.format_style
+    adds = any(isinstance(slot, Bind) for slot in slots)
+    doubles = adds and binding.style[0] == "%" and not lexer.format_style
+    formatted = doubles or lexer.format_style
     texts = iter(spelled)
     out: list[Piece] = []
     for piece in found:

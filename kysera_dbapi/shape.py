@@ -152,7 +152,7 @@ class Lexer:
             placeholder = f"{lexical.format}|{placeholder}"
         if named:
             placeholder = f"{_NAMED}|{placeholder}"
-        self.default = default
+        self.default: Style = default
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
         self._mark = "%s" if format_style else "?"
@@ -167,10 +167,10 @@ class Lexer:
             "string": self._lexical.string + quoted,
             "blob": self._lexical.blob,
             "quoted": self._lexical.quoted,
+            "broken": rf"(?:{self._lexical.broken or '(?!)'})(?s:.*)",
             "placeholder": self._placeholder,
             "number": self._lexical.number,
             "word": self._lexical.word,
-            "broken": rf"(?:{self._lexical.broken or '(?!)'})(?s:.*)",
             "symbol": "(?s:.)",
         }
         parts = (f"(?P<{kind}>{regex})" for kind, regex in kinds.items())
@@ -229,10 +229,6 @@ class Lexer:
     def numbered(self) -> str:
         """What stands before the number of a placeholder that has one."""
         return self._lexical.numbered
-
-    def formats(self, *, adds: bool) -> bool:
-        """Whether the driver formats the text, with values of ours or not."""
-        return self.format_style or (adds and self.default[0] == "%")
 
     def lex(self, text: str) -> Iterator[Lexeme]:
         """All tokens of ``text``, blanks and comments too; they cover it."""

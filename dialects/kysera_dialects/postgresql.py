@@ -84,9 +84,9 @@ class PostgreSQLDialect(Dialect):
             r"|0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
         ),
         quoted=r'(?:[uU]&)?"(?:[^"]|"")*+"',
-        # 1..2 is 1, two dots and 2
+        # 1..2 is 1, one token of two dots, and 2
         number=(
-            rf"(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?+)?+|\.{_DIGITS})"
+            rf"(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?+)?+|(?<!\.)\.{_DIGITS})"
             rf"(?:[eE][+-]?{_DIGITS})?+"
         ),
         placeholder=r"\$[0-9]++",
@@ -94,7 +94,7 @@ class PostgreSQLDialect(Dialect):
         format=r"%[sbt%]|%\([^)]*\)[sbt]",
         numbered="$",
         dollar=_DOLLAR,
-        broken=rf"/\*|['\"]|{_DOLLAR}",
+        broken=rf"/\*|(?:[uU]&)?['\"]|[eEnNbBxX]'|{_DOLLAR}",
     )
     # psycopg formats a text if it gets values, a RawCursor never
     styles: ClassVar[tuple[Style, Style, Style]] = ("%s", "%s", "$1")
@@ -253,8 +253,10 @@ class PostgreSQLDialect(Dialect):
         return unplanned or state in _NO_SUCH or stale
 
     def is_too_deep(self, error: BaseException) -> bool:
-        """By the code of max_stack_depth, and the parser's of its own."""
-        return getattr(error, "sqlstate", None) == "54001"
+        """By the code of max_stack_depth, and the parser's words for its own."""
+        state = getattr(error, "sqlstate", None)
+        full = state == "42601" and "memory exhausted" in str(error)
+        return state == "54001" or full
 
     def lists(self) -> Mapping[str, Collection[str]]:
         """Settings, functions and relations."""

@@ -180,7 +180,7 @@ RULES = (
         (
             "SET statement_timeout = 1000",
             "SET LOCAL TIME ZONE 'UTC'",
-            "SET app.user = 'x'",
+            "SET app.tenant = 'x'",
             "RESET work_mem",
         ),
     ),
