@@ -82,8 +82,8 @@ class ClosedWorld:
                 self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
         if any(judge.bars for judge in judges):
             self._check_evaluated(source, protected)
-        if rule is not None and rule.kind == "drop":
-            self._check_drop(source, protected, judges)
+        if rule is not None and rule.kind in _EVENTS:
+            self._check_unparsed(source, protected, judges)
 
     def _check_evaluated(self, source: Source, protected: Collection[str]) -> None:
         """No definition may be tried on rows that are hidden."""
@@ -158,11 +158,12 @@ class ClosedWorld:
                             return one
         return ""
 
-    def _check_drop(
+    def _check_unparsed(
         self, source: Source, protected: Collection[str], judges: Sequence[Judge]
     ) -> None:
-        """A table that is dropped loses its rows first, and foreign keys act."""
-        events = [(table, "DELETE") for table in self.reach.named_in(source.text)]
+        """What is not parsed, and writes to tables, sets things off, too."""
+        event = _EVENTS[source.kind]
+        events = [(table, event) for table in self.reach.named_in(source.text)]
         effects = self._check_effects(events, protected, judges)
         self._check_actions([key for key, _ in effects.actions], judges)
 
@@ -293,6 +294,11 @@ class ClosedWorld:
         self.functions.check(
             read(trigger.text, self._dialect, self._lexer), strict=False
         )
+
+
+#: What statements that are not parsed do to the rows of the tables they name: one that
+#: is dropped loses its rows first.
+_EVENTS = {"drop": "DELETE", "copy from": "INSERT"}
 
 
 def _events(draft: Draft, target: Table) -> list[Event]:

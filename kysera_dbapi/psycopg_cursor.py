@@ -4,6 +4,7 @@ A program's own cursor class lies above the planned class: what its methods send
 ``super()`` is planned, whatever they have made of it.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,7 @@ from psycopg.raw_cursor import RawCursorMixin
 from psycopg.sql import Composable
 
 from kysera_dbapi._blocks import NOTHING, scope, singles
+from kysera_dbapi.copying import copied
 from kysera_dbapi.cursor import Planned
 from kysera_dbapi.errors import UnsupportedStatement, reraise
 from kysera_dbapi.plan import Plan
@@ -150,16 +152,39 @@ class PlannedCursor(Planned):
 
     @contextmanager
     def copy(self, statement: Any, params: Any = None, **options: Any) -> Iterator[Any]:
-        """Plan a COPY, and begin it."""
+        """Plan a COPY, and begin it.
+
+        Of a protected table the rows are copied that a query of it gives. The driver
+        puts the values of filters into its text: the server binds none in a COPY.
+        """
         session = self._session
         try:
             if session.plugins:
                 with session.in_context():
-                    self._plan(self._text(statement, params), style=self._style(params))
+                    statement, params = self._copied(statement, params)
             with self._driver.copy(statement, params, **options) as copy:
                 yield copy
         except Exception as error:
             reraise(error, session.driver)
+
+    def _copied(self, statement: Any, params: Any) -> tuple[Any, Any]:
+        """What to send for a COPY."""
+        session, style = self._session, self._style(params)
+        text = self._text(statement, params)
+        lexer = session.pipeline.lexers[style]
+        parts = copied(text, lexer, session.dialect, session.catalogue)
+        plan = None if parts is None else self._plan(parts.query, style=style)
+        if parts is None or plan is None or plan.program is None:
+            self._plan(text, style=style)
+            return statement, params
+        after = parts.after.lstrip(") \n").upper()
+        if plan.kind != "select" or not re.match(r"TO\s+STDOUT\b", after):
+            raise _unsupported("COPY of a protected table but TO STDOUT", "a query")
+        sent, values = self._sent_as(plan, parts.query, params)
+        ends = [parts.before, parts.after]
+        if values is not None and params is None:  # the driver formats it now
+            ends = [end.replace("%", "%%") for end in ends]
+        return sent.join(ends), values
 
     def _begin(self: Any, query: Any, options: dict[str, Any]) -> None:
         self._given, self._options = query, options

@@ -233,13 +233,10 @@ RULES = (
     ),
     Rule(
         "declare",
-        "`DECLARE ... CURSOR`",
-        "passed",
-        "refused if it names a protected table, or what reads one; use a named cursor "
-        "of the driver",
-        ("DECLARE c CURSOR WITH HOLD FOR SELECT * FROM log",),
-        names_protected=False,
-        keeps_text=True,
+        "`DECLARE ... CURSOR FOR`",
+        "planned",
+        "its query is filtered, by the context of the declaration",
+        ("DECLARE c CURSOR WITH HOLD FOR SELECT * FROM orders",),
     ),
     Rule(
         "fetch",
@@ -252,20 +249,29 @@ RULES = (
         "copy",
         "`COPY ... TO STDOUT`",
         "passed",
-        "refused if it names a protected table, or what reads one: it would show all "
-        "of its rows",
+        "by the driver's `copy()`; of a protected table, or of a query of it, the "
+        "filtered rows are copied",
         ("COPY log TO STDOUT", "COPY (SELECT * FROM log) TO STDOUT"),
         names_protected=False,
         keeps_text=True,
     ),
     Rule(
+        "copy from",
+        "`COPY ... FROM STDIN`",
+        "passed",
+        "refused into a protected table, as PostgreSQL does with its own row security: "
+        "copy into a temporary table and INSERT from it, or use executemany()",
+        ("COPY log FROM STDIN",),
+        names_protected=False,
+        keeps_text=True,
+    ),
+    Rule(
         "other copy",
-        "`COPY ... FROM`, `COPY` of files and programs, `COPY (INSERT ...)` and the "
-        "like",
+        "`COPY` of files and programs, `COPY (INSERT ...)` and the like",
         "refused",
         "what it writes and sets off is not seen by the shim; use INSERT and "
         "executemany()",
-        ("COPY log FROM STDIN", "COPY log TO '/tmp/x'", "COPY log TO PROGRAM 'cat'"),
+        ("COPY log TO '/tmp/x'", "COPY log TO PROGRAM 'cat'"),
     ),
     Rule(
         "run",

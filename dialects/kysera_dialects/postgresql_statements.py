@@ -187,17 +187,18 @@ def _discard(words: Sequence[str]) -> str:
 def _copy(words: Sequence[str]) -> str:
     if words[-1:] == (")",):  # options, WITH before them or not
         words = words[: _opening(words)]
-    writes = {"INSERT", "UPDATE", "DELETE", "MERGE", "FROM"}
     depth = 0
     for i, word in enumerate(words):
         depth += (word == "(") - (word == ")")
-        if depth and word in writes - {"FROM"}:
+        if depth and word in ("INSERT", "UPDATE", "DELETE", "MERGE"):
             return "other copy"
-        if not depth and word in writes:
-            return "other copy"
-        if not depth and word == "TO":
-            return "copy" if words[i + 1 : i + 2] == ("STDOUT",) else "other copy"
+        if not depth and word in _COPIED:
+            known = words[i + 1 : i + 2] == (_COPIED[word][0],)
+            return _COPIED[word][1] if known else "other copy"
     return "other copy"
+
+
+_COPIED = {"TO": ("STDOUT", "copy"), "FROM": ("STDIN", "copy from")}
 
 
 def _opening(words: Sequence[str]) -> int:
@@ -253,8 +254,14 @@ _OWN = {
 
 
 def explained(words: Sequence[str]) -> int:
-    """The number of words that EXPLAIN and its options are, 0 if there is none."""
+    """The number of words that EXPLAIN and its options are, 0 if there is none.
+
+    So it is of DECLARE: what follows is planned, and what was before it stays there.
+    """
     words = tuple(words)
+    if words[:1] == ("DECLARE",) and "CURSOR" in words:
+        at = words.index("CURSOR")
+        return words.index("FOR", at) + 1 if "FOR" in words[at:] else 0
     if words[:1] != ("EXPLAIN",):
         return 0
     at = 1

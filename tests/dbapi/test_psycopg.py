@@ -409,3 +409,89 @@ def test_writes_in_with(connection: Any, raw: Any) -> None:
     with pytest.raises(kysera_dbapi.PolicyViolation):
         connection.execute(upsert)
     assert connection.execute(upsert.replace("4", "71")).fetchall() == [(71,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "params", "lines"),
+    [
+        ("COPY notes (id, body) TO STDOUT", None, b"1\tours\n2\tours too\n"),
+        ("COPY public.notes (body) TO STDOUT (FORMAT csv)", None, b"ours\nours too\n"),
+        (
+            "COPY (SELECT id, body FROM notes WHERE id %% 2 = %s) "
+            "TO STDOUT WITH (DELIMITER '%%')",
+            (1,),
+            b"1%ours\n",
+        ),
+        (
+            "COPY (SELECT id FROM notes WHERE id % 2 = 1) TO STDOUT WITH CSV HEADER",
+            None,
+            b"id\n1\n",
+        ),
+        ("COPY log TO STDOUT", None, b"1\tone\n"),
+    ],
+)
+def test_copy_to(connection: Any, statement: str, params: Any, lines: bytes) -> None:
+    with connection.cursor().copy(statement, params) as copy:
+        assert b"".join(copy) == lines
+
+
+def test_copy_of_a_whole_table(connection: Any) -> None:
+    with connection.cursor().copy("COPY notes TO STDOUT") as copy:
+        rows = [bytes(row).split(b"\t") for row in copy]
+    assert [row[:3] for row in rows] == [
+        [b"1", b"7", b"ours"],
+        [b"2", b"7", b"ours too"],
+    ]
+    assert {len(row) for row in rows} == {6}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY notes FROM STDIN",
+        "COPY notes TO PROGRAM 'cat'",
+        "COPY (DELETE FROM notes RETURNING id) TO STDOUT",
+        "COPY (SELECT * FROM notes) TO '/tmp/x'",
+    ],
+)
+def test_copy_is_refused(connection: Any, raw: Any, statement: str) -> None:
+    with (
+        pytest.raises(kysera_dbapi.UnsupportedStatement),
+        connection.cursor().copy(statement),
+    ):
+        pass
+    assert raw.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+
+
+def test_copy_from_into_another_table(connection: Any, raw: Any) -> None:
+    cursor = connection.cursor()
+    with cursor.copy("COPY log (id, line) FROM STDIN") as copy:
+        copy.write_row((2, "two"))
+    assert cursor.rowcount == 1
+    assert raw.execute("SELECT count(*) FROM log").fetchone() == (2,)
+
+
+def test_copy_from_that_sets_off_a_trigger(connection: Any, raw: Any) -> None:
+    raw.execute(
+        "CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN DELETE FROM notes; RETURN NEW; END'"
+    )
+    raw.execute(
+        "CREATE TRIGGER t BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION wipe()"
+    )
+    with (
+        pytest.raises(kysera_dbapi.UnsupportedStatement),
+        connection.cursor().copy("COPY log FROM STDIN") as copy,
+    ):
+        copy.write_row((2, "two"))
+    assert raw.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+
+
+def test_declare_and_fetch(connection: Any) -> None:
+    with connection.transaction():
+        connection.execute("DECLARE c CURSOR FOR " + QUERY)
+        with kysera_dbapi.context(tenant_id=8):
+            assert connection.execute("FETCH 1 FROM c").fetchall() == OURS[:1]
+        connection.execute("MOVE 0 FROM c")
+        assert connection.execute("FETCH ALL FROM c").fetchall() == OURS[1:]
+        connection.execute("CLOSE c")
