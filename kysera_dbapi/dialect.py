@@ -121,6 +121,8 @@ class Dialect:
     upserts_by_any_key: ClassVar[bool] = True
     #: A common table expression may be a write.
     writes_in_with: ClassVar[bool] = False
+    #: What ends a query whose rows are about to be written: others have to wait.
+    locking: ClassVar[str] = ""
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
     #: A RIGHT or FULL join in one branch of a set operation can make the database
@@ -143,6 +145,11 @@ class Dialect:
     row_identifiers: ClassVar[frozenset[str]] = frozenset()
     #: The rows of docs/statements.md.
     rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @property
+    def mark(self) -> str:
+        """How SQL of ours calls for a value, in the order of the values."""
+        return self.styles[0]
 
     def fold(self, name: str, *, quoted: bool) -> str:
         """The name as the catalogue knows it."""

@@ -37,6 +37,9 @@ def image_splices(draft: "Draft", columns: Sequence[str]) -> list[Splice]:
     if shown is not None:
         kept = [s for s in kept if not shown[0] < s.start <= shown[1]]
         kept.append(Splice(*shown, ()))
+    if draft.dialect.locking:
+        end = draft.end()
+        kept.append(Splice(end, end, (draft.dialect.locking,), rank=9))
     return kept
 
 

@@ -88,6 +88,10 @@ class PsycopgSession(Session):
             piped = self._raw.pgconn.pipeline_status
             return list(cursor.fetchall()) if cursor.description or piped else []
 
+    def style(self, parameters: Any) -> int:
+        """With values it is formatted by the driver."""
+        return 1 if parameters else 0
+
     @contextmanager
     def _apart(self) -> Iterator[None]:
         """A block that leaves no transaction open that was not."""

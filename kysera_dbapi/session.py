@@ -195,7 +195,8 @@ class Session:
             return self._execute_planned(sql, parameters)
 
     def _execute_planned(self, sql: str, parameters: Parameters) -> list[Any]:
-        todo = steps(self.plan(sql), parameters)
+        plan = self.plan(sql, format_style=self.style(parameters))
+        todo = steps(plan, parameters)
         rows: Any = None
         try:
             while True:
@@ -205,6 +206,10 @@ class Session:
                     return self.execute(*done.value)
         except self.driver.Error as error:
             raise self.error(error) from error
+
+    def style(self, parameters: Parameters) -> int:
+        """By which of the dialect's lexers SQL of ours with such values is read."""
+        return 0
 
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed.

@@ -113,6 +113,7 @@ class PostgreSQLDialect(Dialect):
     # without a limit of its own a query is pulled up; with any it is not
     barrier: ClassVar[str] = "OFFSET 0"
     refuses_nul: ClassVar[bool] = True
+    locking: ClassVar[str] = " FOR UPDATE"
     filters_full_joins: ClassVar[bool] = False
     writes_in_with: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False

@@ -88,9 +88,9 @@ class Cascade:
         condition, values = which(child, "child.")
         chosen, keys = self.among(parent, parents, "parent.")
         rows = yield (
-            f"SELECT DISTINCT {self.listed(child, 'child.')} "
+            f"SELECT {self.listed(child, 'child.')} "
             f"FROM {self.name(parent)} AS parent JOIN {self.name(child)} AS child "
-            f"ON {on} WHERE {chosen} AND {condition}",
+            f"ON {on} WHERE {chosen} AND {condition}{self.protection.dialect.locking}",
             (keys, *values),
         )
         return rows
@@ -101,7 +101,8 @@ class Cascade:
         """Mark rows as deleted."""
         for key, keys in rows.items():
             mark = self.protection.marks[key]
-            value, values = ("1", ()) if mark.flag else ("?", (now,))
+            bound = (self.protection.dialect.mark, (now,))
+            value, values = ("1", ()) if mark.flag else bound
             yield from self._change(key, keys, f"{mark.quoted} = {value}", values)
 
     def unmark(self, rows: Rows) -> Steps:
@@ -163,7 +164,7 @@ class Cascade:
         key = self._row_key(table)
         columns = [f"{qualifier}{dialect.quote(c)}" for c in key]
         before, after = dialect.one_of(columns, table.types(key))
-        return f"{before}?{after}", dialect.listed(keys)
+        return f"{before}{dialect.mark}{after}", dialect.listed(keys)
 
     def _row_key(self, table: "Table") -> Sequence[str]:
         columns = self.protection.dialect.row_key(table)

@@ -67,8 +67,9 @@ class Recovery:
         """Make a deleted row live, and with ``cascade`` those deleted with it."""
         mark = self.protection.marks[self.table.key]
         row = self._row(key)
+        shown = self.host.dialect.unconverted(mark.quoted)
         deleted, value = self._run(
-            f"SELECT {mark.deleted()}, +{mark.quoted} FROM {self._name} "
+            f"SELECT {mark.deleted()}, {shown} FROM {self._name} "
             f"WHERE {self._among([row])[0]}",
             (self._among([row])[1],),
         )[0]
@@ -121,7 +122,8 @@ class Recovery:
         old = self._run(
             f"SELECT {self._cascade.listed(self.table)} FROM {self._name} "
             f"WHERE {mark.deleted()} AND {at} < "
-            f"(SELECT {dialect.instant('cut.at')} FROM (SELECT ? AS at) AS cut)",
+            f"(SELECT {dialect.instant('cut.at')} "
+            f"FROM (SELECT {dialect.mark} AS at) AS cut)",
             (dialect.timestamp(cut),),
         )
         rows = self._drive(self._cascade.gather(self.table.key, old, self._cascade.all))
@@ -172,7 +174,8 @@ class Recovery:
 
         def which(table: "Table", qualifier: str) -> tuple[str, Sequence[Any]]:
             mark = self.protection.marks.get(table.key)
-            return f"{qualifier}{mark.quoted if mark else 'NULL'} = ?", (value,)
+            told = f"{qualifier}{mark.quoted}" if mark else "NULL"
+            return f"{told} = {self.host.dialect.mark}", (value,)
 
         return which
 
@@ -218,7 +221,8 @@ class Recovery:
                 f"the key of {table.name} has {len(columns)} columns, got "
                 f"{len(values)} values"
             )
-        where = " AND ".join(f"{quote(column)} = ?" for column in columns)
+        value = self.host.dialect.mark
+        where = " AND ".join(f"{quote(column)} = {value}" for column in columns)
         rows = self._run(
             f"SELECT {self._cascade.listed(table)} FROM {self._name} WHERE {where}",
             values,
