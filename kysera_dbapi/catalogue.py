@@ -18,8 +18,18 @@ __all__ = [
     "TableKind",
     "Trigger",
     "UniqueKey",
+    "folded",
     "spelled",
 ]
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
+
+
+def folded(name: str) -> str:
+    """A name without regard to the case of its ASCII letters."""
+    return name.translate(_ASCII_LOWER)
+
 
 TableKind = Literal["table", "view", "virtual", "shadow", "system", "unknown"]
 
@@ -109,7 +119,7 @@ class Table:
     def column(self, name: str) -> Column | None:
         """The column of that (folded) name."""
         for column in self.columns:
-            if column.name.lower() == name.lower():
+            if folded(column.name) == folded(name):
                 return column
         return None
 

@@ -6,16 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey, folded
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule
 from kysera_dbapi.errors import DataError
 from kysera_dbapi.shape import Lexer
 from kysera_dialects import sqlite_catalogue, sqlite_statements
 
 __all__ = ["SQLiteDialect"]
-
-_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
 
 #: Converters are for other types (https://docs.python.org/3/library/sqlite3.html).
 _PLAIN_TYPES = ("", "INT", "INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB")
@@ -93,7 +90,7 @@ class SQLiteDialect(Dialect):
 
     def fold(self, name: str, *, quoted: bool) -> str:
         """SQLite ignores the case of ASCII letters, quoted or not."""
-        return name.translate(_ASCII_LOWER)
+        return folded(name)
 
     def unquote(self, token: str) -> str:
         """Take off ``"``, `````, ``[`` or ``'`` (SQLite takes a string for a name)."""

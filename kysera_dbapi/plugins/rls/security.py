@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._blocks import scope, values
+from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import Error
 from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.rls import conflicts
@@ -13,7 +14,7 @@ from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
 from kysera_dbapi.plugins.rls.verification import findings
-from kysera_dbapi.plugins.tables import folded, found
+from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
 

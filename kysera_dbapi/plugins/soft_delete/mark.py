@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kysera_dbapi.catalogue import folded
+
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Table, UniqueKey
     from kysera_dbapi.dialect import Dialect
@@ -71,8 +73,8 @@ class Mark:
         column, rest = dialect.unquote(term[0]), [w.upper() for w in term[1:]]
         if rest == ["(", *rest[1:]] and self.flag:
             spelled = "".join(term).replace(self.quoted, self.column)
-            return spelled.lower() == f"coalesce({self.column},0)=0".lower()
-        if column.lower() != self.column.lower():
+            return folded(spelled) == folded(f"coalesce({self.column},0)=0")
+        if folded(column) != folded(self.column):
             return False
         if self.flag:
             return rest in (["=", "0"], ["=", "=", "0"], ["IS", "0"])

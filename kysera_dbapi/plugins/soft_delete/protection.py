@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kysera_dbapi.catalogue import folded
 from kysera_dbapi.plugins.soft_delete.mark import Mark
 from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, wrong
-from kysera_dbapi.plugins.tables import folded, found
+from kysera_dbapi.plugins.tables import found
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Column, ForeignKey, Table

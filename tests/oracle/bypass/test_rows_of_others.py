@@ -8,7 +8,12 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import PolicyViolation, UnsupportedStatement
-from kysera_dbapi.plugins import RowLevelSecurity, SoftDelete, tenant_isolation
+from kysera_dbapi.plugins import (
+    Policy,
+    RowLevelSecurity,
+    SoftDelete,
+    tenant_isolation,
+)
 
 HERS = "INSERT INTO prices VALUES (8, 'a', 3)"
 PRICES = """
@@ -108,6 +113,39 @@ def test_a_temporary_table_of_its_name_takes_no_protection_away() -> None:
         connection.serialize()
     assert connection.execute("SELECT id FROM main.orders").fetchall() == [(1,)]
     connection.close()
+
+
+TWINS = """
+CREATE TABLE t (id, "ä", "Ä", "\u212aey", "key", "\u212aey deleted", "key deleted");
+CREATE UNIQUE INDEX u ON t (id) WHERE "\u212aey deleted" IS NULL;
+INSERT INTO t VALUES (1, 7, 8, 7, 8, NULL, NULL), (2, 8, 7, 8, 7, NULL, NULL),
+    (3, 7, 7, 7, 7, NULL, 'ghost');
+"""
+
+
+@pytest.mark.parametrize("name", ["Ä", "key", "KEY"])
+def test_columns_that_differ_in_the_case_of_other_letters_are_two(name: str) -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(TWINS)
+    plugins = [
+        RowLevelSecurity(Policy("t", using=f'"{name}" = :tenant')),
+        SoftDelete(["t"], column="key deleted"),
+    ]
+    connection: Any = kysera_dbapi.wrap(raw, plugins=plugins)
+    connection.context = {"tenant": 7}
+    with closing(connection):
+        assert connection.execute("SELECT id FROM t").fetchall() == [(2,)]
+        connection.execute('UPDATE t SET "ä" = 1, "\u212aey" = 1')
+        with pytest.raises(PolicyViolation):
+            connection.execute(f'UPDATE t SET "{name}" = 8')
+        with pytest.raises(UnsupportedStatement):
+            connection.execute("UPDATE OR REPLACE t SET id = 3")
+        connection.execute("DELETE FROM t")
+        assert raw.execute('SELECT "key deleted" IS NULL FROM t').fetchall() == [
+            (1,),
+            (0,),
+            (0,),
+        ]
 
 
 FAMILY = """
