@@ -5,9 +5,10 @@ own name resolution; a catalogue that was never read (``known`` is false) takes 
 name for a table of the first schema.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from typing import Literal
 
 __all__ = [
@@ -44,6 +45,10 @@ class Column:
     hidden: bool = False
     generated: bool = False
     not_null: bool = False
+    #: What takes values that differ for equal; empty if nothing does.
+    collation: str = ""
+    #: The (folded) names in the expression of a generated one.
+    computed_from: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class UniqueKey:
     primary: bool = False
     text: str = ""
     words: tuple[str, ...] = ()
+    #: The collations of the columns, as ``Column.collation``.
+    collations: tuple[str, ...] = ()
 
 
 #: Operators of two symbols, which are words of their own.
@@ -108,6 +115,8 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     text: str = ""
     without_rowid: bool = False
+    #: The column that is the row identifier, or one of its names if none is.
+    row_column: str = ""
     #: What a unique key of it does by itself on a conflict, but for ABORT.
     on_conflict: frozenset[str] = frozenset()
 
@@ -122,6 +131,26 @@ class Table:
             if folded(column.name) == folded(name):
                 return column
         return None
+
+    def is_held(self, name: str, key: UniqueKey) -> bool:
+        """Whether rows that collide by a key have a column equal."""
+        column = self.column(name)
+        return column is not None and any(
+            folded(own) == folded(name) and collation in ("", column.collation)
+            for own, collation in zip_longest(key.columns, key.collations, fillvalue="")
+        )
+
+    def with_computed(self, names: Iterable[str]) -> frozenset[str]:
+        """Those (folded) columns, and all that are computed from them."""
+        found, size = frozenset(names), -1
+        while len(found) > size:
+            size = len(found)
+            found = found.union(
+                folded(column.name)
+                for column in self.columns
+                if not column.computed_from.isdisjoint(found)
+            )
+        return found
 
     @property
     def primary_key(self) -> tuple[str, ...]:

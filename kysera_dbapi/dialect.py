@@ -129,6 +129,12 @@ class Dialect:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key
 
+    def column(self, table: "Table", name: str) -> str:
+        """The (folded) column that a (folded) name means; the rowid has many names."""
+        if name in self.row_identifiers and table.row_column and not table.column(name):
+            return self.fold(table.row_column, quoted=True)
+        return name
+
     def indexes(
         self, execute: Execute, table: "Table"
     ) -> Sequence[tuple[str, tuple[str, ...]]]:

@@ -137,7 +137,9 @@ class _Condition:
                 splices += self._column(draft, column, aliases)
         columns = list(draft.tree.find_all(exp.Column))
         if len(list(draft.tree.find_all(exp.Select))) == 1 and not draft.references[1:]:
-            self.columns = frozenset(draft.name_of(c.this) for c in columns)
+            names = (draft.name_of(column.this) for column in columns)
+            named = draft.dialect.column
+            self.columns = frozenset(named(self._table, name) for name in names)
         spelled = _spliced(draft.text, splices)
         return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[
             0

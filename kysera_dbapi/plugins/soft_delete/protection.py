@@ -184,8 +184,9 @@ class Protection:
 
 def _is_keyed(table: "Table", mark: "Column") -> bool:
     """Whether the mark, or what may be computed from it, is part of a unique key."""
-    names = {c.name for c in table.columns if c.generated} | {mark.name}
-    return any(not names.isdisjoint(key.columns) for key in table.unique_keys)
+    names = table.with_computed([folded(mark.name)])
+    keyed = {folded(name) for key in table.unique_keys for name in key.columns}
+    return not names.isdisjoint(keyed)
 
 
 def _bare(key: str) -> str:
