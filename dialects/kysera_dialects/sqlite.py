@@ -140,8 +140,12 @@ class SQLiteDialect(Dialect):
         return declared.upper() in _PLAIN_TYPES
 
     def in_list(self) -> tuple[str, str]:
-        """A text of JSON (https://www.sqlite.org/json1.html#jeach)."""
-        return "(SELECT value FROM json_each(", "))"
+        """A text of JSON (https://www.sqlite.org/json1.html#jeach).
+
+        A sign has no affinity, as in ``IN (1, 2)``: as the column that it is, 1 is
+        never '1'.
+        """
+        return "(SELECT +value FROM json_each(", "))"
 
     def one_of(self, columns: Sequence[str]) -> tuple[str, str]:
         """The list is a text of JSON (https://www.sqlite.org/json1.html#jeach)."""
@@ -284,9 +288,11 @@ def _is_faithful(value: object) -> bool:
     """Whether SQLite reads the value from JSON as it was."""
     if isinstance(value, str):
         return value.isprintable() or not ("\0" in value or _SURROGATE.search(value))
-    return type(value) is int
+    return type(value) is int and -_BOUND <= value < _BOUND
 
 
+#: Greater numbers are REAL in JSON.
+_BOUND = 1 << 63
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LEXER = Lexer(SQLiteDialect.lexical)
 _NO_SUCH = re.compile(
