@@ -96,6 +96,8 @@ class Dialect:
     barrier: ClassVar[str] = ""
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
+    #: In RETURNING they have the types and collations that they have in a query.
+    returning_is_typed: ClassVar[bool] = True
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
     refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
