@@ -58,7 +58,8 @@ class SQLiteDialect(Dialect):
         "sqlar_uncompress writefile zipfile zipfile_cds".split()
     )
     dangerous_relations: ClassVar[frozenset[str]] = frozenset(
-        "sqlite_dbdata sqlite_dbpage sqlite_dbptr sqlite_stat3 sqlite_stat4".split()
+        "sqlite_dbdata sqlite_dbpage sqlite_dbptr sqlite_stat3 sqlite_stat4 "
+        "sqlite_stmt".split()  # the texts of statements, of other tenants' too
     )
     statistics: ClassVar[frozenset[str]] = frozenset(
         "dbstat pragma_foreign_key_check pragma_integrity_check pragma_quick_check "
