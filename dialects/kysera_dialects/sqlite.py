@@ -164,8 +164,9 @@ class SQLiteDialect(Dialect):
         for row in rows:
             if not all(map(_is_faithful, row)):
                 raise DataError(
-                    "a row's key is a BLOB, a REAL, NULL or a broken text, which "
-                    "cannot be listed; such rows are deleted one by one",
+                    "a BLOB, a REAL, NULL, a broken text or a number beyond 64 bits "
+                    "cannot be bound in a list; bind such values, or delete the rows "
+                    "with such keys, one by one",
                     code="unsupported-key",
                 )
         keys = [row[0] if len(row) == 1 else row for row in rows]
