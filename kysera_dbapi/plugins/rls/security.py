@@ -196,7 +196,7 @@ class RowLevelSecurity(Plugin):
     ) -> None:
         given: set[str] = set()
         for column, bind in secured.forced(table).items():
-            if not statement.supplies(column):
+            if not (_is_generated(table, column) or statement.supplies(column)):
                 statement.assign(column, Value(bind), reason="the caller's tenant")
                 given.add(column)
         # an upsert may set it all the same
@@ -241,6 +241,11 @@ def _is_read_by_policies(
         if secured.has(reference.table)
         for rule in secured.using(reference.table, "select", roles)
     )
+
+
+def _is_generated(table: "Table", column: str) -> bool:
+    found = table.column(column)
+    return found is not None and found.generated
 
 
 def _keeps(statement: "Draft", predicate: Predicate) -> bool:
