@@ -45,8 +45,8 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Correct the value, or remove the row with `hard_delete()`.",
         ),
         "unsupported-key": (
-            "Rows are to be chosen by a key that a list of keys cannot hold.",
-            "Delete such rows one by one, by their whole key.",
+            "A value cannot be bound in a list: one of `IN :name`, or a row's key.",
+            "Bind such a value by itself; delete rows with such keys one by one.",
         ),
         "row-not-found": (
             "No row of the table has the key that was given.",

@@ -225,7 +225,8 @@ class Authorizer:
 
     def _is_free(self, access: _Access, schema: str | None, name: str) -> bool:
         """Whether a relation shows no stored rows, or no protected ones."""
-        parts = [schema.lower(), name] if schema else [name]
+        fold = self._session.dialect.fold
+        parts = [fold(schema, quoted=True), name] if schema else [name]
         table = self._session.catalogue.resolve(parts)
         if table is not None and table.kind in ("virtual", "shadow"):
             reach = self._session.pipeline.planner.world.reach

@@ -6,9 +6,10 @@ name for a table of the first schema.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from typing import Literal
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "TableKind",
     "Trigger",
     "UniqueKey",
+    "folded",
     "key_of",
     "parts_of",
     "spelled",
@@ -36,6 +38,14 @@ TableKind = Literal[
     "system",
     "unknown",
 ]
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
+
+
+def folded(name: str) -> str:
+    """A name without regard to the case of its ASCII letters."""
+    return name.translate(_ASCII_LOWER)
 
 
 def key_of(schema: str, name: str) -> str:
@@ -67,7 +77,7 @@ class Column:
 
     ``name`` is spelled as it was declared, ``folded`` as the database compares it,
     where that differs. ``default`` is the text of an expression. A ``generated`` column
-    is computed from its ``sources``, if the database tells them.
+    is ``computed_from`` others.
     """
 
     name: str
@@ -79,7 +89,10 @@ class Column:
     folded: str = ""
     default: str = ""
     identity: Literal["", "always", "by default"] = ""
-    sources: tuple[str, ...] = ()
+    #: What takes values that differ for equal; empty if nothing does.
+    collation: str = ""
+    #: The (folded) names in the expression of a generated one.
+    computed_from: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +128,8 @@ class UniqueKey:
     text: str = ""
     words: tuple[str, ...] = ()
     nulls_distinct: bool = True
+    #: The collations of the columns, as ``Column.collation``.
+    collations: tuple[str, ...] = ()
 
 
 #: Operators of two symbols, which are words of their own.
@@ -191,6 +206,8 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     text: str = ""
     without_rowid: bool = False
+    #: The column that is the row identifier, or one of its names if none is.
+    row_column: str = ""
     #: What a unique key of it does by itself on a conflict, but for ABORT.
     on_conflict: frozenset[str] = frozenset()
     parents: tuple[str, ...] = ()
@@ -215,6 +232,26 @@ class Table:
         """The types that columns are declared with; empty for a row identifier."""
         columns = map(self.column, names)
         return [column.type if column else "" for column in columns]
+
+    def is_held(self, name: str, key: UniqueKey) -> bool:
+        """Whether rows that collide by a key have a column equal."""
+        column = self.column(name)
+        return column is not None and any(
+            own in (column.name, column.folded) and collation in ("", column.collation)
+            for own, collation in zip_longest(key.columns, key.collations, fillvalue="")
+        )
+
+    def with_computed(self, names: Iterable[str]) -> frozenset[str]:
+        """Those (folded) columns, and all that are computed from them."""
+        found, size = frozenset(names), -1
+        while len(found) > size:
+            size = len(found)
+            found = found.union(
+                column.folded or column.name
+                for column in self.columns
+                if not column.computed_from.isdisjoint(found)
+            )
+        return found
 
     @property
     def primary_key(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Rows as they are written must satisfy conditions: an error inside the statement.
 
-RETURNING sees a row as it is stored: with its defaults, its generated columns and the
+RETURNING comes when a row is stored: with its defaults, its generated columns and the
 types that the database made of the values. So the conditions stand there; what they
 give back is the shim's alone.
 """
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Checking"]
 
+#: The row that is checked; policies call what they read by higher numbers.
+_ROW = "_k0"
+
 
 class Checking:
     """Puts the checks of a statement into its RETURNING."""
@@ -41,8 +44,19 @@ class Checking:
             raise unproved()
         self._table = target.table
         by_table = draft.dialect.returning_names_table
-        name = draft.quoted(target.table.name if by_table else target.exposed)
-        self._calls = [draft.checked_by(p, name, label) for p, label in checks]
+        self._name = draft.quoted(target.table.name if by_table else target.exposed)
+        self._calls = [draft.checked_by(self._said(p), label) for p, label in checks]
+
+    def _said(self, predicate: "Predicate") -> Fragment:
+        """The condition on the row: as a query finds it, if RETURNING finds less."""
+        draft, quoted = self._draft, self._draft.quoted
+        if draft.dialect.returning_is_typed:
+            return predicate.about(self._name)
+        keys = map(quoted, draft.row_key())
+        same = " AND ".join(f"{_ROW}.{key} = +{self._name}.{key}" for key in keys)
+        table = f"{quoted(self._table.schema)}.{quoted(self._table.name)}"
+        found = f" FROM {table} AS {_ROW} WHERE {same})"
+        return ("(SELECT ", *predicate.about(_ROW), found)
 
     def place(self) -> None:
         """Add a RETURNING, or have the caller's own raise."""

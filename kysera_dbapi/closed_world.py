@@ -268,12 +268,12 @@ class ClosedWorld:
                 )
 
     def _moves(self, draft: Draft, key: ForeignKey) -> bool:
-        """Whether a statement sets what a foreign key refers to."""
+        """Whether a statement may change what a foreign key refers to."""
         parent = self._catalogue.tables[key.parent]
         fold = self._dialect.fold
         columns = key.parent_columns or parent.primary_key
         named = {fold(column, quoted=True) for column in columns}
-        return not (named | self._dialect.row_identifiers).isdisjoint(draft.assigned)
+        return not named.isdisjoint(draft.altered)
 
     def _check_trigger(
         self,

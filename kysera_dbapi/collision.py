@@ -1,11 +1,12 @@
 """The unique keys by which a write could meet a row that its caller does not see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from kysera_dbapi.catalogue import Table, UniqueKey
 
 if TYPE_CHECKING:
+    from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
 
 __all__ = ["at_risk", "keys_of", "must_guard"]
@@ -15,12 +16,8 @@ _SILENT = {"IGNORE", "REPLACE"}
 
 def keys_of(table: Table) -> list[UniqueKey]:
     """The unique keys of a table, that of its rowid too."""
-    if table.without_rowid or any(key.primary for key in table.unique_keys):
-        return list(table.unique_keys)
-    return [
-        UniqueKey("", table.primary_key or ("rowid",), primary=True),
-        *table.unique_keys,
-    ]
+    row = UniqueKey("", (table.row_column,), primary=True)
+    return [row, *table.unique_keys] if table.row_column else list(table.unique_keys)
 
 
 def at_risk(
@@ -31,7 +28,7 @@ def at_risk(
     written = _written(statement)
     if written is None:
         return keys
-    return [key for key in keys if _may_collide(key, statement, written)]
+    return [key for key in keys if _may_collide(key, table, statement, written)]
 
 
 def must_guard(statement: "Draft", table: Table, hidden: str, cure: str) -> bool:
@@ -55,23 +52,25 @@ def must_guard(statement: "Draft", table: Table, hidden: str, cure: str) -> bool
     return upsert or action == "IGNORE"
 
 
-def _may_collide(key: UniqueKey, statement: "Draft", written: Sequence[str]) -> bool:
-    if not all(key.columns):
-        return True
-    fold = statement.dialect.fold
-    columns = {fold(column, quoted=True) for column in key.columns}
-    if columns & set(written):
-        return True
+def _may_collide(
+    key: UniqueKey, table: Table, statement: "Draft", written: Collection[str]
+) -> bool:
     if key.name and statement.kind == "insert":
         return True  # by a default
-    return bool(set(written) & statement.dialect.row_identifiers)
+    return not _named(key, table, statement.dialect).isdisjoint(written)
 
 
-def _written(statement: "Draft") -> list[str] | None:
-    """The (folded) columns that a write sets; None if they are not known."""
+def _named(key: UniqueKey, table: Table, dialect: "Dialect") -> set[str]:
+    """The (folded) columns that a key has, and those in its expressions and WHERE."""
+    names = (dialect.unquote(word) for word in (*key.columns, *key.words))
+    return {dialect.column(table, dialect.fold(n, quoted=True)) for n in names}
+
+
+def _written(statement: "Draft") -> Collection[str] | None:
+    """The (folded) columns that a write may change; None if they are not known."""
     if statement.kind == "update":
-        return statement.assigned
-    listed = [statement.name_of(c) for c in statement.tree.this.expressions]
+        return statement.altered
+    listed = [statement.column_of(c) for c in statement.tree.this.expressions]
     if listed or statement.target is None:
         return listed or None
     fold, columns = statement.dialect.fold, statement.target.table.columns

@@ -55,7 +55,7 @@ class Conflict:
         for predicate, label, proposed in guards:
             name = "excluded" if proposed else draft.quoted(target.exposed)
             kind = PROPOSED if proposed else MET
-            calls.append(draft.checked_by(predicate, name, kind + label))
+            calls.append(draft.checked_by(predicate.about(name), kind + label))
         self._guard = conjoined(calls)
         upsert = draft.tree.args.get("conflict")
         if upsert is None:

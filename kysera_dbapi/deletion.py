@@ -10,7 +10,6 @@ from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.names import projections, returning_ranges
-from kysera_dbapi.shape import Lexer
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
 
 if TYPE_CHECKING:
@@ -169,19 +168,11 @@ class _Returning:
         return found
 
     @cached_property
-    def _computed(self) -> set[str]:
-        """The generated columns that may be computed from an assigned one.
-
-        None are where the table's definition names the assigned ones but once.
-        """
-        draft, target = self._draft, self._draft.target
+    def _computed(self) -> frozenset[str]:
+        """The generated columns that are computed from an assigned one."""
+        target = self._draft.target
         assert target is not None
-        table, fold = target.table, draft.dialect.fold
-        lexemes = Lexer(draft.dialect.lexical).lex(table.text)
-        names = [fold(draft.dialect.unquote(t.text), quoted=True) for t in lexemes]
-        if all(names.count(column) <= 1 for column in self._old):
-            return set()
-        return {fold(c.name, quoted=True) for c in table.columns if c.generated}
+        return target.table.with_computed(self._old) - self._old.keys()
 
     def _untold(self, name: str) -> UnsupportedStatement:
         return UnsupportedStatement(

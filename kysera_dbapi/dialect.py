@@ -137,6 +137,8 @@ class Dialect:
     changes_as_it_reads: ClassVar[bool] = False
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
+    #: In RETURNING they have the types and collations that they have in a query.
+    returning_is_typed: ClassVar[bool] = True
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
     refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
@@ -181,6 +183,12 @@ class Dialect:
     def row_key(self, table: "Table") -> Sequence[str]:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key
+
+    def column(self, table: "Table", name: str) -> str:
+        """The (folded) column that a (folded) name means; the rowid has many names."""
+        if name in self.row_identifiers and table.row_column and not table.column(name):
+            return self.fold(table.row_column, quoted=True)
+        return name
 
     def indexes(
         self, execute: Execute, table: "Table"

@@ -325,13 +325,10 @@ class Draft(Statement):
         tree.args["ifs"][0].set("true", then)
         return tree
 
-    def checked_by(self, predicate: Predicate, name: str, label: str) -> Fragment:
-        """The condition that fails, with the label, where the predicate is not true.
-
-        ``name`` is the (quoted) name of the row that it is about.
-        """
+    def checked_by(self, condition: Fragment, label: str) -> Fragment:
+        """What fails, with the label, where the condition is not true."""
         before, after = self.dialect.check(label)
-        return (before, *predicate.about(name), after)
+        return (before, *condition, after)
 
     def quoted(self, name: str) -> str:
         """A name as it can stand in the text: bare if it may, else quoted."""

@@ -38,7 +38,7 @@ class Insertion:
             return []
         if not isinstance(tree.this, exp.Schema):
             return None
-        return [draft.name_of(column) for column in tree.this.expressions]
+        return [draft.column_of(column) for column in tree.this.expressions]
 
     def supplies(self, column: str) -> bool:
         """Whether the statement itself has a value for a column."""

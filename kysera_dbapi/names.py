@@ -51,10 +51,11 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
         and (stops := (block.source, block.where, block.tail))
     ]
     ranges += returning_ranges(draft)
+    places = [one.start for one in draft.splices] + _respelled(draft)
     for begin, stop in ranges:
         for first, last in projections(draft, begin, stop):
             start, end = draft.start_of(first), draft.end_of(last)
-            edited = any(start <= s.start < end for s in draft.splices)
+            edited = any(start <= place < end for place in places)
             aliased = draft.start_of(last) in aliases
             if edited and not aliased and not _plain(draft, first, last):
                 name = draft.dialect.quote(_column_text(draft, start, last))
@@ -62,6 +63,13 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
                 proof = spell(spaced(draft, end, (f" AS {KEPT}",)))
                 kept.append(Splice(end, end, parts, rank=3, proof=proof))
     return kept
+
+
+def _respelled(draft: "Draft") -> list[int]:
+    """Where placeholders stand that get a number, as others in the text have one."""
+    given = draft.source.placeholders
+    numbered = any(one.text[0] == "?" and one.text != "?" for one in given)
+    return [one.start for one in given if numbered and one.text == "?"]
 
 
 def _column_text(draft: "Draft", start: int, last: int) -> str:

@@ -8,7 +8,7 @@ are reserved names, which callers may not use.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -72,7 +72,12 @@ class Resolver:
         source = read(text, self.dialect, lexer)
         if source.several:
             raise _wrong("it is more than one statement")
-        return statement.parse(source, self.dialect, self.catalogue, Draft)
+        path = self.dialect.view_path(table.schema, self.catalogue.path)
+        # as of a view: no temporary table takes the place of one
+        home = replace(self.catalogue, path=tuple(path))
+        draft = statement.parse(source, self.dialect, home, Draft)
+        draft.catalogue = self.catalogue
+        return draft
 
     def _pieces(self, draft: Draft, condition: "_Condition") -> tuple[Piece, ...]:
         """What stands between the outermost parentheses, in pieces."""
@@ -143,7 +148,9 @@ class _Condition:
                 splices += self._column(draft, column, aliases)
         columns = list(draft.tree.find_all(exp.Column))
         if len(list(draft.tree.find_all(exp.Select))) == 1 and not draft.references[1:]:
-            self.columns = frozenset(draft.name_of(c.this) for c in columns)
+            names = (draft.name_of(column.this) for column in columns)
+            named = draft.dialect.column
+            self.columns = frozenset(named(self._table, name) for name in names)
         spelled = _spliced(draft.text, splices)
         return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[
             0

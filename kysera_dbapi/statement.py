@@ -4,7 +4,7 @@ This is the only walker: a reference is found by a generic walk over the whole t
 with the CTEs visible at each point, never by a list of places to look.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar
@@ -102,12 +102,20 @@ class Statement:
         for owner in (self.tree, self.tree.args.get("conflict")):
             if isinstance(owner, (exp.Update, exp.OnConflict)):
                 for assignment in owner.expressions:
-                    found.extend(self._names(assignment.this))
+                    leaves = assignment.this.find_all(exp.Identifier, exp.Literal)
+                    found.extend(map(self.column_of, leaves))
         return found
 
-    def _names(self, target: exp.Expression) -> Iterator[str]:
-        for leaf in target.find_all(exp.Identifier, exp.Literal):
-            yield self.name_of(leaf)
+    @cached_property
+    def altered(self) -> frozenset[str]:
+        """Besides, those that are computed from them."""
+        target = self.target
+        return target.table.with_computed(self.assigned) if target else frozenset()
+
+    def column_of(self, leaf: exp.Expression) -> str:
+        """The (folded) column of the target that a leaf names."""
+        name = self.name_of(leaf)
+        return self.dialect.column(self.target.table, name) if self.target else name
 
     def name_of(self, leaf: exp.Expression) -> str:
         """The folded name that an identifier, or a string in its place, spells."""

@@ -11,6 +11,7 @@ import pytest
 
 from kysera_dbapi import Plugin
 from kysera_dbapi.plugin import Event, ordered
+from tests.oracle.world import World
 
 pytest_plugins = ["tests.servers"]
 
@@ -85,6 +86,14 @@ def with_noop(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
 def quiet_callbacks() -> None:
     """Errors of callbacks are SQLite's alone, whatever another test has switched on."""
     sqlite3.enable_callback_tracebacks(False)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A database with deleted rows, and one in which they do not exist."""
+    made = World()
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=NOOP, scope="session")

@@ -157,7 +157,7 @@ class _Reader:
                 not_null=not_null,
                 default=default or "",
                 identity=_IDENTITIES[identity],
-                sources=tuple(self._name(relation, source) for source in sources),
+                computed_from=frozenset(self._name(relation, s) for s in sources),
             )
 
     @cached_property

@@ -6,16 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey, folded
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule
 from kysera_dbapi.errors import DataError
 from kysera_dbapi.shape import Lexer
 from kysera_dialects import sqlite_catalogue, sqlite_statements
 
 __all__ = ["SQLiteDialect"]
-
-_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
 
 #: Converters are for other types (https://docs.python.org/3/library/sqlite3.html).
 _PLAIN_TYPES = ("", "INT", "INTEGER", "TEXT", "REAL", "NUMERIC", "BLOB")
@@ -64,7 +61,8 @@ class SQLiteDialect(Dialect):
         "sqlar_uncompress writefile zipfile zipfile_cds".split()
     )
     dangerous_relations: ClassVar[frozenset[str]] = frozenset(
-        "sqlite_dbdata sqlite_dbpage sqlite_dbptr sqlite_stat3 sqlite_stat4".split()
+        "sqlite_dbdata sqlite_dbpage sqlite_dbptr sqlite_stat3 sqlite_stat4 "
+        "sqlite_stmt".split()  # the texts of statements, of other tenants' too
     )
     statistics: ClassVar[frozenset[str]] = frozenset(
         "dbstat pragma_foreign_key_check pragma_integrity_check pragma_quick_check "
@@ -93,13 +91,15 @@ class SQLiteDialect(Dialect):
     # an UPDATE does (its update.c), a DELETE does not
     changes_as_it_reads: ClassVar[bool] = True
     returning_names_table: ClassVar[bool] = True
+    # seen in 3.40.1, mended in 3.51.1: all are numbers there, so that '07' = '7'
+    returning_is_typed: ClassVar[bool] = False
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES
 
     def fold(self, name: str, *, quoted: bool) -> str:
         """SQLite ignores the case of ASCII letters, quoted or not."""
-        return name.translate(_ASCII_LOWER)
+        return folded(name)
 
     def unquote(self, token: str) -> str:
         """Take off ``"``, `````, ``[`` or ``'`` (SQLite takes a string for a name)."""
@@ -153,8 +153,12 @@ class SQLiteDialect(Dialect):
         return f"+{column}"
 
     def in_list(self, *, negated: bool = False) -> tuple[str, str]:
-        """A text of JSON (https://www.sqlite.org/json1.html#jeach)."""
-        return f"{'NOT ' * negated}IN (SELECT value FROM json_each(", "))"
+        """A text of JSON (https://www.sqlite.org/json1.html#jeach).
+
+        A sign has no affinity, as in ``IN (1, 2)``: as the column that it is, 1 is
+        never '1'.
+        """
+        return f"{'NOT ' * negated}IN (SELECT +value FROM json_each(", "))"
 
     def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
         """The list is a text of JSON (https://www.sqlite.org/json1.html#jeach)."""
@@ -170,8 +174,9 @@ class SQLiteDialect(Dialect):
         for row in rows:
             if not all(map(_is_faithful, row)):
                 raise DataError(
-                    "a row's key is a BLOB, a REAL, NULL or a broken text, which "
-                    "cannot be listed; such rows are deleted one by one",
+                    "a BLOB, a REAL, NULL, a broken text or a number beyond 64 bits "
+                    "cannot be bound in a list; bind such values, or delete the rows "
+                    "with such keys, one by one",
                     code="unsupported-key",
                 )
         keys = [row[0] if len(row) == 1 else row for row in rows]
@@ -302,9 +307,11 @@ def _is_faithful(value: object) -> bool:
     """Whether SQLite reads the value from JSON as it was."""
     if isinstance(value, str):
         return value.isprintable() or not ("\0" in value or _SURROGATE.search(value))
-    return type(value) is int
+    return type(value) is int and -_BOUND <= value < _BOUND
 
 
+#: Greater numbers are REAL in JSON.
+_BOUND = 1 << 63
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LEXER = Lexer(SQLiteDialect.lexical)
 _NO_SUCH = re.compile(

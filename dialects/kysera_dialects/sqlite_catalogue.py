@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from kysera_dbapi.catalogue import (
     Catalogue,
@@ -120,15 +121,19 @@ class _SchemaReader:
             kind = "shadow"
         elif name.startswith("sqlite_"):
             kind = "system"
+        columns = self._columns(name, sql)
+        keys = self._unique_keys(name) if kind == "table" else ()
+        without_rowid = _without_rowid(sql, self._lexer)
         return Table(
             self._schema,
             name,
             kind,
-            columns=self._columns(name),
-            unique_keys=self._unique_keys(name) if kind == "table" else (),
+            columns=columns,
+            unique_keys=keys,
             triggers=self._triggers(name),
             text=sql,
-            without_rowid=_without_rowid(sql, self._lexer),
+            without_rowid=without_rowid,
+            row_column="" if without_rowid else _row_column(columns, keys),
             on_conflict=_on_conflict(sql, self._lexer) if kind == "table" else _NONE,
         )
 
@@ -138,22 +143,29 @@ class _SchemaReader:
             f"PRAGMA {self._dialect.quote(self._schema)}.{name}({quoted})"
         )
 
-    def _columns(self, table: str) -> tuple[Column, ...]:
+    def _columns(self, table: str, sql: str) -> tuple[Column, ...]:
+        said = _definitions(sql, self._lexer, self._dialect)
         try:
             rows = self._pragma("table_xinfo", table)
         except Exception:  # a broken view, or a virtual table without its module
             return ()
         return tuple(
-            Column(
-                str(row[1]),
-                str(row[2]),
-                primary_key=int(str(row[5])),
-                hidden=row[6] == 1,
-                generated=row[6] in (2, 3),
-                not_null=bool(row[3]),
-                folded=self._fold(row[1]),
-            )
-            for row in rows
+            self._column(row, said.get(self._fold(row[1]), ())) for row in rows
+        )
+
+    def _column(self, row: Sequence[object], said: Sequence[str]) -> Column:
+        generated = row[6] in (2, 3)
+        names = (self._fold(self._dialect.unquote(word)) for word in said)
+        return Column(
+            str(row[1]),
+            str(row[2]),
+            primary_key=int(str(row[5])),
+            hidden=row[6] == 1,
+            generated=generated,
+            not_null=bool(row[3]),
+            folded=self._fold(row[1]),
+            collation=_declared_collation(said, self._dialect),
+            computed_from=frozenset(names if generated else ()),
         )
 
     def _unique_keys(self, table: str) -> tuple[UniqueKey, ...]:
@@ -161,18 +173,17 @@ class _SchemaReader:
         texts = {name: sql for type_, name, _, sql in self.rows if type_ == "index"}
         for _, name, unique, of, partial, *_ in self._pragma("index_list", table):
             if unique:
-                columns = [
-                    str(r[2] or "") for r in self._pragma("index_info", str(name))
-                ]
+                parts = [r for r in self._pragma("index_xinfo", str(name)) if r[5]]
                 text = texts.get(str(name), "")
                 found.append(
                     UniqueKey(
                         str(name),
-                        tuple(columns),
+                        tuple(str(part[2] or "") for part in parts),
                         partial=bool(partial),
                         primary=of == "pk",
                         text=text,
                         words=tuple(_words(text, self._lexer)),
+                        collations=tuple(_collation(part[4]) for part in parts),
                     )
                 )
         return tuple(found)
@@ -241,6 +252,41 @@ def _without_rowid(sql: str, lexer: Lexer) -> bool:
     words = [word.upper() for word in _words(sql, lexer)]
     last = max((i for i, word in enumerate(words) if word == ")"), default=-1)
     return "WITHOUT" in words[last + 1 :]
+
+
+def _row_column(columns: Sequence[Column], keys: Sequence[UniqueKey]) -> str:
+    """https://www.sqlite.org/lang_createtable.html#rowids_and_the_integer_primary_key"""
+    primary = [c for c in columns if c.primary_key]
+    lone = len(primary) == 1 and primary[0].type.upper() == "INTEGER"
+    is_row = lone and not any(key.primary for key in keys)
+    return primary[0].name if is_row else "rowid"
+
+
+def _definitions(sql: str, lexer: Lexer, dialect: Dialect) -> dict[str, list[str]]:
+    """What a definition says of each column, by the (folded) names of them."""
+    words, found = _words(sql, lexer), dict[str, list[str]]()
+    said, depth = list[str](), 0
+    for before, word in pairwise(words):
+        depth += (before == "(") - (before == ")")
+        if depth == 1 and before in ("(", ","):
+            said = found[dialect.fold(dialect.unquote(word), quoted=True)] = []
+        elif depth:
+            said.append(word)
+    return found
+
+
+def _declared_collation(said: Sequence[str], dialect: Dialect) -> str:
+    depth, found = 0, ""
+    for before, word in pairwise(said):
+        depth += (before == "(") - (before == ")")
+        if before.upper() == "COLLATE" and not depth:
+            found = _collation(dialect.unquote(word))
+    return found
+
+
+def _collation(name: object) -> str:
+    upper = str(name).upper()
+    return "" if upper == "BINARY" else upper
 
 
 def _words(sql: str, lexer: Lexer) -> list[str]:

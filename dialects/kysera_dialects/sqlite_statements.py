@@ -23,7 +23,7 @@ __all__ = [
 PRAGMAS = frozenset(
     """
 analysis_limit application_id auto_vacuum automatic_index busy_timeout cache_size
-cache_spill case_sensitive_like cell_size_check checkpoint_fullfsync collation_list
+cache_spill cell_size_check checkpoint_fullfsync collation_list
 compile_options data_version database_list defer_foreign_keys encoding foreign_key_check
 foreign_key_list freelist_count fullfsync function_list hard_heap_limit
 incremental_vacuum index_info index_list index_xinfo integrity_check journal_mode
@@ -48,6 +48,7 @@ MODULES = frozenset(
     "fts3 fts3tokenize fts4 fts4aux fts5 fts5vocab geopoly rtree rtree_i32".split()
 )
 
+_QUOTES = "'`[]" + '"'
 _COLLATIONS = frozenset(("BINARY", "NOCASE", "RTRIM"))
 _FROZEN = "its text would be kept and run outside the shim"
 
@@ -141,8 +142,13 @@ RULES = (
         "other pragma",
         "any other `PRAGMA`",
         "refused",
-        "unknown pragmas, `writable_schema` and the like can go round a filter",
-        ("PRAGMA writable_schema = 1", "PRAGMA unheard_of"),
+        "unknown pragmas, `writable_schema` and the like can go round a filter; "
+        "without a journal a write that violates a policy is not undone",
+        (
+            "PRAGMA writable_schema = 1",
+            "PRAGMA journal_mode = OFF",
+            "PRAGMA unheard_of",
+        ),
     ),
     Rule(
         "create table",
@@ -298,8 +304,13 @@ def classify(words: Sequence[str], pragma: str, module: str) -> Rule | None:
 def _pragma(name: str, words: Sequence[str]) -> str:
     if name in ("foreign_keys", "temp_store"):
         return "catalogue pragma"
-    asks = "=" not in words and "(" not in words
-    harmless = name in PRAGMAS or (asks and name in READ_PRAGMAS)
+    given = next((i for i, word in enumerate(words) if word in ("=", "(")), None)
+    harmless = name in PRAGMAS or (given is None and name in READ_PRAGMAS)
+    if name == "journal_mode" and given is not None:
+        # SQLite takes the beginning of the word for it, in any quotes
+        harmless = not "OFF".startswith(
+            "".join(words[given + 1 : given + 2]).strip(_QUOTES)
+        )
     return "pragma" if harmless else "other pragma"
 
 

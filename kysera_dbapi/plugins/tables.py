@@ -2,18 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from kysera_dbapi.catalogue import folded
+
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Table
 
-__all__ = ["folded", "found"]
-
-_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
-
-
-def folded(name: str) -> str:
-    """A name without regard to the case of its ASCII letters."""
-    return name.translate(_ASCII_LOWER)
+__all__ = ["found"]
 
 
 def found(catalogue: "Catalogue", name: str) -> "Table | None":

@@ -9,6 +9,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.plugins.soft_delete.settings import OnDelete
 
 SCHEMA = """
 CREATE TABLE customers (
@@ -29,7 +30,7 @@ INSERT INTO orders
     FROM generate_series(1, 2) c, generate_series(1, 2) n;
 INSERT INTO items SELECT customer_id, number, l FROM orders, generate_series(1, 2) l;
 """
-KEYS = {
+KEYS: dict[str, OnDelete] = {
     "orders.customer_id": "cascade",
     "items(customer_id, number)": "cascade",
 }

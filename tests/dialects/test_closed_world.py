@@ -40,6 +40,8 @@ def connection() -> Iterator[Any]:
         "SELECT * FROM sqlite_dbpage",
         "SELECT * FROM main.sqlite_dbpage('main')",
         "SELECT * FROM sqlite_stat4",
+        "SELECT sql FROM sqlite_stmt",
+        "SELECT 1 WHERE 'x' IN (SELECT sql FROM main.SQLITE_STMT)",
         "SELECT * FROM pragma_writable_schema",
         "SELECT * FROM pragma_unheard_of('orders')",
         "SELECT * FROM fsdir WHERE path = '/'",

@@ -118,7 +118,7 @@ def test_columns(server: Server) -> None:
         ("b", "by default"),
     ]
     assert [n for n, c in told.items() if c.generated] == ["g"]
-    assert told["g"].sources == ("c", "D")
+    assert told["g"].computed_from == {"c", "D"}
     assert told["c"].default == "nextval('t_c_seq'::regclass)"
     assert told["D"].default == "('it''s'::text || (CURRENT_USER)::text)"
     assert told["e"].default == ""

@@ -14,8 +14,7 @@ from kysera_dbapi.statement import Reference, Statement, parse
 from tests.oracle import generator
 from tests.oracle.corpus import CORPUS
 from tests.oracle.corpus_writes import LIMITED
-from tests.oracle.test_soft_delete import soft_delete
-from tests.oracle.world import World
+from tests.oracle.world import World, soft_delete
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"

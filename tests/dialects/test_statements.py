@@ -294,6 +294,12 @@ def test_a_pragma_that_may_only_be_asked(connection: Any, pragma: str) -> None:
     "sql",
     [
         "PRAGMA writable_schema",
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA main.journal_mode('off')",
+        "PRAGMA journal_mode = o",
+        'PRAGMA "Journal_Mode" = [Of]',
+        "PRAGMA journal_mode =",
+        "PRAGMA case_sensitive_like = 1",
         "PRAGMA writable_schema = ON",
         "PRAGMA writable_schema(1)",
         "PRAGMA main.writable_schema = 1",

@@ -18,8 +18,7 @@ from tests.oracle.compare import Connection, Outcome, judge, report
 from tests.oracle.corpus import CORPUS
 from tests.oracle.corpus_writes import LIMITED
 from tests.oracle.draft import Statement
-from tests.oracle.test_soft_delete import soft_delete
-from tests.oracle.world import World
+from tests.oracle.world import World, soft_delete
 
 SWAP = """ALTER TABLE log RENAME TO old_log;
     CREATE VIEW log AS SELECT id, comment AS text FROM orders;"""
@@ -32,13 +31,6 @@ LOG = "SELECT text FROM log"
 def connection() -> Iterator[Any]:
     with closing(shop.connect(mode="strict")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

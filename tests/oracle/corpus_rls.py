@@ -36,6 +36,10 @@ FOUND = [
     *entries(
         "query",
         {
+            "placeholders-some-with-numbers": (
+                "SELECT ?, ? + 1, id, ?3, ? FROM orders WHERE id > ?",
+                (1, 2, 3, 4, 5),
+            ),
             "values-in-a-full-join": "SELECT stock.sku FROM stock FULL JOIN (SELECT p.id FROM customers JOIN archive JOIN customers p ON (p.name, p.id) NOT IN (SELECT 'a', 1 UNION ALL VALUES ('Gear', 5))) ON true",
         },
     ),

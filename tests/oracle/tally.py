@@ -1,5 +1,7 @@
 """What came of many statements; failures are shrunk and shown."""
 
+import os
+import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -70,6 +72,23 @@ def check(world: World, shim: Connection, tally: Tally, *, seed: int) -> None:
     assert tally.counts[Outcome.DISPUTED] <= total * 0.002
     sensitive = tally.shapes[generator.SENSITIVE]
     assert sensitive >= total * 0.7, "most statements must tell hidden rows apart"
+
+
+def check_tried(tally: Tally, shapes: Iterable[str], least: int) -> None:
+    """Each of the shapes was tried that often."""
+    missing = {s: tally.shapes[s] for s in shapes if tally.shapes[s] < least}
+    assert not missing, "shapes that were hardly tried"
+
+
+def try_many(world: World, shim: Connection) -> None:
+    """As many statements as asked for, of a seed of one's own."""
+    count = int(os.environ.get("KYSERA_FUZZ_QUERIES", "30000"))
+    seed = int(os.environ.get("KYSERA_FUZZ_SEED", "0")) or random.randrange(1, 10**9)
+    print(f"KYSERA_FUZZ_SEED={seed} KYSERA_FUZZ_QUERIES={count}")
+    tally = tallied(world, shim, generator.queries(seed, count, world))
+    check(world, shim, tally, seed=seed)
+    tally = tallied(world, shim, generator.writes(seed, count // 5, world))
+    check(world, shim, tally, seed=seed)
 
 
 def _small(

@@ -1,7 +1,5 @@
 """Row-level security and soft delete, against the rows of one tenant alone."""
 
-import os
-import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -15,10 +13,9 @@ from tests.oracle.compare import BAD, Connection, Outcome, ask, judge, report
 from tests.oracle.corpus_rls import FOUND, LIMITED, TAKEN, executions
 from tests.oracle.entries import Entry
 from tests.oracle.shapes import QUERY_SHAPES, TENANT_SHAPES, WRITE_SHAPES
-from tests.oracle.tally import check, tallied
+from tests.oracle.tally import check, check_tried, tallied, try_many
 from tests.oracle.tenants import CONTEXT, OTHER, Tenants, security
-from tests.oracle.test_soft_delete import soft_delete
-from tests.oracle.world import GHOST
+from tests.oracle.world import GHOST, soft_delete
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
@@ -48,16 +45,13 @@ def shim(world: Tenants) -> Connection:
 def test_queries(world: Tenants, shim: Connection) -> None:
     tally = tallied(world, shim, generator.queries(SEED, QUERIES, world))
     check(world, shim, tally, seed=SEED)
-    missing = {s: tally.shapes[s] for s in QUERY_SHAPES if tally.shapes[s] < 10}
-    assert not missing, "shapes that were hardly tried"
+    check_tried(tally, QUERY_SHAPES, 10)
 
 
 def test_writes(world: Tenants, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
-    shapes = (*WRITE_SHAPES, *TENANT_SHAPES)
-    missing = {s: tally.shapes[s] for s in shapes if tally.shapes[s] < 3}
-    assert not missing, "shapes that were hardly tried"
+    check_tried(tally, (*WRITE_SHAPES, *TENANT_SHAPES), 3)
 
 
 @pytest.mark.parametrize("entry", [*FOUND, *LIMITED], ids=lambda e: cast("Entry", e).id)
@@ -131,11 +125,4 @@ def test_no_security_is_caught(world: Tenants) -> None:
 
 @pytest.mark.fuzz
 def test_many_more(world: Tenants, shim: Connection) -> None:
-    """As many statements as asked for, of a seed of one's own."""
-    count = int(os.environ.get("KYSERA_FUZZ_QUERIES", "30000"))
-    seed = int(os.environ.get("KYSERA_FUZZ_SEED", "0")) or random.randrange(1, 10**9)
-    print(f"KYSERA_FUZZ_SEED={seed} KYSERA_FUZZ_QUERIES={count}")
-    tally = tallied(world, shim, generator.queries(seed, count, world))
-    check(world, shim, tally, seed=seed)
-    tally = tallied(world, shim, generator.writes(seed, count // 5, world))
-    check(world, shim, tally, seed=seed)
+    try_many(world, shim)

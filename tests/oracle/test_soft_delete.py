@@ -1,15 +1,11 @@
 """Soft delete against a database in which the deleted rows do not exist."""
 
-import os
-import random
 import sqlite3
-from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi.plugins import SoftDelete
 from tests.oracle import generator
 from tests.oracle.compare import (
     Connection,
@@ -23,8 +19,8 @@ from tests.oracle.corpus import CORPUS
 from tests.oracle.corpus_writes import COLLISIONS, LIMITED
 from tests.oracle.entries import Entry
 from tests.oracle.shapes import QUERY_SHAPES, WRITE_SHAPES
-from tests.oracle.tally import check, tallied
-from tests.oracle.world import GHOST, PROTECTED, World
+from tests.oracle.tally import check, check_tried, tallied, try_many
+from tests.oracle.world import GHOST, World, soft_delete
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
@@ -32,22 +28,6 @@ pytestmark = pytest.mark.skipif(
 SEED = 20_260_101
 QUERIES = 3_000
 WRITES = 600
-
-
-def soft_delete() -> SoftDelete:
-    return SoftDelete(
-        tables={
-            table: {"column": mark.column, "flag": mark.flag}
-            for table, mark in PROTECTED.items()
-        }
-    )
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,27 +39,18 @@ def shim(world: World) -> Connection:
 def test_queries(world: World, shim: Connection) -> None:
     tally = tallied(world, shim, generator.queries(SEED, QUERIES, world))
     check(world, shim, tally, seed=SEED)
-    missing = {s: tally.shapes[s] for s in QUERY_SHAPES if tally.shapes[s] < 10}
-    assert not missing, "shapes that were hardly tried"
+    check_tried(tally, QUERY_SHAPES, 10)
 
 
 def test_writes(world: World, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
-    missing = {s: tally.shapes[s] for s in WRITE_SHAPES if tally.shapes[s] < 3}
-    assert not missing, "shapes that were hardly tried"
+    check_tried(tally, WRITE_SHAPES, 3)
 
 
 @pytest.mark.fuzz
 def test_many_more(world: World, shim: Connection) -> None:
-    """As many statements as asked for, of a seed of one's own."""
-    count = int(os.environ.get("KYSERA_FUZZ_QUERIES", "30000"))
-    seed = int(os.environ.get("KYSERA_FUZZ_SEED", "0")) or random.randrange(1, 10**9)
-    print(f"KYSERA_FUZZ_SEED={seed} KYSERA_FUZZ_QUERIES={count}")
-    tally = tallied(world, shim, generator.queries(seed, count, world))
-    check(world, shim, tally, seed=seed)
-    tally = tallied(world, shim, generator.writes(seed, count // 5, world))
-    check(world, shim, tally, seed=seed)
+    try_many(world, shim)
 
 
 def _id(entry: Entry) -> str:

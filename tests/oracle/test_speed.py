@@ -15,8 +15,7 @@ import pytest
 import kysera_dbapi
 from tests.oracle.corpus import CORPUS
 from tests.oracle.entries import Entry
-from tests.oracle.test_soft_delete import soft_delete
-from tests.oracle.world import World
+from tests.oracle.world import World, soft_delete
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"

@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass
 
+from kysera_dbapi.plugins import SoftDelete
 from tests.oracle.schema import TABLES, Schema, Tables, Value, pools
 
 GHOST = "ghost"
@@ -40,6 +41,13 @@ PROTECTED = {
     "tags": Mark("gone", flag=True),
     "Order Details": Mark("removed_on"),
 }
+
+
+def soft_delete() -> SoftDelete:
+    """The plugin for the marks."""
+    marks = PROTECTED.items()
+    return SoftDelete({t: {"column": m.column, "flag": m.flag} for t, m in marks})
+
 
 SCHEMA = """
 CREATE TABLE customers (

@@ -1,18 +1,19 @@
 """What the laws are tried on, and how often: the same each time."""
 
 import random
+import sqlite3
+from collections.abc import Collection
+from sqlite3 import Connection
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from kysera_dbapi.dialect import get_dialect
-from kysera_dbapi.plugins import SoftDelete
 from kysera_dbapi.shape import Lexeme, Lexer
 from tests.oracle import generator
 from tests.oracle.draft import Statement
-from tests.oracle.world import PROTECTED
 
-__all__ = ["LAW", "PAD", "lexer", "literals", "soft_delete", "soups", "statements"]
+__all__ = ["LAW", "PAD", "database", "lexer", "literals", "soups", "statements"]
 
 LAW = settings(
     derandomize=True,
@@ -27,10 +28,13 @@ PAD = f"/*{'-' * 2000}*/ "
 lexer = Lexer(get_dialect("sqlite").lexical)
 
 
-def soft_delete() -> SoftDelete:
-    """The plugin for the world of the oracle."""
-    tables = {t: {"column": m.column, "flag": m.flag} for t, m in PROTECTED.items()}
-    return SoftDelete(tables)
+def database(script: str, tables: Collection[str], *, filtered: bool) -> Connection:
+    """What a script makes, with or without the deleted rows of those tables."""
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    raw.executescript(script)
+    for table in tables if filtered else ():
+        raw.execute(f"DELETE FROM {table} WHERE deleted_at IS NOT NULL")
+    return raw
 
 
 def _statement(seed: int, kind: str) -> Statement:

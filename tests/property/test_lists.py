@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
-from tests.property.strategies import LAW, PAD
+from tests.property.strategies import LAW, PAD, database
 
+TABLES = ["orders"]
 SHOP = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at);
 CREATE TABLE log (id INTEGER PRIMARY KEY, total);
@@ -72,24 +73,16 @@ def filled(draw: st.DrawFn) -> tuple[str, int]:
     return text, marks
 
 
-def database(*, filtered: bool) -> sqlite3.Connection:
-    raw = sqlite3.connect(":memory:", isolation_level=None)
-    raw.executescript(SHOP)
-    if filtered:
-        raw.execute("DELETE FROM orders WHERE deleted_at IS NOT NULL")
-    return raw
-
-
 @pytest.fixture(scope="module")
 def raw() -> Iterator[Any]:
-    with closing(database(filtered=True)) as made:
+    with closing(database(SHOP, TABLES, filtered=True)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def shim() -> Iterator[Any]:
-    plugin = SoftDelete(["orders"])
-    with closing(kysera_dbapi.wrap(database(filtered=False), plugins=[plugin])) as made:
+    full = database(SHOP, TABLES, filtered=False)
+    with closing(kysera_dbapi.wrap(full, plugins=[SoftDelete(TABLES)])) as made:
         yield made
 
 

@@ -14,8 +14,9 @@ import kysera_dbapi
 from kysera_dbapi import errors
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plugins import SoftDelete
-from tests.property.strategies import LAW, PAD
+from tests.property.strategies import LAW, PAD, database
 
+TABLES = ["orders", "customers"]
 SHOP = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at);
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name, deleted_at);
@@ -68,25 +69,16 @@ def translated(sql: str, parameters: Any) -> str:
     return re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%")
 
 
-def database(*, filtered: bool) -> sqlite3.Connection:
-    raw = sqlite3.connect(":memory:", isolation_level=None)
-    raw.executescript(SHOP)
-    if filtered:
-        for table in ("orders", "customers"):
-            raw.execute(f"DELETE FROM {table} WHERE deleted_at IS NOT NULL")
-    return raw
-
-
 @pytest.fixture(scope="module")
 def raw() -> Iterator[Any]:
-    with closing(database(filtered=True)) as made:
+    with closing(database(SHOP, TABLES, filtered=True)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def shim() -> Iterator[Any]:
-    plugin = SoftDelete(["orders", "customers"])
-    with closing(kysera_dbapi.wrap(database(filtered=False), plugins=[plugin])) as made:
+    full = database(SHOP, TABLES, filtered=False)
+    with closing(kysera_dbapi.wrap(full, plugins=[SoftDelete(TABLES)])) as made:
         yield made
 
 

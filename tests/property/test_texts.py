@@ -1,8 +1,6 @@
 """Laws of texts: what is lexed, folded, planned and left alone."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,13 +16,12 @@ from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugins import SoftDelete
 from kysera_dbapi.shape import Lexer
 from tests.oracle.draft import Statement
-from tests.oracle.world import World
+from tests.oracle.world import World, soft_delete
 from tests.property.strategies import (
     LAW,
     PAD,
     lexer,
     literals,
-    soft_delete,
     soups,
     statements,
 )
@@ -36,12 +33,6 @@ STEPS = 200
 FORMAT = Lexer(get_dialect("sqlite").lexical, format_style=True)
 
 any_text = soups | statements().map(lambda s: s.sql)
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with closing(World()) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

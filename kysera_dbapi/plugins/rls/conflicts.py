@@ -53,7 +53,7 @@ def _moves(statement: "Draft", table: "Table", secured: "Secured") -> bool:
         return False
     fold = statement.dialect.fold
     forced = {fold(column, quoted=True) for column in secured.forced(table)}
-    return statement.kind == "update" and not forced.isdisjoint(statement.assigned)
+    return statement.kind == "update" and not forced.isdisjoint(statement.altered)
 
 
 def _may_come_to_nothing(statement: "Draft") -> bool:

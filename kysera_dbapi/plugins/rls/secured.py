@@ -113,11 +113,9 @@ class Secured:
 
     def spares(self, table: "Table", key: "UniqueKey", rules: Sequence[Rule]) -> bool:
         """Whether rows outside the rules cannot have a unique key of rows within."""
-        isolating = {rule.forced for rule in rules if rule.forced}
-        fold = self._dialect.fold
-        columns = {fold(column, quoted=True) for column in key.columns}
-        tenants = {fold(column, quoted=True) for column in isolating}
-        return all(rule.forced for rule in rules) and bool(columns & tenants)
+        tenants = {rule.forced for rule in rules}
+        held = any(table.is_held(tenant, key) for tenant in tenants if tenant)
+        return held and all(tenants)
 
     def _rules(
         self,

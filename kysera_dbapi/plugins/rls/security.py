@@ -6,14 +6,15 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._blocks import scope, values
+from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import Error
 from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
-from kysera_dbapi.plugins.rls.verification import findings
-from kysera_dbapi.plugins.tables import folded, found
+from kysera_dbapi.plugins.rls.verification import findings, holds_tenant
+from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
 
@@ -113,9 +114,7 @@ class RowLevelSecurity(Plugin):
             return False
         above = self._forced(catalogue, parent)
         below = self._forced(catalogue, child)
-        to = key.parent_columns or parent.primary_key
-        pairs = zip(map(folded, key.columns), map(folded, to), strict=False)
-        held = any(c in below and below[c] == above.get(p) for c, p in pairs)
+        held = holds_tenant(key, (child, below), (parent, above))
         return not (held and all(p.forced for p in policies))
 
     def _on(self, catalogue: "Catalogue", table: "Table") -> list[Policy]:
@@ -175,7 +174,7 @@ class RowLevelSecurity(Plugin):
             written = [*secured.written(table, "update", roles), *seen]
             read = _is_read_by_policies(statement, secured, roles)
             for rule in dict.fromkeys(written):
-                kept = rule in found and _keeps(statement, table, rule.predicate)
+                kept = rule in found and _keeps(statement, rule.predicate)
                 if read or not kept:
                     self._check(statement, rule)
 
@@ -197,7 +196,7 @@ class RowLevelSecurity(Plugin):
     ) -> None:
         given: set[str] = set()
         for column, bind in secured.forced(table).items():
-            if not statement.supplies(column):
+            if not (_is_generated(table, column) or statement.supplies(column)):
                 statement.assign(column, Value(bind), reason="the caller's tenant")
                 given.add(column)
         # an upsert may set it all the same
@@ -244,11 +243,15 @@ def _is_read_by_policies(
     )
 
 
-def _keeps(statement: "Draft", table: "Table", predicate: Predicate) -> bool:
+def _is_generated(table: "Table", column: str) -> bool:
+    found = table.column(column)
+    return found is not None and found.generated
+
+
+def _keeps(statement: "Draft", predicate: Predicate) -> bool:
     """Whether an UPDATE cannot change what a predicate says of a row."""
-    computed = any(column.generated for column in table.columns)
     said = predicate.columns
-    return said is not None and not computed and said.isdisjoint(statement.assigned)
+    return said is not None and said.isdisjoint(statement.altered)
 
 
 def _shape(policy: Policy) -> str:

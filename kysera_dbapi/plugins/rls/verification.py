@@ -1,18 +1,17 @@
 """What tenants need of a database besides policies: indexes, keys that hold them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kysera_dbapi.catalogue import spelled
+from kysera_dbapi.catalogue import folded, spelled
 from kysera_dbapi.finding import Finding
-from kysera_dbapi.plugins.tables import folded
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import ForeignKey, Table, UniqueKey
+    from kysera_dbapi.catalogue import Column, ForeignKey, Table, UniqueKey
     from kysera_dbapi.plugin import Host
     from kysera_dbapi.plugins.rls.policy import Policy
 
-__all__ = ["findings"]
+__all__ = ["findings", "holds_tenant"]
 
 
 def findings(host: "Host", policies: dict[str, list["Policy"]]) -> list[Finding]:
@@ -60,8 +59,7 @@ def _unique(
     host: "Host", table: "Table", key: "UniqueKey", tenants: Sequence[str]
 ) -> Iterator[Finding]:
     """Tenants cannot have equal values, and learn of each other's by the error."""
-    columns = [folded(column) for column in key.columns]
-    if not set(columns).isdisjoint(tenants):
+    if any(table.is_held(tenant, key) for tenant in tenants):
         return
     shown = ", ".join(key.columns) if all(key.columns) else "an expression"
     problem = f"the unique key of {shown} ignores {tenants[0]}: a tenant learns of "
@@ -95,9 +93,8 @@ def _foreign_key(
     if parent is None or key.parent not in policies:
         return
     above, below = forced[key.parent], forced.get(key.child, {})
-    to = key.parent_columns or parent.primary_key
-    pairs = zip(map(folded, key.columns), map(folded, to), strict=False)
-    if any(c in below and below[c] == above.get(p) for c, p in pairs):
+    child = host.catalogue.tables[key.child]
+    if holds_tenant(key, (child, below), (parent, above)):
         return
     own = next(iter(below), next(iter(above), "what tells its rows apart"))
     columns = ", ".join(key.columns)
@@ -108,6 +105,32 @@ def _foreign_key(
         f"make the table anew with {own} in the foreign key, and in the key that it "
         "refers to",
     )
+
+
+def holds_tenant(
+    key: "ForeignKey",
+    child: "tuple[Table, Mapping[str, str]]",
+    parent: "tuple[Table, Mapping[str, str]]",
+) -> bool:
+    """Whether a foreign key joins rows of one tenant alone.
+
+    The tables come with the columns that hold tenants, and their values' names.
+    """
+    (own, below), (other, above) = child, parent
+    to = key.parent_columns or other.primary_key
+    return any(
+        folded(c) in below
+        and below[folded(c)] == above.get(folded(p))
+        and _joins_equals(own.column(c), other.column(p))
+        for c, p in zip(key.columns, to, strict=False)
+    )
+
+
+def _joins_equals(child: "Column | None", parent: "Column | None") -> bool:
+    """Values are compared as the parent's column compares them."""
+    if child is None or parent is None:
+        return False
+    return parent.collation in ("", child.collation)
 
 
 def _unlisted(

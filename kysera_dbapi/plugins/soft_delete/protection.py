@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kysera_dbapi.catalogue import parts_of
+from kysera_dbapi.catalogue import folded, parts_of
 from kysera_dbapi.plugins.soft_delete.mark import Mark
 from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, wrong
-from kysera_dbapi.plugins.tables import folded, found
+from kysera_dbapi.plugins.tables import found
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Column, ForeignKey, Table
@@ -184,8 +184,9 @@ class Protection:
 
 def _is_keyed(table: "Table", mark: "Column") -> bool:
     """Whether the mark, or what may be computed from it, is part of a unique key."""
-    names = {c.name for c in table.columns if c.generated} | {mark.name}
-    return any(not names.isdisjoint(key.columns) for key in table.unique_keys)
+    names = table.with_computed([folded(mark.name)])
+    keyed = {folded(name) for key in table.unique_keys for name in key.columns}
+    return not names.isdisjoint(keyed)
 
 
 def _bare(key: str) -> str:

@@ -8,7 +8,12 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import PolicyViolation, UnsupportedStatement
-from kysera_dbapi.plugins import RowLevelSecurity, SoftDelete, tenant_isolation
+from kysera_dbapi.plugins import (
+    Policy,
+    RowLevelSecurity,
+    SoftDelete,
+    tenant_isolation,
+)
 
 HERS = "INSERT INTO prices VALUES (8, 'a', 3)"
 PRICES = """
@@ -108,6 +113,104 @@ def test_a_temporary_table_of_its_name_takes_no_protection_away() -> None:
         connection.serialize()
     assert connection.execute("SELECT id FROM main.orders").fetchall() == [(1,)]
     connection.close()
+
+
+SHARED = """
+CREATE TABLE docs (id INTEGER PRIMARY KEY);
+CREATE TABLE grants (doc);
+INSERT INTO docs VALUES (1), (2);
+INSERT INTO grants VALUES (1);
+"""
+
+
+@pytest.mark.parametrize("mode", ["normal", "strict"])
+def test_a_policy_reads_no_table_of_the_callers_making(mode: Any) -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(SHARED)
+    policy = Policy("docs", using="id IN (SELECT doc FROM grants)")
+    connection: Any = kysera_dbapi.wrap(
+        raw, plugins=[RowLevelSecurity(policy)], mode=mode
+    )
+    with closing(connection):
+        for kind in ("TEMP TABLE grants AS", "TEMP VIEW grants AS"):
+            connection.execute(f"CREATE {kind} SELECT 2 AS doc")
+            rows = connection.execute("SELECT id FROM docs").fetchall()
+            assert rows == [(1,)]
+            with pytest.raises(PolicyViolation):
+                connection.execute("UPDATE docs SET id = 5")
+            connection.execute(f"DROP {kind.split()[1]} temp.grants")
+
+
+def test_a_policy_says_of_which_database_a_table_is() -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(SHARED)
+    raw.executescript("ATTACH ':memory:' AS beside; CREATE TABLE beside.more (doc);")
+    raw.execute("INSERT INTO beside.more VALUES (2)")
+    bare = Policy("docs", using="id IN (SELECT doc FROM more)")
+    with pytest.raises(kysera_dbapi.ConfigurationError, match="no table 'more'"):
+        kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(bare)])
+    full = Policy("docs", using="id IN (SELECT doc FROM beside.more)")
+    connection: Any = kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(full)])
+    with closing(connection):
+        connection.execute("CREATE TABLE more AS SELECT 1 AS doc")
+        assert connection.execute("SELECT id FROM docs").fetchall() == [(2,)]
+
+
+COMPUTED = """
+CREATE TABLE docs (id INTEGER PRIMARY KEY, doc,
+    tenant_id AS (json_extract(doc, '$.t')), UNIQUE (tenant_id, doc));
+INSERT INTO docs (id, doc) VALUES (1, '{"t": 7}'), (2, '{"t": 8}');
+"""
+
+
+def test_a_tenant_that_is_computed_is_checked() -> None:
+    connection, raw = opened(COMPUTED, "docs")
+    with closing(connection):
+        connection.execute("""INSERT INTO docs (doc) VALUES ('{"t": 7, "x": 1}')""")
+        for sql in (
+            """INSERT INTO docs (doc) VALUES ('{"t": 8, "x": 2}')""",
+            "INSERT INTO docs DEFAULT VALUES",
+            """UPDATE docs SET doc = '{"t": 8, "x": 1}'""",
+            """UPDATE OR IGNORE docs SET doc = '{"t": 8}'""",
+            """REPLACE INTO docs (doc) VALUES ('{"t": 8}')""",
+        ):
+            with pytest.raises((PolicyViolation, UnsupportedStatement)):
+                connection.execute(sql)
+        rows = raw.execute("SELECT tenant_id FROM docs ORDER BY id")
+        assert rows.fetchall() == [(7,), (8,), (7,)]
+
+
+TWINS = """
+CREATE TABLE t (id, "ä", "Ä", "\u212aey", "key", "\u212aey deleted", "key deleted");
+CREATE UNIQUE INDEX u ON t (id) WHERE "\u212aey deleted" IS NULL;
+INSERT INTO t VALUES (1, 7, 8, 7, 8, NULL, NULL), (2, 8, 7, 8, 7, NULL, NULL),
+    (3, 7, 7, 7, 7, NULL, 'ghost');
+"""
+
+
+@pytest.mark.parametrize("name", ["Ä", "key", "KEY"])
+def test_columns_that_differ_in_the_case_of_other_letters_are_two(name: str) -> None:
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(TWINS)
+    plugins = [
+        RowLevelSecurity(Policy("t", using=f'"{name}" = :tenant')),
+        SoftDelete(["t"], column="key deleted"),
+    ]
+    connection: Any = kysera_dbapi.wrap(raw, plugins=plugins)
+    connection.context = {"tenant": 7}
+    with closing(connection):
+        assert connection.execute("SELECT id FROM t").fetchall() == [(2,)]
+        connection.execute('UPDATE t SET "ä" = 1, "\u212aey" = 1')
+        with pytest.raises(PolicyViolation):
+            connection.execute(f'UPDATE t SET "{name}" = 8')
+        with pytest.raises(UnsupportedStatement):
+            connection.execute("UPDATE OR REPLACE t SET id = 3")
+        connection.execute("DELETE FROM t")
+        assert raw.execute('SELECT "key deleted" IS NULL FROM t').fetchall() == [
+            (1,),
+            (0,),
+            (0,),
+        ]
 
 
 FAMILY = """
