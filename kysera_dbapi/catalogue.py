@@ -18,6 +18,7 @@ __all__ = [
     "TableKind",
     "Trigger",
     "UniqueKey",
+    "folded",
     "spelled",
 ]
 
@@ -62,6 +63,15 @@ class UniqueKey:
     primary: bool = False
     text: str = ""
     words: tuple[str, ...] = ()
+
+
+_UPPER, _LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+_ASCII_LOWER = str.maketrans(_UPPER, _LOWER)
+
+
+def folded(name: str) -> str:
+    """A name without regard to the case of its ASCII letters."""
+    return name.translate(_ASCII_LOWER)
 
 
 #: Operators of two symbols, which are words of their own.
@@ -153,6 +163,20 @@ class Catalogue:
             if found is not None:
                 return found
         return None
+
+    def named(self, name: str) -> Table | None:
+        """The table that a name of a configuration means: "orders" or "main.orders".
+
+        A bare name means one of the home schema, never a temporary table that hides it.
+        """
+        schema, dot, rest = name.rpartition(".")
+        if dot and not self.known:
+            return self.resolve([folded(schema), folded(rest)])
+        for way in (name, folded(name)):
+            table = self.resolve([self.home, way])
+            if table is not None:
+                return table
+        return self.resolve([folded(schema), folded(rest)]) if dot else None
 
     def of_kind(self, kind: TableKind) -> Iterator[Table]:
         """All relations of one kind."""

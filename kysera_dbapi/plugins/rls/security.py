@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._blocks import scope, values
+from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import Error
 from kysera_dbapi.plugin import Host, Plugin
 from kysera_dbapi.plugins.rls import conflicts
@@ -13,7 +14,6 @@ from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
 from kysera_dbapi.plugins.rls.verification import findings
-from kysera_dbapi.plugins.tables import folded, found
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
 
@@ -95,12 +95,12 @@ class RowLevelSecurity(Plugin):
         if self._refuses_unlisted:
             return list(catalogue.tables)
         named = {policy.table for policy in self._policies}
-        tables = (found(catalogue, name) for name in named)
+        tables = (catalogue.named(name) for name in named)
         return [table.key for table in tables if table is not None]
 
     def verify(self, host: Host) -> list["Finding"]:
         """Indexes that are missing, keys that ignore tenants, tables left out."""
-        named = {found(host.catalogue, p.table) for p in self._policies}
+        named = {host.catalogue.named(p.table) for p in self._policies}
         tables = [table for table in named if table is not None]
         return findings(host, {t.key: self._on(host.catalogue, t) for t in tables})
 
@@ -119,7 +119,7 @@ class RowLevelSecurity(Plugin):
         return not (held and all(p.forced for p in policies))
 
     def _on(self, catalogue: "Catalogue", table: "Table") -> list[Policy]:
-        return [p for p in self._policies if found(catalogue, p.table) == table]
+        return [p for p in self._policies if catalogue.named(p.table) == table]
 
     def _forced(self, catalogue: "Catalogue", table: "Table") -> dict[str, str]:
         """The columns that hold the tenant, and the context's keys."""

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from kysera_dbapi.catalogue import spelled
+from kysera_dbapi.catalogue import folded, spelled
 from kysera_dbapi.finding import Finding
-from kysera_dbapi.plugins.tables import folded
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import ForeignKey, Table, UniqueKey

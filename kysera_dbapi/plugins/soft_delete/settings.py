@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypedDict, TypeGuard, cast
 
+from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import ConfigurationError
-from kysera_dbapi.plugins.tables import folded
 
 __all__ = [
     "Clock",
