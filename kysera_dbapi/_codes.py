@@ -184,6 +184,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "not say what a deletion does to the rows that refer to it.",
             "Declare the foreign key `cascade`, `restrict` or `ignore`.",
         ),
+        "system-table": (
+            "A plugin is configured for a table that another plugin keeps for itself.",
+            "Take the table out of the configuration of the first one.",
+        ),
         "delete-trigger": (
             "A protected table has a DELETE trigger, which would never fire.",
             "Make it a trigger on UPDATE, or accept it in the configuration.",

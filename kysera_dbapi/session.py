@@ -89,7 +89,8 @@ class Session:
         #: What else than ``scope()`` decides how statements are planned.
         self._flags = hooks(self.plugins, "flags")
         self.violations = Violations()
-        self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
+        owning = any(plugin.system_tables for plugin in self.plugins)
+        self.rechecks = owning or bool(hooks(self.plugins, "on_catalogue"))
         hooked = bool(self.before or self.after or self.failed)
         #: Whether there is more to an execution than to send the text.
         self.hooked = hooked or mode == "strict"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from kysera_dbapi._blocks import scope, values
 from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import Error
-from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.plugin import Host, Plugin, owners
 from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
@@ -92,8 +92,12 @@ class RowLevelSecurity(Plugin):
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables that have policies; all if others are refused."""
-        if self._refuses_unlisted:
-            return list(catalogue.tables)
+        return (
+            catalogue.tables if self._refuses_unlisted else self.configured(catalogue)
+        )
+
+    def configured(self, catalogue: "Catalogue") -> Collection[str]:
+        """The tables that have policies."""
         named = {policy.table for policy in self._policies}
         tables = (catalogue.named(name) for name in named)
         return [table.key for table in tables if table is not None]
@@ -144,10 +148,7 @@ class RowLevelSecurity(Plugin):
         for reference in statement.references:
             if not secured.has(reference.table):
                 if self._refuses_unlisted and reference.table.kind != "system":
-                    statement.refuse(
-                        f"no policy is for {reference.table.name}; write one",
-                        code="unlisted-table",
-                    )
+                    _refuse_unlisted(statement, reference.table)
                 continue
             self._secure(statement, reference, secured, roles)
 
@@ -225,6 +226,14 @@ class RowLevelSecurity(Plugin):
     def _check(self, statement: "Draft", rule: Rule) -> None:
         reason = "rows stay within their policies"
         statement.check(rule.predicate, rule.label, reason=reason)
+
+
+def _refuse_unlisted(statement: "Draft", table: "Table") -> None:
+    owner = owners(statement.plugins, statement.catalogue).get(table.key)
+    reason = f"no policy is for {table.name}; write one"
+    if owner is not None:
+        reason = f"plugin {owner.name!r} keeps {table.name} for itself"
+    statement.refuse(reason, code="unlisted-table")
 
 
 def _is_read_by_policies(
