@@ -159,6 +159,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The connection or module does not belong to the driver that was named.",
             "Pass an object of that driver, or name the right one.",
         ),
+        "ambiguous-table": (
+            "A name in the configuration of a plugin means two tables.",
+            "Rename one of them; a table made later may not take another one's place.",
+        ),
         "already-wrapped": (
             "The connection already is a connection of the shim.",
             "Wrap the raw connection once, with all plugins in one list.",
@@ -183,6 +187,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "A foreign key refers to a protected table, and the configuration does "
             "not say what a deletion does to the rows that refer to it.",
             "Declare the foreign key `cascade`, `restrict` or `ignore`.",
+        ),
+        "system-table": (
+            "A plugin is configured for a table that another plugin keeps for itself.",
+            "Take the table out of the configuration of the first one.",
         ),
         "delete-trigger": (
             "A protected table has a DELETE trigger, which would never fire.",

@@ -12,6 +12,8 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Literal
 
+from kysera_dbapi.errors import ConfigurationError
+
 __all__ = [
     "Catalogue",
     "Column",
@@ -316,6 +318,29 @@ class Catalogue:
         homes = dict.fromkeys(self.aliases.get(schema, schema) for schema in schemas)
         keys = (key_of(home, parts[-1]) for home in homes)
         return [one for key in keys for one in self.routines.get(key, ())]
+
+    def named(self, name: str) -> Table | None:
+        """The table that a name of a configuration means: "orders" or "main.orders".
+
+        A bare name means one of the home schema, never a temporary table that hides
+        it. Raises ``ConfigurationError`` (ambiguous-table) where it could mean two, as
+        "Orders" does beside orders on PostgreSQL: a table that is made later must not
+        take the place of one that is protected.
+        """
+        schema, dot, rest = name.rpartition(".")
+        if dot and not self.known:
+            return self.resolve([folded(schema), folded(rest)])
+        ways = [(self.home, name)]
+        ways += [(schema, rest)] if dot else []
+        spelled_ = [way for s, n in ways for way in ((s, n), (folded(s), folded(n)))]
+        tables = {t.key: t for w in spelled_ if (t := self.resolve(w)) is not None}
+        if len(tables) > 1:
+            raise ConfigurationError(
+                f"the name {name!r} of a configuration means {' and '.join(tables)}; "
+                "rename one of them",
+                code="ambiguous-table",
+            )
+        return next(iter(tables.values()), None)
 
     def of_kind(self, kind: TableKind) -> Iterator[Table]:
         """All relations of one kind."""

@@ -33,6 +33,7 @@ __all__ = [
     "initialise",
     "intercept",
     "ordered",
+    "owners",
     "recheck",
     "verified",
 ]
@@ -112,6 +113,10 @@ class Plugin:
 
     ``name`` is what errors, ``bypass()`` and other plugins call it. Among plugins
     that do not depend on each other, the one with the higher ``priority`` is first.
+    ``system_tables`` are those that it keeps for itself, as an audit keeps its log, and
+    writes to by ``Host.execute``: no other plugin may be configured for them, and
+    ``verify()`` says nothing of them. They are no open door: where tables without a
+    policy are refused, a caller's statement on one is refused, too.
     """
 
     name: str
@@ -121,6 +126,8 @@ class Plugin:
     dependencies: tuple[str, ...] = ()
     #: Names of plugins that must not be there.
     conflicts: tuple[str, ...] = ()
+    #: Names of the tables that are its own: "audit_logs", or "main.audit_logs".
+    system_tables: tuple[str, ...] = ()
     #: Whether rows of protected tables are hidden from some: what could show or change
     #: them unseen is refused then; else only writes that are not understood.
     hides_rows: bool = True
@@ -152,6 +159,10 @@ class Plugin:
         or change such a table unseen is refused; with none, nothing is refused.
         """
         return ()
+
+    def configured(self, catalogue: "Catalogue") -> Collection[str]:
+        """Those that the configuration names: by default all that are protected."""
+        return self.protected(catalogue)
 
     def accepts_trigger(self, trigger: "Trigger") -> bool:
         """Whether a trigger may use protected tables, though nothing filters it."""
@@ -204,6 +215,7 @@ _HOOKS = {
     "on_destroy": 1,
     "on_catalogue": 1,
     "protected": 1,
+    "configured": 1,
     "accepts_trigger": 1,
     "reaches_hidden": 2,
     "flags": 0,
@@ -235,12 +247,25 @@ def ordered(plugins: Iterable[Plugin]) -> tuple[Plugin, ...]:
     return _sorted(by_name)
 
 
+def owners(plugins: Iterable[Plugin], catalogue: "Catalogue") -> dict[str, Plugin]:
+    """The plugins that keep tables for themselves, by the keys of the tables."""
+    return {
+        table.key: plugin
+        for plugin in plugins
+        for name in plugin.system_tables
+        if (table := catalogue.named(name)) is not None
+    }
+
+
 def initialise(plugins: Sequence[Plugin], host: Host) -> None:
     """Call every ``on_init`` in order; if one fails, undo those before it.
 
     Raises ``PluginError`` (plugin-init) from what the plugin raised; a
-    ``ConfigurationError`` of the plugin's comes through as it is.
+    ``ConfigurationError`` of the plugin's comes through as it is. Raises
+    ``ConfigurationError`` (system-table) for a plugin that is configured for a table
+    of another one's.
     """
+    _check_owners(plugins, host)
     for index, plugin in enumerate(plugins):
         try:
             plugin.on_init(host)
@@ -258,7 +283,11 @@ def initialise(plugins: Sequence[Plugin], host: Host) -> None:
 
 
 def recheck(plugins: Sequence[Plugin], host: Host) -> None:
-    """Call every ``on_catalogue`` in order; an error keeps its class, gets a note."""
+    """Call every ``on_catalogue`` in order; an error keeps its class, gets a note.
+
+    Raises ``ConfigurationError`` (system-table) as ``initialise`` does.
+    """
+    _check_owners(plugins, host)
     for plugin in plugins:
         try:
             plugin.on_catalogue(host)
@@ -316,6 +345,22 @@ def hooks(plugins: Iterable[Plugin], name: Hook) -> tuple[Callable[..., Any], ..
     return tuple(m for m in methods if getattr(m, "__func__", None) is not unchanged)
 
 
+def _check_owners(plugins: Sequence[Plugin], host: Host) -> None:
+    """No table may be in the configuration of one plugin and belong to another."""
+    if not any(plugin.system_tables for plugin in plugins):
+        return
+    catalogue = host.catalogue
+    owned = owners(plugins, catalogue)
+    for plugin in plugins:
+        for key in (*plugin.configured(catalogue), *owners([plugin], catalogue)):
+            if key in owned and owned[key] is not plugin:
+                raise ConfigurationError(
+                    f"plugin {plugin.name!r} is configured for {key}, which plugin "
+                    f"{owned[key].name!r} keeps for itself; take the table out",
+                    code="system-table",
+                )
+
+
 def _blame(error: BaseException, plugin: Plugin, hook: str) -> None:
     error.add_note(f"raised by {hook} of plugin {plugin.name!r}")
 
@@ -352,7 +397,7 @@ def _checked(plugin: object) -> Plugin:
             f"{plugin.priority!r}",
             code="plugin-type",
         )
-    for attribute in ("dependencies", "conflicts"):
+    for attribute in ("dependencies", "conflicts", "system_tables"):
         names: object = getattr(plugin, attribute)
         if not isinstance(names, tuple | list | set | frozenset) or not all(
             map(_is_name, cast("Collection[object]", names))

@@ -7,6 +7,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -85,6 +86,7 @@ class Session:
         self._stamped: object = None
         self._declared: frozenset[str] = frozenset()
         self._catalogue = Catalogue(known=False)
+        self._home = ""
         if self.plugins and opened:
             self._catalogue = self._read_catalogue()
         self._new_pipeline()
@@ -94,7 +96,8 @@ class Session:
         #: What else than ``scope()`` decides how statements are planned.
         self._flags = hooks(self.plugins, "flags")
         self.violations = Violations()
-        self.rechecks = bool(hooks(self.plugins, "on_catalogue"))
+        owning = any(plugin.system_tables for plugin in self.plugins)
+        self.rechecks = owning or bool(hooks(self.plugins, "on_catalogue"))
         hooked = bool(self.before or self.after or self.failed)
         #: Whether there is more to an execution than to send the text.
         self.hooked = hooked or mode == "strict"
@@ -339,7 +342,10 @@ class Session:
             self._stamped = self._stamp()
             return self.dialect.read_catalogue(self.execute)
 
-        return self._quietly(read)
+        found = self._quietly(read)
+        # a path that is set later does not change what a configuration means
+        self._home = self._home or found.home
+        return replace(found, home=self._home)
 
     def _stamp(self) -> object:
         return self.dialect.schema_stamp(self.execute)

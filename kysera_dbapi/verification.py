@@ -5,14 +5,18 @@ from collections.abc import Iterator, Sequence
 from kysera_dbapi.catalogue import Table, Trigger
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.finding import Finding
-from kysera_dbapi.plugin import Host, Plugin, verified
+from kysera_dbapi.plugin import Host, Plugin, owners, verified
 from kysera_dbapi.reach import Reach
 
 __all__ = ["findings"]
 
 
 def findings(plugins: Sequence[Plugin], host: Host) -> list[Finding]:
-    """All that the plugins find, and what reads or writes their tables unfiltered."""
+    """All that the plugins find, and what reads or writes their tables unfiltered.
+
+    Nothing of the tables that plugins keep for themselves: no statement of a caller's
+    is meant for them.
+    """
     hiding = [plugin for plugin in plugins if plugin.hides_rows]
     protected = {key for p in hiding for key in p.protected(host.catalogue)}
     found = [*verified(plugins, host)]
@@ -23,7 +27,8 @@ def findings(plugins: Sequence[Plugin], host: Host) -> list[Finding]:
             for trigger in table.triggers:
                 if not any(p.accepts_trigger(trigger) for p in plugins):
                     found += _touching(table, trigger, reach, protected)
-    return sorted(dict.fromkeys(found))
+    owned = owners(plugins, host.catalogue)
+    return sorted({one for one in found if one.table not in owned})
 
 
 def _reading(table: Table, reach: Reach, protected: set[str]) -> Iterator[Finding]:

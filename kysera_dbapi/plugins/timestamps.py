@@ -10,7 +10,6 @@ from kysera_dbapi._context import single
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Host, Plugin
-from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Timestamps(Plugin):
         """The same: a statement may not make what a connection would refuse."""
         fold = host.dialect.fold
         for name, columns in self._tables.items():
-            table = found(host.catalogue, name)
+            table = host.catalogue.named(name)
             if table is None:
                 raise _wrong(
                     f"there is no table {name!r}; create it or take it out of tables=",
@@ -113,7 +112,7 @@ class Timestamps(Plugin):
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables of the configuration that are there."""
-        tables = (found(catalogue, name) for name in self._tables)
+        tables = (catalogue.named(name) for name in self._tables)
         return [table.key for table in tables if table is not None]
 
     # -- at plan time -------------------------------------------------------------
@@ -138,7 +137,7 @@ class Timestamps(Plugin):
             return None
         written = statement.target.table.key
         for name, columns in self._tables.items():
-            table = found(statement.catalogue, name)
+            table = statement.catalogue.named(name)
             if table is not None and table.key == written:
                 return columns
         return None

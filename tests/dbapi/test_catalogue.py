@@ -99,3 +99,22 @@ def test_a_name_of_three_parts_starts_with_the_database() -> None:
     assert catalogue.resolve(["other", "public", "orders"]) is None
     assert catalogue.resolve(["x", "shop", "public", "orders"]) is None
     assert Catalogue({table.key: table}).resolve(["", "public", "orders"]) is None
+
+
+@pytest.mark.parametrize("made", ["main.orders", "MAIN.Orders"])
+def test_a_table_made_later_takes_no_protection_away(made: str) -> None:
+    raw = sqlite3.connect(":memory:", isolation_level=None)
+    raw.executescript(
+        "CREATE TABLE orders (id INTEGER, deleted_at TEXT);"
+        "INSERT INTO orders VALUES (1, NULL), (2, 'ghost');"
+    )
+    with closing(
+        kysera_dbapi.wrap(raw, plugins=[SoftDelete(["main.orders"])])
+    ) as made_:
+        with pytest.raises(kysera_dbapi.ConfigurationError) as caught:
+            made_.execute(f'CREATE TABLE "{made}" (id INTEGER, deleted_at TEXT)')
+        assert caught.value.code == "ambiguous-table"
+        assert made_.execute("SELECT id FROM main.orders").fetchall() == [(1,)]
+        raw.execute(f'CREATE TABLE "{made}" (id INTEGER, deleted_at TEXT)')
+        with pytest.raises(kysera_dbapi.ConfigurationError):
+            made_.execute("SELECT id, 'a new shape' FROM main.orders")

@@ -495,3 +495,23 @@ def test_declare_and_fetch(connection: Any) -> None:
         connection.execute("MOVE 0 FROM c")
         assert connection.execute("FETCH ALL FROM c").fetchall() == OURS[1:]
         connection.execute("CLOSE c")
+
+
+def test_a_table_made_later_takes_no_protection_away(connection: Any, raw: Any) -> None:
+    raw.execute('CREATE TABLE "public.notes" (LIKE notes)')
+    assert connection.execute("SELECT count(*) FROM public.notes").fetchone() == (2,)
+    made = kysera_dbapi.wrap(raw, plugins=[SoftDelete(["notes"])])
+    raw.execute('CREATE TABLE "Notes" (LIKE notes)')
+    assert made.execute("SELECT count(*), 1 FROM notes").fetchone() == (3, 1)
+    with pytest.raises(kysera_dbapi.ConfigurationError):
+        kysera_dbapi.wrap(raw, plugins=[SoftDelete(["Notes"])])
+
+
+def test_a_path_does_not_move_the_protection(connection: Any, raw: Any) -> None:
+    raw.execute("CREATE SCHEMA other")
+    raw.execute("CREATE TABLE other.notes AS SELECT * FROM notes")
+    connection.execute("SET search_path TO other, public")
+    assert connection.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+    assert connection.execute("SELECT count(*) FROM public.notes").fetchone() == (2,)
+    connection.execute("RESET search_path")
+    assert connection.execute("SELECT count(*) FROM notes").fetchone() == (2,)

@@ -12,7 +12,6 @@ from kysera_dbapi.binding import Bind
 from kysera_dbapi.plugin import Plugin, intercept
 from kysera_dbapi.plugins.rls.function import by_function, shape_of
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
-from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.predicate import Piece, Predicate
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class Secured:
                 self._compile(table, text, frozenset())
 
     def _table(self, policy: Policy) -> "Table":
-        table = found(self.catalogue, policy.table)
+        table = self.catalogue.named(policy.table)
         if table is None:
             raise wrong(
                 f"there is no table {policy.table!r}; create it or take the policy out"

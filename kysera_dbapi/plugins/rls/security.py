@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, cast
 from kysera_dbapi._blocks import scope, values
 from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import Error
-from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.plugin import Host, Plugin, owners
 from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.plugins.rls.secured import Rule, Secured
 from kysera_dbapi.plugins.rls.verification import findings, holds_tenant
-from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
 
@@ -93,15 +92,19 @@ class RowLevelSecurity(Plugin):
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables that have policies; all if others are refused."""
-        if self._refuses_unlisted:
-            return list(catalogue.tables)
+        return (
+            catalogue.tables if self._refuses_unlisted else self.configured(catalogue)
+        )
+
+    def configured(self, catalogue: "Catalogue") -> Collection[str]:
+        """The tables that have policies."""
         named = {policy.table for policy in self._policies}
-        tables = (found(catalogue, name) for name in named)
+        tables = (catalogue.named(name) for name in named)
         return [table.key for table in tables if table is not None]
 
     def verify(self, host: Host) -> list["Finding"]:
         """Indexes that are missing, keys that ignore tenants, tables left out."""
-        named = {found(host.catalogue, p.table) for p in self._policies}
+        named = {host.catalogue.named(p.table) for p in self._policies}
         tables = [table for table in named if table is not None]
         return findings(host, {t.key: self._on(host.catalogue, t) for t in tables})
 
@@ -118,7 +121,7 @@ class RowLevelSecurity(Plugin):
         return not (held and all(p.forced for p in policies))
 
     def _on(self, catalogue: "Catalogue", table: "Table") -> list[Policy]:
-        return [p for p in self._policies if found(catalogue, p.table) == table]
+        return [p for p in self._policies if catalogue.named(p.table) == table]
 
     def _forced(self, catalogue: "Catalogue", table: "Table") -> dict[str, str]:
         """The columns that hold the tenant, and the context's keys."""
@@ -143,10 +146,7 @@ class RowLevelSecurity(Plugin):
         for reference in statement.references:
             if not secured.has(reference.table):
                 if self._refuses_unlisted and reference.table.kind != "system":
-                    statement.refuse(
-                        f"no policy is for {reference.table.name}; write one",
-                        code="unlisted-table",
-                    )
+                    _refuse_unlisted(statement, reference.table)
                 continue
             self._secure(statement, reference, secured, roles)
 
@@ -224,6 +224,14 @@ class RowLevelSecurity(Plugin):
     def _check(self, statement: "Draft", rule: Rule) -> None:
         reason = "rows stay within their policies"
         statement.check(rule.predicate, rule.label, reason=reason)
+
+
+def _refuse_unlisted(statement: "Draft", table: "Table") -> None:
+    owner = owners(statement.plugins, statement.catalogue).get(table.key)
+    reason = f"no policy is for {table.name}; write one"
+    if owner is not None:
+        reason = f"plugin {owner.name!r} keeps {table.name} for itself"
+    statement.refuse(reason, code="unlisted-table")
 
 
 def _is_read_by_policies(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from kysera_dbapi.catalogue import folded, parts_of
 from kysera_dbapi.plugins.soft_delete.mark import Mark
 from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, wrong
-from kysera_dbapi.plugins.tables import found
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Column, ForeignKey, Table
@@ -32,7 +31,7 @@ class Protection:
 
     def __post_init__(self) -> None:
         for name, setting in self.settings.items():
-            table = found(self.catalogue, name)
+            table = self.catalogue.named(name)
             if table is not None:
                 self.marks[table.key] = Mark.of(
                     table, setting.column, self.dialect, flag=setting.flag
@@ -67,7 +66,7 @@ class Protection:
         """Raise ``ConfigurationError`` for what would not be safe."""
         seen: dict[str, str] = {}
         for name, setting in self.settings.items():
-            table = found(self.catalogue, name)
+            table = self.catalogue.named(name)
             if table is None:
                 raise wrong(
                     f"there is no table {name!r}; create it or take it out of tables=",
@@ -93,7 +92,7 @@ class Protection:
             for name in self._names(key)
         }
         for name in self.foreign_keys:
-            child = found(self.catalogue, _child(name))
+            child = self.catalogue.named(_child(name))
             if child is not None and _spaceless(name) not in known:
                 raise wrong(
                     f"foreign_keys= names {name!r}, which is no foreign key to a "

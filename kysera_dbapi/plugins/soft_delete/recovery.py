@@ -15,7 +15,6 @@ from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Rows, Steps
 from kysera_dbapi.plugins.soft_delete.collision import violates
 from kysera_dbapi.plugins.soft_delete.protection import Protection
 from kysera_dbapi.plugins.soft_delete.settings import is_moment, wrong
-from kysera_dbapi.plugins.tables import found
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Table
@@ -56,7 +55,7 @@ class Recovery:
     @classmethod
     def of(cls, host: "Host", protection: Protection, name: object) -> "Recovery":
         """For the table of a name; raises ``ConfigurationError`` for others."""
-        table = found(host.catalogue, name) if isinstance(name, str) else None
+        table = host.catalogue.named(name) if isinstance(name, str) else None
         if table is None or table.key not in protection.marks:
             raise wrong(f"{name!r} is not in tables=")
         return cls(host, protection, table)

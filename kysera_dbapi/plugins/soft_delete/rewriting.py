@@ -13,7 +13,6 @@ from kysera_dbapi.plugins.soft_delete.protection import Protection
 from kysera_dbapi.plugins.soft_delete.recovery import Recovery, atomically
 from kysera_dbapi.plugins.soft_delete.settings import Clock, OnDelete, Options, Tables
 from kysera_dbapi.plugins.soft_delete.verification import findings
-from kysera_dbapi.plugins.tables import found
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class SoftDelete(Plugin):
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables of the configuration that are there."""
-        tables = (found(catalogue, name) for name in self._settings)
+        tables = (catalogue.named(name) for name in self._settings)
         return [table.key for table in tables if table is not None]
 
     def accepts_trigger(self, trigger: "Trigger") -> bool:
