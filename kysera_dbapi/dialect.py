@@ -123,6 +123,8 @@ class Dialect:
     writes_in_with: ClassVar[bool] = False
     #: What ends a query whose rows are about to be written: others have to wait.
     locking: ClassVar[str] = ""
+    #: A row to be inserted may have fewer values than the table has columns.
+    rows_end_early: ClassVar[bool] = False
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
     #: A RIGHT or FULL join in one branch of a set operation can make the database

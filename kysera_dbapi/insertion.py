@@ -1,6 +1,6 @@
 """Columns that every inserted row gets, however its statement is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.splices import Fragment, Splice, Value, spell, unproved
+from kysera_dbapi.splices import Fragment, Splice, Value, spaced, spell, unproved
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
@@ -37,8 +37,27 @@ class Insertion:
         if tree.args.get("default"):
             return []
         if not isinstance(tree.this, exp.Schema):
-            return None
+            return self._placed if draft.dialect.rows_end_early else None
         return [draft.column_of(column) for column in tree.this.expressions]
+
+    @cached_property
+    def _placed(self) -> list[str]:
+        """The columns that values without a list are for, by their places."""
+        known = [c for c in self._target.table.columns if not c.hidden]
+        source = self._draft.tree.args["expression"]
+        width = self._width(_branches(source)[0])
+        return [column.folded or column.name for column in known[:width]]
+
+    def _width(self, branch: exp.Expression) -> int:
+        """How many values a row has."""
+        rows = branch if isinstance(branch, exp.Values) else branch.find(exp.Values)
+        shown = branch.expressions
+        if isinstance(branch, exp.Values) or (rows is not None and branch.is_star):
+            first = rows.expressions[0] if rows is not None else None
+            return len(first.expressions) if isinstance(first, exp.Tuple) else 1
+        if any(one.find(exp.Star) and one.is_star for one in shown):
+            self._draft.refuse("INSERT of SELECT * has to name the columns it is into")
+        return len(shown)
 
     def supplies(self, column: str) -> bool:
         """Whether the statement itself has a value for a column."""
@@ -105,11 +124,25 @@ class Insertion:
 
     def _append_names(self, assignments: Mapping[str, Value]) -> None:
         draft = self._draft
+        if not isinstance(draft.tree.this, exp.Schema):
+            self._add_names([*self._placed, *assignments])
+            return
         at = draft.start_of(self._list[1])
         names = "".join(f", {draft.quoted(column)}" for column in assignments)
         draft.splices.append(Splice(at, at, (names,)))
         for column in assignments:
             draft.tree.this.append("expressions", self._identifier(column))
+
+    def _add_names(self, names: Sequence[str]) -> None:
+        """A list of columns, where there is none."""
+        draft, tree, last = self._draft, self._draft.tree, self._target.token
+        if self._tokens[last + 1].token_type is _T.ALIAS:
+            last += 2
+        at = draft.end_of(last)
+        listed = (f" ({', '.join(map(draft.quoted, names))})",)
+        draft.splices.append(Splice(at, at, spaced(draft, at, listed)))
+        columns = [self._identifier(name) for name in names]
+        tree.set("this", exp.Schema(this=tree.this, expressions=columns))
 
     def _append_values(self, at: int, branch: exp.Values, parts: Fragment) -> None:
         draft = self._draft

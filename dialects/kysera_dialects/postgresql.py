@@ -114,6 +114,7 @@ class PostgreSQLDialect(Dialect):
     barrier: ClassVar[str] = "OFFSET 0"
     refuses_nul: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
+    rows_end_early: ClassVar[bool] = True
     filters_full_joins: ClassVar[bool] = False
     writes_in_with: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False

@@ -515,3 +515,30 @@ def test_a_path_does_not_move_the_protection(connection: Any, raw: Any) -> None:
     assert connection.execute("SELECT count(*) FROM public.notes").fetchone() == (2,)
     connection.execute("RESET search_path")
     assert connection.execute("SELECT count(*) FROM notes").fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO notes VALUES (90), (91)",
+        "INSERT INTO notes AS n VALUES (90), (91) RETURNING n.id",
+        "INSERT INTO notes SELECT 90 UNION ALL SELECT 91 ORDER BY 1",
+        "INSERT INTO notes VALUES (90, 7, 'a'), (91, 7, 'b')",
+        "INSERT INTO notes VALUES (90, 7), (91, DEFAULT) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO notes TABLE two",
+        "INSERT INTO notes VALUES (90) UNION SELECT 91",
+        "INSERT INTO notes WITH w AS (SELECT 90 id) SELECT id FROM w UNION SELECT 91",
+    ],
+)
+def test_rows_that_end_early(connection: Any, raw: Any, text: str) -> None:
+    raw.execute("CREATE TABLE two AS SELECT 90 AS id UNION SELECT 91")
+    raw.execute("ALTER TABLE notes ALTER tenant_id SET DEFAULT 7")
+    try:
+        connection.execute(text)
+    except kysera_dbapi.UnsupportedStatement:
+        assert "TABLE two" in text
+        return
+    found = raw.execute(
+        "SELECT tenant_id, created_at IS NULL FROM notes WHERE id >= 90 ORDER BY id"
+    )
+    assert found.fetchall() == [(7, False), (7, False)]
