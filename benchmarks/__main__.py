@@ -12,6 +12,7 @@ from benchmarks.beside import beside
 from benchmarks.importing import importing
 from benchmarks.pairs import FULL, QUICK, Effort
 from benchmarks.planning import planning
+from benchmarks.postgresql import postgresql
 from benchmarks.report import Line, markdown, table
 from benchmarks.rows import Row, rows
 
@@ -24,6 +25,7 @@ def every() -> Iterator[Row]:
     yield from planning()
     yield from importing()
     yield from beside()
+    yield from postgresql()
 
 
 def chosen(names: Sequence[str]) -> list[Row]:
