@@ -153,11 +153,18 @@ class Pipeline:
 
     def preview(self, text: str, scope: frozenset[str]) -> Plan:
         """As ``plan``, but nothing is looked up and nothing is kept."""
-        lexer = self.lexers[0]
-        shape = lexer.shape(check_text(text), fold=False)
+        lexer = self.lexers[self._likely(check_text(text))]
+        shape = lexer.shape(text, fold=False)
         plan = self._made(shape, scope, lexer)
         assert plan is not None
         return plan.of(text, shape.given())
+
+    def _likely(self, text: str) -> int:
+        """The lexer of a text that comes without its values."""
+        if self.dialect.styles[1] == self.dialect.styles[2]:
+            return 0  # the driver formats no text
+        found = [t.text for t in self.lexers[1].lex(text) if t.kind == "placeholder"]
+        return int(any(one != "%%" for one in found))
 
     # -- what is kept -------------------------------------------------------------
 

@@ -542,3 +542,10 @@ def test_rows_that_end_early(connection: Any, raw: Any, text: str) -> None:
         "SELECT tenant_id, created_at IS NULL FROM notes WHERE id >= 90 ORDER BY id"
     )
     assert found.fetchall() == [(7, False), (7, False)]
+
+
+def test_explain_reads_placeholders(connection: Any) -> None:
+    shown = connection.explain("SELECT id FROM notes WHERE body LIKE %s AND id %% 2 = 1")
+    assert "LIKE %s" in shown.sql
+    assert "id %% 2" in shown.sql
+    assert "id % 2" in connection.explain("SELECT id FROM log WHERE id % 2 = 1").sql
