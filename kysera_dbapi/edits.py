@@ -293,9 +293,7 @@ class Draft(Statement):
         """The tree of a condition or value of ours."""
         return _sqlglot.expression(spell(parts), self.dialect)
 
-    def case_tree(
-        self, condition: Fragment, then: exp.Expression
-    ) -> exp.Expression:
+    def case_tree(self, condition: Fragment, then: exp.Expression) -> exp.Expression:
         """The tree of ``CASE WHEN condition THEN then END``."""
         tree = self.fragment_tree(("CASE WHEN ", *condition, " THEN 1 END"))
         tree.args["ifs"][0].set("true", then)

@@ -97,9 +97,7 @@ class Insertion:
         for column in assignments:
             draft.tree.this.append("expressions", self._identifier(column))
 
-    def _append_values(
-        self, at: int, branch: exp.Values, parts: Fragment
-    ) -> None:
+    def _append_values(self, at: int, branch: exp.Values, parts: Fragment) -> None:
         draft = self._draft
         i, rows = at + 1, list(branch.expressions)
         for row in rows:
