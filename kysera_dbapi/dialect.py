@@ -96,6 +96,8 @@ class Dialect:
     barrier: ClassVar[str] = ""
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
+    #: A placeholder may have a number: ``?2`` is the second value wherever it stands.
+    numbers_placeholders: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
     refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.

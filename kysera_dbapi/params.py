@@ -7,34 +7,71 @@ cursor class that translates it below the proxy.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kysera_dbapi.binding import Bind, Binding, Style
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.shape import number_of
 
-__all__ = ["Slot", "arrange"]
+__all__ = ["Slot", "arrange", "style_of"]
 
 _RESERVED = re.compile(r"[:@$]_k\d|%\(_k\d")
 
 
-#: A placeholder of a final text: the caller's, by its place in his text, or ours.
-Slot = int | Bind
+#: A placeholder of a final text: the caller's, by its place in his text, or ours; a
+#: range is those of a list, which are plain and stay as they are.
+Slot = int | range | Bind
 
 
 def arrange(
     tokens: Sequence[str],
     slots: Sequence[Slot],
     binds: Sequence[Bind],
+    style: Style,
     *,
-    default: Style = "?",
+    numbered: bool = False,
 ) -> tuple[list[str], Binding]:
     """Spell the placeholders of a final text, and say where its values come from.
 
     ``tokens`` are the placeholders of the caller's text in order, ``slots`` those of
-    the final text, ``binds`` the plan's values. A text without placeholders takes
-    the ``default`` style. Raises ``UnsupportedStatement``: reserved-name if the caller
-    uses a name of ours, unsupported-construct for ``?0`` and the like.
+    the final text, ``binds`` the plan's values, ``style`` how they are written: with
+    ``numbered`` as ``?7`` instead of ``?``, so that each is bound once. A range has no
+    spelling. Raises ``UnsupportedStatement``: reserved-name if the caller uses a name
+    of ours, unsupported-construct for ``?0`` and the like.
+    """
+    adds = any(isinstance(slot, Bind) for slot in slots)
+    _check(dict.fromkeys(tokens).keys(), style if adds else None)
+    indices = _indices(tokens)
+    expected = 1 + max(indices, default=-1)
+    ours = {
+        bind: (_spell_bind(style, i, expected), -1 - i) for i, bind in enumerate(binds)
+    }
+    final = _Places()
+    spelled: list[str] = []
+    for slot in slots:
+        if isinstance(slot, range):
+            spelled.append("")
+            final.sources += indices[slot.start : slot.stop]
+            continue
+        if isinstance(slot, Bind):
+            token, source = ours[slot]
+            if numbered and token == "?":
+                token = f"?{len(final.sources) + 1}"
+                ours[slot] = token, source
+        else:
+            token, source = tokens[slot], indices[slot]
+            if adds and style == "?1" and token == "?":
+                token = f"?{source + 1}"
+        spelled.append(token)
+        final.sources[final.place(token)] = source
+    names = tuple(f"_k{i}" for i in range(len(binds)))
+    return spelled, Binding(style, expected, tuple(final.sources), names)
+
+
+def _check(tokens: Collection[str], style: Style | None) -> None:
+    """Refuse placeholders that are ours, or no database's, or mixed.
+
+    They may be if no value of ours comes among them: then ``style`` is None.
     """
     for token in tokens:
         if _RESERVED.match(token):
@@ -42,67 +79,66 @@ def arrange(
                 f"the placeholder {token} uses the reserved prefix _k; rename it",
                 code="reserved-name",
             )
-        if token[0] == "?" and token != "?" and not number_of(token):
+        if _is_numbered(token) and not number_of(token):
             raise UnsupportedStatement(
                 f"the placeholder {token:.9} has a number that no database takes",
                 code="unsupported-construct",
             )
-    indices, expected = _number(tokens)
-    style = _style(tokens) or default
-    adds = any(isinstance(slot, Bind) for slot in slots)
-    numbered = any(token[0] == "?" and token != "?" for token in tokens)
-    if adds and numbered and style == ":a":
+    if style == ":a" and any(map(_is_numbered, tokens)):
         raise UnsupportedStatement(
             "numbered and named placeholders are mixed in a statement that gets values "
             "of a plugin; use one kind",
             code="unsupported-construct",
         )
-    explicit = style == "?1" and adds
-    spelled = [
-        _spell_bind(style, binds.index(slot), expected)
-        if isinstance(slot, Bind)
-        else f"?{indices[slot] + 1}"
-        if explicit and tokens[slot] == "?"
-        else tokens[slot]
-        for slot in slots
-    ]
-    final, count = _number(spelled)
-    sources = list(range(count))
-    for index, slot in zip(final, slots, strict=True):
-        if isinstance(slot, Bind):
-            sources[index] = -1 - binds.index(slot)
-        else:
-            sources[index] = indices[slot]
-    names = tuple(f"_k{i}" for i in range(len(binds)))
-    return spelled, Binding(style, expected, tuple(sources), names)
 
 
-def _number(tokens: Sequence[str]) -> tuple[list[int], int]:
-    """The index that each placeholder binds, as SQLite counts, but from 0."""
-    names: dict[str, int] = {}
-    indices: list[int] = []
-    count = 0
-    for token in tokens:
-        if token[0] == "?" and token != "?":
+def _indices(tokens: Sequence[str]) -> Sequence[int]:
+    """The places of the values that the caller gives."""
+    if tokens and tokens[0] in _PLAIN and tokens.count(tokens[0]) == len(tokens):
+        return range(len(tokens))
+    places = _Places()
+    return [places.place(token) for token in tokens]
+
+
+class _Places:
+    """The places of a text's values, from 0: counted as SQLite does."""
+
+    def __init__(self) -> None:
+        #: Where the value of each place comes from.
+        self.sources: list[int] = []
+        self._names: dict[str, int] = {}
+
+    def place(self, token: str) -> int:
+        """The place of the value of the next placeholder."""
+        count = len(self.sources)
+        if _is_numbered(token):
             index = number_of(token) - 1
-        elif token in ("?", "%s"):
+        elif token in _PLAIN:
             index = count
         else:
-            index = names.setdefault(token, count)
-        count = max(count, index + 1)
-        indices.append(index)
-    return indices, count
+            index = self._names.setdefault(token, count)
+        self.sources += range(count, index + 1)
+        return index
 
 
-def _style(tokens: Sequence[str]) -> Style | None:
+def _is_numbered(token: str) -> bool:
+    return token[0] == "?" and token != "?"
+
+
+#: Each is the next value.
+_PLAIN = ("?", "%s")
+
+
+def style_of(tokens: Collection[str]) -> Style:
+    """The style of a text with such placeholders, ``?`` if there are none."""
     heads = {token[0] for token in tokens}
     if heads & set(":@$"):
         return ":a"
-    if any(token[0] == "?" and token != "?" for token in tokens):
+    if any(map(_is_numbered, tokens)):
         return "?1"
     if "%" in heads:
         return "%s" if "%s" in tokens else "%(a)s"
-    return "?" if tokens else None
+    return "?"
 
 
 def _spell_bind(style: Style, number: int, expected: int) -> str:

@@ -87,6 +87,7 @@ class SQLiteDialect(Dialect):
     # https://www.sqlite.org/optoverview.html#subquery_flattening
     barrier: ClassVar[str] = "LIMIT -1"
     returning_names_table: ClassVar[bool] = True
+    numbers_placeholders: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES
