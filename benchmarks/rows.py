@@ -7,6 +7,7 @@ beside it stands the caller's own text, unfiltered, on the raw driver.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -215,45 +216,63 @@ def _by_hand_now(shop: Shop) -> Sides:
 
 def _lists() -> Iterator[Row]:
     row = f"({', '.join('?' * 10)})"
-    insert = f"INSERT INTO wide VALUES {', '.join([row] * 1_000)}"
+    rows = f"VALUES {', '.join([row] * 1_000)}"
     listed = f"SELECT count(*) FROM orders WHERE id IN ({', '.join('?' * 1_000)})"
-    yield _known("INSERT of 1,000 x 10 placeholders", insert, range(10_000))
-    yield _new("INSERT of 1,000 x 10 new literals, known shape", _inserts)
+    for into, plugins in (("wide", ""), (_STOCK, ", rls + timestamps")):
+        yield _known(
+            f"INSERT of 1,000 x 10 placeholders{plugins}",
+            f"INSERT INTO {into} {rows}",
+            range(10_000),
+        )
+        yield _new(
+            f"INSERT of 1,000 x 10 new literals, known shape{plugins}",
+            partial(_inserts, into),
+        )
     yield _known("IN of 1,000 placeholders, soft_delete", listed, range(1_000))
     yield _new("IN of 1,000 new literals, known shape, soft_delete", _ins)
+
+
+_STOCK = "stock (a, b, c, d, e, f, g, h, i, j)"
 
 
 def _known(name: str, sql: str, values: Sequence[int]) -> Row:
     given = [tuple(values)]
 
     def sides(shop: Shop) -> Sides:
-        sent, _ = shop.sent(sql, given[0])
+        sent, bound = shop.sent(sql, given[0])
         return Sides(
             work.undone(shop.shim, work.executed(shop.shim, sql, given)),
-            work.undone(shop.raw, work.executed(shop.raw, sent, given)),
+            work.undone(shop.raw, work.executed(shop.raw, sent, [bound])),
+            None
+            if sent == sql
+            else work.undone(shop.raw, work.executed(shop.raw, sql, given)),
         )
 
     return _ratio(name, 1.2, sides)
 
 
 def _new(name: str, texts: Callable[[], Iterator[str]]) -> Row:
+    def plain() -> Iterator[tuple[str, Sequence[object]]]:
+        return ((text, ()) for text in texts())
+
     def sides(shop: Shop) -> Sides:
-        sent = (shop.sent(text)[0] for text in texts())
+        sent = (shop.sent(text) for text in texts())
         return Sides(
-            work.undone(shop.shim, work.executed_anew(shop.shim, texts())),
+            work.undone(shop.shim, work.executed_anew(shop.shim, plain())),
             work.undone(shop.raw, work.executed_anew(shop.raw, sent)),
+            work.undone(shop.raw, work.executed_anew(shop.raw, plain())),
         )
 
     return _ratio(name, 1.2, sides)
 
 
-def _inserts() -> Iterator[str]:
+def _inserts(into: str) -> Iterator[str]:
     for start in count(1):
         listed = ", ".join(
             f"({', '.join(str(start + i + j) for j in range(10))})"
             for i in range(1_000)
         )
-        yield f"INSERT INTO wide VALUES {listed}"
+        yield f"INSERT INTO {into} VALUES {listed}"
 
 
 def _ins() -> Iterator[str]:
@@ -267,9 +286,8 @@ def _literals() -> Iterator[Row]:
 
     def measure(effort: Effort) -> Figure:
         made = shop()
-        ours = work.executed_anew(made.shim, _texts())
-        sent = (made.sent(text)[0] for text in _texts())
-        theirs = work.executed_anew(made.raw, sent)
+        ours = work.executed_anew(made.shim, ((text, ()) for text in _texts()))
+        theirs = work.executed_anew(made.raw, (made.sent(text) for text in _texts()))
         found = middle(compared(ours, theirs, effort).differences)
         value, low, high = (1e6 * second for second in found)
         return Figure(value, low, high, work=ours)

@@ -26,6 +26,8 @@ CREATE TABLE accounts (
     deleted_at);
 CREATE TABLE log (id INTEGER PRIMARY KEY, text);
 CREATE TABLE wide (a, b, c, d, e, f, g, h, i, j);
+CREATE TABLE stock (
+    tenant_id INTEGER, created_at, updated_at, a, b, c, d, e, f, g, h, i, j);
 """
 
 
@@ -51,9 +53,9 @@ class Shop:
 def plugins() -> list[kysera_dbapi.Plugin]:
     """What is in force on the shim's connections."""
     return [
-        RowLevelSecurity(tenant_isolation("tenant_id", tables=["accounts"])),
+        RowLevelSecurity(tenant_isolation("tenant_id", tables=["accounts", "stock"])),
         SoftDelete(tables=["customers", "orders", "accounts"]),
-        Timestamps(tables=["accounts"]),
+        Timestamps(tables=["accounts", "stock"]),
     ]
 
 

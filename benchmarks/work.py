@@ -78,16 +78,18 @@ def executed(connection: Any, sql: str, rows: Sequence[Sequence[object]]) -> Wor
     return work
 
 
-def executed_anew(connection: Any, texts: Iterator[str]) -> Work:
-    """Execute each text once."""
+def executed_anew(
+    connection: Any, texts: Iterator[tuple[str, Sequence[object]]]
+) -> Work:
+    """Execute each text once, with its values."""
     execute = connection.cursor().execute
 
     @own_code
     def work(times: int) -> float:
         given = list(islice(texts, times))
         start = clock()
-        for text in given:
-            execute(text)
+        for text, values in given:
+            execute(text, values)
         return clock() - start
 
     return work

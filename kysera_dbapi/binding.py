@@ -214,6 +214,24 @@ def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
 
 
 def _picking(order: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    runs = _runs(order) if len(order) > _MANY else []
+    if 0 < len(runs) <= 3:  # takes a third of the time
+        one, two, three = [*runs, slice(0), slice(0)][:3]
+        return lambda given: given[one] + given[two] + given[three]
     if len(order) > 1:
         return itemgetter(*order)
     return itemgetter(slice(order[0], order[0] + 1) if order else slice(0))
+
+
+#: Values that are worth taking by the run, not one by one.
+_MANY = 100
+
+
+def _runs(order: Sequence[int]) -> list[slice]:
+    """The order as runs of values that follow each other."""
+    starts = [i for i in range(len(order)) if not i or order[i] != order[i - 1] + 1]
+    stops = [*starts[1:], len(order)]
+    return [
+        slice(order[start], order[start] + stop - start)
+        for start, stop in zip(starts, stops, strict=True)
+    ]

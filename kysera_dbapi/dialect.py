@@ -141,6 +141,8 @@ class Dialect:
     returning_names_table: ClassVar[bool] = False
     #: In RETURNING they have the types and collations that they have in a query.
     returning_is_typed: ClassVar[bool] = True
+    #: A placeholder may have a number: ``?2`` is the second value wherever it stands.
+    numbers_placeholders: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
     refuses_nul: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.

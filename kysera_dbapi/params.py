@@ -7,109 +7,144 @@ cursor class that translates it below the proxy.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from kysera_dbapi.binding import Bind, Binding
 from kysera_dbapi.dialect import Style
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.shape import number_of
 
-__all__ = ["Slot", "arrange"]
+__all__ = ["Slot", "arrange", "style_of"]
 
 _RESERVED = re.compile(r"[:@$]_k\d|%\(_k\d")
 
 
-#: A placeholder of a final text: the caller's, by its place in his text, or ours.
-Slot = int | Bind
+#: A placeholder of a final text: the caller's, by its place in his text, or ours; a
+#: range is those of a list, which are plain and stay as they are.
+Slot = int | range | Bind
 
 
 def arrange(
     tokens: Sequence[str],
     slots: Sequence[Slot],
     binds: Sequence[Bind],
+    style: Style,
     *,
-    default: Style = "?",
-    numbered: str = "?",
+    sigil: str = "?",
+    once: bool = False,
 ) -> tuple[list[str], Binding]:
     """Spell the placeholders of a final text, and say where its values come from.
 
     ``tokens`` are the placeholders of the caller's text in order, ``slots`` those of
-    the final text, ``binds`` the plan's values. A text without placeholders takes
-    the ``default`` style. Raises ``UnsupportedStatement``: reserved-name if the caller
-    uses a name of ours, unsupported-construct for ``?0`` and the like.
+    the final text, ``binds`` the plan's values, ``style`` how they are written: with
+    ``once`` as ``?7`` instead of ``?``, so that each is bound once. ``sigil`` stands
+    before a number. A range has no spelling. Raises ``UnsupportedStatement``:
+    reserved-name if the caller uses a name of ours, unsupported-construct for ``?0``
+    and the like.
     """
+    adds = any(isinstance(slot, Bind) for slot in slots)
+    _check(dict.fromkeys(tokens).keys(), sigil, mixed=not adds)
+    indices = _indices(tokens, sigil)
+    expected = 1 + max(indices, default=-1)
+    ours = {
+        bind: (_spell_bind(style, i, expected), -1 - i) for i, bind in enumerate(binds)
+    }
+    final = _Places(sigil)
+    spelled: list[str] = []
+    for slot in slots:
+        if isinstance(slot, range):
+            spelled.append("")
+            final.sources += indices[slot.start : slot.stop]
+            continue
+        if isinstance(slot, Bind):
+            token, source = ours[slot]
+            if once and token == "?":
+                token = f"?{len(final.sources) + 1}"
+                ours[slot] = token, source
+        else:
+            token, source = tokens[slot], indices[slot]
+            if adds and style == "?1" and token == "?":
+                token = f"?{source + 1}"
+        spelled.append(token)
+        final.sources[final.place(token)] = source
+    names = tuple(f"_k{i}" for i in range(len(binds)))
+    return spelled, Binding(style, expected, tuple(final.sources), names)
+
+
+def _check(tokens: Collection[str], sigil: str, *, mixed: bool) -> None:
+    """Refuse placeholders that are ours, or no database's, or ``mixed`` if need be."""
     for token in tokens:
         if _RESERVED.match(token):
             raise UnsupportedStatement(
                 f"the placeholder {token} uses the reserved prefix _k; rename it",
                 code="reserved-name",
             )
-        if token[0] == numbered and token != "?" and not number_of(token):
+        if _is_numbered(token, sigil) and not number_of(token):
             raise UnsupportedStatement(
                 f"the placeholder {token:.9} has a number that no database takes",
                 code="unsupported-construct",
             )
-    indices, expected = _number(tokens, numbered)
-    style = _style(tokens, numbered) or default
-    adds = any(isinstance(slot, Bind) for slot in slots)
-    if adds and _is_mixed(tokens, numbered):
+    counted = any(_is_numbered(token, sigil) for token in tokens)
+    if not mixed and counted and any(token[0] != sigil for token in tokens):
         raise UnsupportedStatement(
             "placeholders of several kinds are mixed in a statement that gets values "
             "of a plugin; use one kind",
             code="unsupported-construct",
         )
-    explicit = style == "?1" and adds
-    spelled = [
-        _spell_bind(style, binds.index(slot), expected)
-        if isinstance(slot, Bind)
-        else f"?{indices[slot] + 1}"
-        if explicit and tokens[slot] == "?"
-        else tokens[slot]
-        for slot in slots
-    ]
-    final, count = _number(spelled, numbered)
-    sources = list(range(count))
-    for index, slot in zip(final, slots, strict=True):
-        if isinstance(slot, Bind):
-            sources[index] = -1 - binds.index(slot)
-        else:
-            sources[index] = indices[slot]
-    names = tuple(f"_k{i}" for i in range(len(binds)))
-    return spelled, Binding(style, expected, tuple(sources), names)
 
 
-def _number(tokens: Sequence[str], numbered: str) -> tuple[list[int], int]:
-    """The index that each placeholder binds, as databases count, but from 0."""
-    names: dict[str, int] = {}
-    indices: list[int] = []
-    count = 0
-    for token in tokens:
-        if token == "?" or (token[0] == "%" and token[1] != "("):
+def _indices(tokens: Sequence[str], sigil: str) -> Sequence[int]:
+    """The places of the values that the caller gives."""
+    if tokens and tokens[0] in _PLAIN and tokens.count(tokens[0]) == len(tokens):
+        return range(len(tokens))
+    places = _Places(sigil)
+    return [places.place(token) for token in tokens]
+
+
+class _Places:
+    """The places of a text's values, from 0: counted as databases do."""
+
+    def __init__(self, sigil: str) -> None:
+        #: Where the value of each place comes from.
+        self.sources: list[int] = []
+        self._names: dict[str, int] = {}
+        self._sigil = sigil
+
+    def place(self, token: str) -> int:
+        """The place of the value of the next placeholder."""
+        count = len(self.sources)
+        if token == "?" or _is_positional(token):
             index = count
-        elif token[0] == numbered:
+        elif _is_numbered(token, self._sigil):
             index = number_of(token) - 1
         else:
-            index = names.setdefault(token, count)
-        count = max(count, index + 1)
-        indices.append(index)
-    return indices, count
+            index = self._names.setdefault(token, count)
+        self.sources += range(count, index + 1)
+        return index
 
 
-def _is_mixed(tokens: Sequence[str], numbered: str) -> bool:
-    """Whether numbers stand among names, or among what a driver formats."""
-    counted = any(token[0] == numbered and token != "?" for token in tokens)
-    return counted and any(token[0] != numbered for token in tokens)
+def _is_numbered(token: str, sigil: str) -> bool:
+    return token[0] == sigil and token != "?"
 
 
-def _style(tokens: Sequence[str], numbered: str) -> Style | None:
+def _is_positional(token: str) -> bool:
+    """``%s``, and psycopg's ``%b`` and ``%t``."""
+    return token[0] == "%" and token[1] != "("
+
+
+#: Each is the next value.
+_PLAIN = ("?", "%s")
+
+
+def style_of(tokens: Collection[str], sigil: str = "?") -> Style | None:
+    """The style of a text with such placeholders, None if there are none."""
     heads = {token[0] for token in tokens}
-    if heads & (set(":@$") - {numbered}):
+    if heads & (set(":@$") - {sigil}):
         return ":a"
-    if any(token[0] == numbered and token != "?" for token in tokens):
-        return "?1" if numbered == "?" else "$1"
+    if any(_is_numbered(token, sigil) for token in tokens):
+        return "?1" if sigil == "?" else "$1"
     if "%" in heads:
-        positional = any(token[0] == "%" and token[1] != "(" for token in tokens)
-        return "%s" if positional else "%(a)s"
+        return "%s" if any(map(_is_positional, tokens)) else "%(a)s"
     return "?" if tokens else None
 
 

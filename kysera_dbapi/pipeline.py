@@ -53,6 +53,8 @@ class Pipeline:
         )
         #: Plans by shape, for texts with literals; None if its lists may not fold.
         self.shapes: Bounded[_Key, Plan | None] = Bounded(2048, 1 << 23)
+        #: The latest for other numbers of placeholders in lists: there may be many.
+        self.arranged: Bounded[_Key, Plan] = Bounded(256, 1 << 23)
         #: The latest texts with literals: apart, as new ones may come without end.
         self.spelled: Bounded[_Key, Plan] = Bounded(1024, 1 << 22)
         #: The latest long ones, whose shapes take a while.
@@ -139,25 +141,30 @@ class Pipeline:
                 turn.release()
 
     def _new(self, shape: Shape, at: _At) -> Plan:
-        text, scope, format_style = at
-        lexer = self.lexers[format_style]
-        plan = self._made(shape, scope, lexer)
-        if plan is None:
-            self.shapes.put((shape.key, scope, format_style), None)
-            shape = lexer.shape(text, fold=False)
-            plan = self._made(shape, scope, lexer)
-            assert plan is not None
+        plan, planned = self._made(shape, at)
+        if planned is not shape:
+            self.shapes.put((shape.key, *at[1:]), None)
         if plan.keep:
-            self._keep(plan, shape, at)
-        return self._spelled(plan, shape, at)
+            self._keep(plan, planned, at)
+        return self._spelled(plan, planned, at)
 
     def preview(self, text: str, scope: frozenset[str]) -> Plan:
         """As ``plan``, but nothing is looked up and nothing is kept."""
-        lexer = self.lexers[self._likely(check_text(text))]
-        shape = lexer.shape(text, fold=False)
-        plan = self._made(shape, scope, lexer)
-        assert plan is not None
-        return plan.of(text, shape.given())
+        style = self._likely(check_text(text))
+        shape = self.lexers[style].shape(text)
+        plan, planned = self._made(shape, (text, scope, style))
+        return plan.of(text, planned)
+
+    def _made(self, shape: Shape, at: _At) -> tuple[Plan, Shape]:
+        """The plan of a new shape; of the whole text if its lists may not fold."""
+        text, scope, style = at
+        lexer = self.lexers[style]
+        plan = self._planned(shape, scope, lexer)
+        if plan is None:
+            shape = lexer.shape(text, fold=False)
+            plan = self._planned(shape, scope, lexer)
+            assert plan is not None
+        return plan, shape
 
     def _likely(self, text: str) -> int:
         """The lexer of a text that comes without its values."""
@@ -170,11 +177,20 @@ class Pipeline:
 
     def _found(self, shape: Shape, at: _At) -> Plan | None:
         """The plan of a shape, for these values of the literals that decided it."""
-        key = (shape.key, *at[1:])
+        key: _Key = (shape.key, *at[1:])
         plan = self.shapes.items.get(key)
-        if plan is None or not (plan.pinned or plan.counted):
+        if plan is not None and plan.pinned:
+            key = (*key, _pins(plan, shape))
+            plan = self.shapes.items.get(key)
+        if plan is None or not plan.counted:
             return plan
-        return self.shapes.items.get((*key, *_decisive(plan, shape)))
+        arrangement = plan.arrangement(shape)
+        key = (*key, arrangement)
+        found = self.arranged.items.get(key)
+        if found is None:
+            found = plan.arranged(arrangement)
+            self.arranged.put(key, found, len(str(key)) + found.size)
+        return found
 
     def _unfolds(self, shape: Shape, at: _At) -> bool:
         """Whether the lists of a shape are known not to fold."""
@@ -184,17 +200,17 @@ class Pipeline:
         if not shape.given():
             return
         key = (shape.key, *at[1:])
-        size = sum(map(len, shape.runs))
+        size = sum(map(len, shape.runs)) + plan.size
         self.shapes.put(key, plan, size)
-        if plan.pinned or plan.counted:
-            decisive = _decisive(plan, shape)
-            self.shapes.put((*key, *decisive), plan, size + len(str(decisive)))
+        if plan.pinned:
+            pins = _pins(plan, shape)
+            self.shapes.put((*key, pins), plan, size + sum(map(len, pins)))
 
     def _spelled(self, plan: Plan, shape: Shape, at: _At) -> Plan:
         """The plan for one text, kept by its text if that will come again."""
-        literals, text = shape.given(), at[0]
-        plan = plan.of(text, literals)
-        if plan.keep and not literals:
+        text = at[0]
+        plan = plan.of(text, shape)
+        if plan.keep and not any(shape.literals):
             self.plans.put(at, plan, 2 * len(text))
             self.directly(plan, at)
         elif plan.keep:
@@ -211,7 +227,9 @@ class Pipeline:
         if text not in direct.items:
             direct.put(text, plan.direct, len(text) + len(plan.sql))
 
-    def _made(self, shape: Shape, scope: frozenset[str], lexer: Lexer) -> Plan | None:
+    def _planned(
+        self, shape: Shape, scope: frozenset[str], lexer: Lexer
+    ) -> Plan | None:
         """The plan of a new shape; None if its lists may not fold."""
         active = [p for p in self.plugins if f"bypass:{p.name}" not in scope]
         text = shape.text()
@@ -235,8 +253,7 @@ _latest: deque[Pipeline] = deque(maxlen=8)
 _sharing = threading.Lock()
 
 
-def _decisive(plan: Plan, shape: Shape) -> _Key:
-    """The values of the literals that decided a plan, and the sizes of its lists."""
+def _pins(plan: Plan, shape: Shape) -> tuple[str, ...]:
+    """The values of the literals that decided a plan."""
     literals = shape.given()
-    pins = tuple(literals[i] for i in plan.pinned)
-    return (pins, shape.counts if plan.counted else ())
+    return tuple(literals[i] for i in plan.pinned)

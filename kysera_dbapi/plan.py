@@ -5,18 +5,19 @@ shape, so that ``id = 17`` and ``id = 18`` are one plan, and cannot push the oth
 """
 
 import threading
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kysera_dbapi.binding import Bind, Binder, Binding
+from kysera_dbapi.binding import Bind, Binder
 from kysera_dbapi.shape import Shape
 from kysera_dbapi.source import Source
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Companion, Edit
+    from kysera_dbapi.outline import Arrangement, Outline, Program
 
-__all__ = ["Bounded", "Direct", "Piece", "Plan", "Program", "Statistics", "as_written"]
+__all__ = ["Bounded", "Direct", "Plan", "Statistics", "as_written"]
 
 #: Kinds that change the catalogue and have no effect within a transaction.
 _OUTSIDE = ("attach", "catalogue pragma")
@@ -24,24 +25,6 @@ _OUTSIDE = ("attach", "catalogue pragma")
 #: A final text, what makes the values to send of the caller's, and the name of the
 #: value of the context that has only to be put before them, if that is so.
 Direct = tuple[str, Binder | None, str]
-#: A piece of a final text: itself, or the number of a literal of the caller's.
-Piece = str | int
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A final text and how its values are put together."""
-
-    pieces: tuple[Piece, ...]
-    binding: Binding
-    #: Whether a driver formats it that would not format the caller's text.
-    doubles: bool = False
-
-    def spelled(self, literals: Sequence[str]) -> str:
-        """The text, with the literals of one statement of the shape."""
-        if self.doubles:
-            literals = [literal.replace("%", "%%") for literal in literals]
-        return "".join(p if isinstance(p, str) else literals[p] for p in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -56,9 +39,9 @@ class Plan:
     kind: str
     effect: str = ""
     words: tuple[str, ...] = ()
-    program: Program | None = None
+    program: "Program | None" = None
     binds: tuple[Bind, ...] = ()
-    image: Program | None = None
+    image: "Program | None" = None
     image_sql: str = ""
     companions: "tuple[Companion, ...]" = ()
     edits: "tuple[Edit, ...]" = ()
@@ -79,9 +62,11 @@ class Plan:
     silent: bool = False
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
-    #: Whether the placeholders in its lists were counted, as a pinned literal.
-    counted: bool = False
+    #: What ``program`` and ``image`` are made of.
+    outlines: "tuple[Outline | None, Outline | None]" = (None, None)
     keep: bool = True
+    #: Whether the placeholders in its lists decide them.
+    counted: bool = field(init=False, default=False)
     #: Whether a statement is sent and that is all: nothing before it, nothing after.
     alone: bool = field(init=False, default=False)
     #: Whether the caller's own values are all there is to send, and nothing before.
@@ -107,19 +92,39 @@ class Plan:
         alone = not (
             self.companions or self.effect or self.reads_columns or self.checked
         )
+        counted = any(outline and outline.varying for outline in self.outlines)
+        object.__setattr__(self, "counted", counted)
         object.__setattr__(self, "alone", alone)
         object.__setattr__(self, "sends_as_given", not (adds or self.companions))
         if self.program is not None and adds:
             object.__setattr__(self, "bind", self.program.binding.binder(self.binds))
 
-    def of(self, text: str, literals: Sequence[str]) -> "Plan":
+    def of(self, text: str, shape: Shape) -> "Plan":
         """The plan for another text of the same shape."""
         plan = object.__new__(Plan)
         own = plan.__dict__  # dataclasses.replace() takes ten times as long
         own.update(self.__dict__)
-        own["sql"] = self.program.spelled(literals) if self.program else text
-        own["image_sql"] = self.image.spelled(literals) if self.image else ""
+        own["sql"] = self.program.spelled(shape) if self.program else text
+        own["image_sql"] = self.image.spelled(shape) if self.image else ""
         return plan
+
+    def arrangement(self, shape: Shape) -> "tuple[Arrangement, ...]":
+        """What its programs depend on in a statement of its shape."""
+        return tuple(o.arrangement(shape) if o else () for o in self.outlines)
+
+    def arranged(self, arrangement: "tuple[Arrangement, ...]") -> "Plan":
+        """The plan for other numbers of placeholders in its lists."""
+        program, image = (
+            None if outline is None else outline.program(own)
+            for outline, own in zip(self.outlines, arrangement, strict=True)
+        )
+        return replace(self, program=program, image=image)
+
+    @property
+    def size(self) -> int:
+        """About how much it holds for the values to send, in characters."""
+        programs = filter(None, (self.program, self.image))
+        return 8 * sum(len(program.binding.sources) for program in programs)
 
 
 @dataclass(slots=True)

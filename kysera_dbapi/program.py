@@ -1,18 +1,20 @@
-"""From a finished draft to its plan: the final texts in pieces, marks for literals."""
+"""From a finished draft to its plan: the final texts in parts, marks for literals."""
 
 from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
-from kysera_dbapi.edits import Draft, Splice
+from kysera_dbapi.edits import Draft, Fragment, Splice
 from kysera_dbapi.image import image_splices
-from kysera_dbapi.params import Slot, arrange
-from kysera_dbapi.plan import Piece, Plan, Program
-from kysera_dbapi.shape import FOLDED, Shape
+from kysera_dbapi.lists import FOLDED
+from kysera_dbapi.outline import Mark, Outline
+from kysera_dbapi.params import style_of
+from kysera_dbapi.plan import Plan
+from kysera_dbapi.shape import Shape
 
 __all__ = ["build"]
 
@@ -22,35 +24,33 @@ _Span = tuple[int, int]
 def build(draft: Draft, shape: Shape) -> Plan | None:
     """The plan of a finished draft, for all texts of its shape.
 
-    None if its lists may not fold: an edit falls into one or copies it, or the
-    placeholders in it are not plain ones.
+    None if its lists may not fold: an edit falls into one, other than after the values
+    of a row, or copies it, or the placeholders in it are not plain ones.
     """
     source = draft.source
     spans = shape.spans()
     pinned = _pinned(draft, spans, shape)
     if shape.folded and (pinned is None or not _lists_stand(draft, spans, shape)):
         return None
-    program = image = None
+    outline = image = None
     sent = draft.pinned if draft.companions else draft.splices
     read = image_splices(draft, draft.image_columns) if draft.companions else []
-    binds = _binds(sent, read)
+    binds = tuple(_binds(sent, read))
     if draft.changed:
-        program = _program(draft, sent, (spans, shape), binds)
-    if draft.companions:
-        image = _program(draft, read, (spans, shape), binds)
-    return Plan(
+        outline = _outline(draft, sent, (spans, shape), binds)
+    if draft.companions and not source.explained:
+        image = _outline(draft, read, (spans, shape), binds)
+    plan = Plan(
         source.text,
         draft.kind,
         source.rule.effect if source.rule and not source.explained else "",
         source.words[:6],
-        program,
-        tuple(binds),
-        image if not source.explained else None,
-        "",
-        tuple(draft.companions) if not source.explained else (),
-        tuple(draft.edits),
-        draft.reads,
-        draft.target.table.key if draft.target else "",
+        binds=binds,
+        outlines=(outline, image),
+        companions=tuple(draft.companions) if not source.explained else (),
+        edits=tuple(draft.edits),
+        relations=draft.reads,
+        target=draft.target.table.key if draft.target else "",
         closed=True,
         unknown=frozenset(name.rpartition(".")[2] for name in draft.unknown),
         queries=frozenset(
@@ -62,9 +62,9 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         checked=draft.checked,
         silent=draft.silent,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
-        counted=shape.folded and bool(program or image),
         keep=not draft.unknown,
     )
+    return plan.arranged(plan.arrangement(shape))
 
 
 def _binds(*texts: Sequence[Splice]) -> list[Bind]:
@@ -79,94 +79,103 @@ def _binds(*texts: Sequence[Splice]) -> list[Bind]:
     return list(dict.fromkeys(found))
 
 
-def _program(
+def _outline(
     draft: Draft,
     splices: Sequence[Splice],
     literals: tuple[Sequence[_Span], Shape],
-    binds: Sequence[Bind],
-) -> Program:
-    """The final text in pieces, its placeholders and literals known."""
-    spans, shape = literals
-    tokens, marks = _marks(draft, spans, shape)
-    found = _marked(draft.text, splices, marks)
-    slots: list[Slot] = []
-    for piece in found:
-        if isinstance(piece, Bind):
-            slots.append(piece)
-        elif isinstance(piece, _Mark):
-            slots += piece.slots
-    lexer = draft.source.lexer
-    spelled, binding = arrange(
-        tokens, slots, binds, default=lexer.default, numbered=lexer.numbered
-    )
+    binds: tuple[Bind, ...],
+) -> Outline:
+    """The final text in parts, its placeholders and literals known."""
+    places, lexer = _places(draft, splices, *literals), draft.source.lexer
+    style = style_of({p.mark.token for p in places if p.mark.token}, lexer.numbered)
+    style = style or lexer.default
     # what the driver formats has each % of its own twice, the caller's too if he
     # gave no values to format it with
-    adds = any(isinstance(slot, Bind) for slot in slots)
-    doubles = adds and binding.style[0] == "%" and not lexer.format_style
-    formatted = doubles or lexer.format_style
-    texts = iter(spelled)
-    out: list[Piece] = []
-    for piece in found:
-        if isinstance(piece, Bind):
-            out.append(next(texts))
-        elif isinstance(piece, _Mark):
-            own = [next(texts) for _ in piece.slots]
-            out.append(own[0] if piece.literal is None else piece.literal)
-        elif doubles or (formatted and isinstance(piece, _Ours)):
-            out.append(piece.replace("%", "%%"))
-        else:
-            out.append(str(piece))
-    return Program(tuple(out), binding, doubles=doubles)
+    adds = any(isinstance(part, Bind) for one in splices for part in one.parts)
+    doubles = adds and style[0] == "%" and not lexer.format_style
+    ours = _twice if doubles or lexer.format_style else _once
+    places = [p._replace(mark=_with_rows(p.mark, ours)) for p in places]
+    marks = tuple(place.mark for place in places)
+    parts = _parts(draft.text, splices, places, (_twice if doubles else _once, ours))
+    # else every row would take values of its own: more, it may be, than can be bound
+    numbers = draft.dialect.numbers_placeholders and any(m.binds for m in marks)
+    once = numbers and style == "?"
+    return Outline(marks, tuple(parts), binds, style, lexer.numbered, once, doubles)
 
 
-class _Ours(str):
-    """A piece that an edit brings."""
-
-    __slots__ = ()
+def _once(part: Any) -> Any:
+    return part
 
 
-class _Mark(NamedTuple):
+def _twice(part: Any) -> Any:
+    """A part with each % in it written twice."""
+    return part.replace("%", "%%") if isinstance(part, str) else part
+
+
+def _with_rows(mark: Mark, ours: Callable[[Any], Any]) -> Mark:
+    return mark._replace(rows=tuple(map(ours, mark.rows)))
+
+
+class _Place(NamedTuple):
     """Where the caller's text holds a literal, a list or a placeholder."""
 
     start: int
     end: int
-    #: The number of the literal or list, None for a placeholder.
-    literal: int | None
-    #: The numbers of the placeholders.
-    slots: range
+    mark: Mark
 
 
-def _marks(
-    draft: Draft, spans: Sequence[_Span], shape: Shape
-) -> tuple[list[str], list[_Mark]]:
-    """All placeholders of the caller, and where they and the literals stand."""
-    found: list[tuple[int, int, int | None, list[str]]] = [
-        (t.start, t.end, None, [t.text]) for t in draft.source.placeholders
+def _places(
+    draft: Draft, splices: Sequence[Splice], spans: Sequence[_Span], shape: Shape
+) -> list[_Place]:
+    """All placeholders, literals and lists of the caller's text, in order."""
+    found = [
+        _Place(t.start, t.end, Mark(0, None, t.text)) for t in draft.source.placeholders
     ]
-    counts = shape.counts or (0,) * len(spans)
-    for i, ((start, end), count) in enumerate(zip(spans, counts, strict=True)):
-        found.append((start, end, i, [shape.mark] * count))
-    tokens: list[str] = []
-    marks: list[_Mark] = []
-    for start, end, literal, own in sorted(found, key=lambda f: f[0]):
-        slots = range(len(tokens), len(tokens) + len(own))
-        marks.append(_Mark(start, end, literal, slots))
-        tokens += own
-    return tokens, marks
+    folds = shape.folds or (-1,) * len(spans)
+    for i, (span, count) in enumerate(zip(spans, folds, strict=True)):
+        token = shape.lists.mark if count > 0 else ""
+        rows = _in_rows(draft.text, splices, span) if count >= 0 else ()
+        found.append(_Place(*span, Mark(0, i, token, rows)))
+    found.sort(key=lambda place: place.start)
+    return [
+        place._replace(mark=place.mark._replace(number=number))
+        for number, place in enumerate(found)
+    ]
+
+
+def _in_rows(text: str, splices: Sequence[Splice], row: _Span) -> Fragment:
+    """What is put before the closing parenthesis of a row that stands for all."""
+    inner = (s for s in splices if _is_in_row(text, s, row))
+    return tuple(p for s in sorted(inner, key=lambda s: s.rank) for p in s.parts)
+
+
+def _is_in_row(text: str, splice: Splice, row: _Span) -> bool:
+    last = row[1] - 1
+    return text[last] == ")" and splice.start == splice.end == last
 
 
 def _lists_stand(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
-    """Whether the lists come through as they are, and their placeholders in order."""
-    others = {t.text for t in draft.source.placeholders} - {shape.mark}
-    if others and any(shape.counts):
+    """Whether the lists come through as they are, and their placeholders in order.
+
+    What is put after the values of a row that stands for all is put into all of them.
+    """
+    others = {t.text for t in draft.source.placeholders} - {shape.lists.mark}
+    if others and any(count > 0 for count in shape.folds):
         return False
     lists = [s for s, n in zip(spans, shape.folds, strict=True) if n >= 0]
     return not any(
         any(isinstance(part, str) and FOLDED in part for part in splice.parts)
-        or any(splice.start < end and start < splice.end for start, end in lists)
-        or any(start < splice.start < end for start, end in lists)
+        or any(_breaks(draft.text, splice, listed) for listed in lists)
         for splice in draft.splices
     )
+
+
+def _breaks(text: str, splice: Splice, listed: _Span) -> bool:
+    """Whether a splice falls into a list, other than after the values of its row."""
+    start, end = listed
+    overlaps = splice.start < end and start < splice.end
+    inside = start < splice.start < end
+    return (overlaps or inside) and not _is_in_row(text, splice, listed)
 
 
 def _pinned(
@@ -202,31 +211,40 @@ def _agreed(draft: Draft, spans: Sequence[_Span], shape: Shape) -> bool:
     return seen == [s for s in spans if s not in lists]
 
 
-def _marked(
-    text: str, splices: Sequence[Splice], marks: Sequence[_Mark]
-) -> list[str | Bind | _Mark]:
-    """The spliced text in pieces, its literals and placeholders as marks."""
-    out: list[str | Bind | _Mark] = []
+def _parts(
+    text: str,
+    splices: Sequence[Splice],
+    places: Sequence[_Place],
+    say: tuple[Callable[[Any], Any], Callable[[Any], Any]],
+) -> list[str | Bind | Mark]:
+    """The spliced text in parts, its literals and placeholders as marks.
+
+    ``say`` spells what is the caller's, and what is ours.
+    """
+    theirs, ours = say
+    out: list[str | Bind | Mark] = []
     at = 0
-    pending = deque(marks)
+    pending = deque(places)
 
     def copy_to(end: int) -> None:
         nonlocal at
         while pending and pending[0].start < end:
-            mark = pending.popleft()
-            if mark.start < at:
+            place = pending.popleft()
+            if place.start < at:
                 continue
-            if mark.start > at:
-                out.append(text[at : mark.start])
-            out.append(mark)
-            at = mark.end
+            if place.start > at:
+                out.append(theirs(text[at : place.start]))
+            out.append(place.mark)
+            at = place.end
         if end > at:
-            out.append(text[at:end])
+            out.append(theirs(text[at:end]))
             at = end
 
-    for one in sorted(splices, key=lambda s: (s.start, s.rank)):
+    rows = [(place.start, place.end) for place in places if place.mark.rows]
+    others = (s for s in splices if not any(_is_in_row(text, s, r) for r in rows))
+    for one in sorted(others, key=lambda s: (s.start, s.rank)):
         copy_to(one.start)
-        out.extend(_Ours(p) if isinstance(p, str) else p for p in one.parts)
+        out.extend(map(ours, one.parts))
         at = max(at, one.end)
     copy_to(len(text))
     return out

@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from kysera_dbapi.dialect import Lexical, Style
+from kysera_dbapi.lists import Lists
 
 __all__ = [
-    "FOLDED",
     "Kind",
     "Lexeme",
     "Lexer",
@@ -55,8 +55,6 @@ class Lexeme(NamedTuple):
         return self.text.upper() if self.text.isascii() else self.text
 
 
-#: What stands in for the elements of a folded list in the text that is planned.
-FOLDED = "'_k'"
 #: Texts of fewer characters are cheap to plan as they are: their lists stay whole.
 _LONG = 2_000
 #: A text with more literals is one of a kind: it has no shape but itself.
@@ -81,21 +79,14 @@ class Shape(NamedTuple):
     runs: tuple[str, ...]
     #: What follows each run; empty at the end.
     literals: tuple[str, ...]
+    #: What reads the lists among them.
+    lists: Lists
     folds: tuple[int, ...] = ()
-    #: How a placeholder in a list is written.
-    mark: str = "?"
-    #: The strings of the database, to be looked for in lists.
-    strings: re.Pattern[str] = re.compile(r"(?!)")
 
     @property
     def folded(self) -> bool:
         """Whether a list was taken out."""
         return any(count >= 0 for count in self.folds)
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """The placeholders in each list, zeros if there are none."""
-        return tuple(max(count, 0) for count in self.folds)
 
     def given(self) -> tuple[str, ...]:
         """The literals and lists, in order."""
@@ -120,14 +111,7 @@ class Shape(NamedTuple):
         for run, literal in zip(self.runs, self.literals, strict=True):
             yield run
             is_list = bool(literal) and next(counts, -1) >= 0
-            yield self._shortened(literal) if is_list else literal
-
-    def _shortened(self, listed: str) -> str:
-        """A stand-in for the elements of a list, or of the first of its rows."""
-        if listed[0] != "(":
-            return FOLDED
-        row, _, _ = self.strings.sub("", listed).partition(")")
-        return f"({', '.join([FOLDED] * (row.count(',') + 1))})"
+            yield self.lists.stand_in(literal) if is_list else literal
 
 
 class Lexer:
@@ -155,7 +139,7 @@ class Lexer:
         self.default: Style = default
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
-        self._mark = "%s" if format_style else "?"
+        self.lists = Lists(lexical.string, "%s" if format_style else "?")
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
@@ -184,24 +168,32 @@ class Lexer:
         return re.compile(rf"({run})(?:{literal}|\Z)")
 
     @cached_property
-    def _lists(self) -> re.Pattern[str]:
+    def _listing(self) -> re.Pattern[str]:
         """The same with lists: opening and elements of each, or IN or VALUES alone."""
         lexical = self._lexical
         blank, opens = r"[ \t\n\r]*+", r"(?i:IN|VALUES)(?=[ \t\n\r]*+\()"
         run = self._run(rf"(?!{opens}){lexical.word}")
-        plain = r"%s" if self.format_style else r"\?(?![0-9?])"
+        # below the proxy %s7 may become ?7
+        plain = r"%s(?![0-9])" if self.format_style else r"\?(?![0-9?])"
         between = r"[0-9., \t\n\r]"
-        # letters belong to numbers and NULL alone: no name is let in
-        elements = "|".join(
+        # letters belong to numbers, blobs and NULL alone: no name is let in
+        others = "|".join(
             (
-                rf"'[^'\\]*+',{between}*+",  # the comma shows that it is complete
-                rf"{plain},{between}*+",
-                rf"{between}++",
                 rf"(?:{lexical.string})(?!{blank}\.)",  # 'table'.'column' is a name
                 r"(?:(?<=[0-9])|(?<=[0-9]\.))[eE][+-]?(?=[0-9])",
                 r"[+-](?=[0-9.])",
                 r"(?i:NULL)(?![\w$])",
                 plain,
+                lexical.blob,
+                r"(?<=[^\w.]0)[xX][0-9a-fA-F]++(?![\w$])",
+            )
+        )
+        elements = "|".join(
+            (
+                rf"'[^'\\]*+',{between}*+",  # the comma shows that it is complete
+                rf"{plain},{between}*+",
+                rf"{between}++",
+                rf"(?!\))(?:{others})",  # at the end of a row none is tried
             )
         )
         row = rf"\((?:{elements})++\)"
@@ -246,42 +238,26 @@ class Lexer:
     def shape(self, text: str, *, fold: bool = True) -> Shape:
         """The shape of ``text``; linear in its length, done in C."""
         if self._dollar is not None and "$" in text and self._dollar.search(text):
-            return Shape((text,), (text,), ("",))
+            return Shape((text,), (text,), ("",), self.lists)
         if fold and len(text) > _LONG:
             return self._folded(text)
         found = self._literals.findall(text)
         runs, strings, numbers = zip(*found, strict=True)
         key = (runs, tuple(map(bool, strings)))
         literals = tuple(map(str.__add__, strings, numbers))
-        return Shape(key, runs, literals)
+        return Shape(key, runs, literals, self.lists)
 
     def _folded(self, text: str) -> Shape:
-        matches = islice(self._lists.finditer(text), _MANY + 1)
+        matches = islice(self._listing.finditer(text), _MANY + 1)
         found = [match.groups("") for match in matches]
         if len(found) > _MANY:
-            return Shape((text,), (text,), ("",))
+            return Shape((text,), (text,), ("",), self.lists)
         runs = tuple([f[0] + f[1] + f[3] + f[7] for f in found])
         literals = tuple([f[2] or f[4] or f[5] or f[6] for f in found])
         kinds = tuple(["string" if f[5] else f[6] and "number" for f in found])
-        folds = tuple(
-            [
-                self._placeholders(f[2] or f[4]) if f[2] or f[4] else -1
-                for f, literal in zip(found, literals, strict=True)
-                if literal
-            ]
-        )
-        lists = tuple([bool(f[1] or f[3]) for f in found])
-        return Shape(
-            (runs, kinds, lists), runs, literals, folds, self._mark, self._strings
-        )
-
-    def _placeholders(self, elements: str) -> int:
-        """The number of placeholders in a list."""
-        count = elements.count(self._mark)
-        if count and ("'" in elements or '"' in elements):
-            count = self._strings.sub("", elements).count(self._mark)
-        return count
-
-    @cached_property
-    def _strings(self) -> re.Pattern[str]:
-        return re.compile(self._lexical.string)
+        count = self.lists.count
+        folds = [count(f[2] or f[4]) if f[2] or f[4] else -1 for f in found]
+        # how many placeholders a list has is no part of the shape; whether any, is
+        key = (runs, kinds, tuple([min(n, 1) for n in folds]))
+        folds = [n for n, literal in zip(folds, literals, strict=True) if literal]
+        return Shape(key, runs, literals, self.lists, tuple(folds))

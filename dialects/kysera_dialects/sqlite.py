@@ -93,6 +93,7 @@ class SQLiteDialect(Dialect):
     returning_names_table: ClassVar[bool] = True
     # seen in 3.40.1, mended in 3.51.1: all are numbers there, so that '07' = '7'
     returning_is_typed: ClassVar[bool] = False
+    numbers_placeholders: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES

@@ -315,6 +315,16 @@ def test_values_in_any_style(connection: Any, sql: str, values: Any) -> None:
     assert deleted(connection, "kids") == [1, 2, 4]
 
 
+def test_lists_of_any_length(connection: Any) -> None:
+    """Long texts are planned by one element; the image knows how many there are."""
+    text = f"DELETE FROM parents WHERE /*{'-' * 2000}*/ name <> ? AND id IN ({{}})"
+    for ids, kids in ([5, 6, 2], [3, 4]), ([7], [3, 4]), ([8, 1], [1, 2, 3, 4]):
+        marked = text.format(", ".join("?" * len(ids)))
+        cursor = connection.execute(marked, ("x", *ids))
+        assert cursor.rowcount == len({1, 2}.intersection(ids))
+        assert deleted(connection, "kids") == kids
+
+
 @pytest.mark.parametrize("many", [(), ("ORDER BY id DESC LIMIT 1",)])
 def test_returning_shows_the_rows_hit(connection: Any, many: tuple[str, ...]) -> None:
     options = [r[0] for r in connection.unwrap().execute("PRAGMA compile_options")]

@@ -4,9 +4,17 @@ import threading
 from itertools import count
 
 from kysera_dbapi.binding import Bind, Binding
-from kysera_dbapi.plan import Bounded, Plan, Program
+from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.outline import Program
+from kysera_dbapi.plan import Bounded, Plan
+from kysera_dbapi.shape import Lexer
 
 BINDING = Binding("?", 0, (), ())
+LEXER = Lexer(get_dialect("sqlite").lexical)
+
+
+def of(plan: Plan, text: str) -> Plan:
+    return plan.of(text, LEXER.shape(text))
 
 
 def cache(limit: int = 3, room: int = 80) -> Bounded[str, int]:
@@ -66,14 +74,14 @@ def test_threads_that_put_leave_it_bounded() -> None:
 def test_a_program_is_spelled_with_the_literals_of_a_text() -> None:
     program = Program(("SELECT ", 1, " + ", 0), BINDING)
     plan = Plan("", "select", program=program, image=program)
-    spelled = plan.of("SELECT 5 + 'a'", ["5", "'a'"])
+    spelled = of(plan, "SELECT 5 + 'a'")
     assert spelled.sql == spelled.image_sql == "SELECT 'a' + 5"
     assert plan.sql == ""
 
 
 def test_a_plan_without_a_program_sends_the_text_itself() -> None:
     text = "SELECT 1"
-    plan = Plan("SELECT 2", "select").of(text, ["1"])
+    plan = of(Plan("SELECT 2", "select"), text)
     assert plan.sql is text
     assert plan.alone
     assert plan.bind is None
@@ -83,7 +91,7 @@ def test_a_plan_that_adds_values_asks_for_them_each_time() -> None:
     numbers = count()
     added = Program(("SELECT ?, ?",), Binding("?", 1, (0, -1), ("_k0",)))
     bind = Bind("number", lambda: next(numbers))
-    plan = Plan("", "select", program=added, binds=(bind,)).of("SELECT ?", ())
+    plan = of(Plan("", "select", program=added, binds=(bind,)), "SELECT ?")
     assert plan.alone
     assert plan.bind is not None
     assert [plan.bind(("a",)), plan.bind(["b"])] == [("a", 0), ("b", 1)]
@@ -91,4 +99,4 @@ def test_a_plan_that_adds_values_asks_for_them_each_time() -> None:
 
 def test_a_plan_with_an_effect_is_not_alone() -> None:
     assert not Plan("", "begin", effect="transaction").alone
-    assert not Plan("", "begin", effect="transaction").of("BEGIN", ()).alone
+    assert not of(Plan("", "begin", effect="transaction"), "BEGIN").alone

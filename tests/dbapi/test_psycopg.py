@@ -545,7 +545,9 @@ def test_rows_that_end_early(connection: Any, raw: Any, text: str) -> None:
 
 
 def test_explain_reads_placeholders(connection: Any) -> None:
-    shown = connection.explain("SELECT id FROM notes WHERE body LIKE %s AND id %% 2 = 1")
+    shown = connection.explain(
+        "SELECT id FROM notes WHERE body LIKE %s AND id %% 2 = 1"
+    )
     assert "LIKE %s" in shown.sql
     assert "id %% 2" in shown.sql
     assert "id % 2" in connection.explain("SELECT id FROM log WHERE id % 2 = 1").sql

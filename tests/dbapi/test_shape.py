@@ -3,7 +3,8 @@
 import pytest
 
 from kysera_dbapi.dialect import get_dialect
-from kysera_dbapi.shape import FOLDED, Lexer, Shape
+from kysera_dbapi.lists import FOLDED
+from kysera_dbapi.shape import Lexer, Shape
 
 LEXER = Lexer(get_dialect("sqlite").lexical)
 FORMAT = Lexer(get_dialect("sqlite").lexical, format_style=True)
@@ -57,7 +58,8 @@ def test_texts_that_differ_otherwise_have_two(one: str, other: str) -> None:
     [
         ("SELECT 1 IN (1)", "SELECT 1 IN ('b', NULL, -2.5e+3, +.5, 3., 1.e5, ')')"),
         ("SELECT 1 NOT in (1)", "SELECT 1 NOT in ( \n2 , 'x''y'\t, '' )"),
-        ("VALUES (1, 2)", "VALUES (3, 'a(b'), (5, '),('),(null,'')"),
+        ("SELECT 1 IN (1)", "SELECT 1 IN (x'00',X'29',0x1F, 0XaB,0x0)"),
+        ("VALUES (1, 2)", "VALUES (3, 'a(b'), (5, '),('),(null,''),(x'',0x1)"),
         ("INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(1),\n (2) , (3)"),
         ("SELECT 1 IN (1) LIMIT 5", "SELECT 1 IN (1, 2) LIMIT 6"),
     ],
@@ -78,7 +80,13 @@ def test_long_lists_are_one_shape_whatever_their_length(one: str, other: str) ->
         "SELECT 1 IN (1, 'orders'.e5)",
         "SELECT 1 IN (1, 'orders'.e5, 2)",
         'SELECT 1 IN ("total")',
-        "SELECT 1 IN (x'00')",
+        "SELECT 1 IN (x 'orders')",
+        "SELECT 1 IN (x'0', x)",
+        "SELECT 1 IN (x1)",
+        "SELECT 1 IN (0x1Fx)",
+        "SELECT 1 IN (10x1F)",
+        "SELECT 1 IN (.0x1F)",
+        "SELECT 1 IN (nullx'00')",
         "SELECT 1 IN (:a)",
         "SELECT 1 IN (?2)",
         "SELECT 1 IN (?, ??)",
@@ -123,6 +131,12 @@ def test_a_list_is_cut_to_one_row_of_stand_ins(text: str, planned: str) -> None:
     assert cut(text).startswith(planned)
 
 
+@pytest.mark.parametrize("text", ["SELECT 1 IN (%s7)", "VALUES (%s), (%s7)"])
+def test_a_placeholder_that_may_become_a_number_stays(text: str) -> None:
+    """``%s7`` is ``?7`` once a cursor has translated it."""
+    assert "%s7" in shape(text, FORMAT).text()
+
+
 def test_a_short_text_keeps_its_lists() -> None:
     assert LEXER.shape("SELECT 1 IN (1, 2)").text() == "SELECT 1 IN (1, 2)"
     assert not LEXER.shape("SELECT 1 IN (1, 2)").folded
@@ -144,16 +158,24 @@ def test_a_shape_knows_where_its_literals_and_lists_stand() -> None:
     ("text", "lexer", "counts"),
     [
         ("VALUES (?, ?), (?, ?)", LEXER, (4,)),
-        ("SELECT 1 IN (?, '?', 'it''s ?', ?)", LEXER, (0, 2)),
-        ("SELECT 1 IN (1, 2)", LEXER, (0, 0)),
-        ("SELECT 1 IN (%s, '%s', %s)", FORMAT, (0, 2)),
+        ("SELECT 1 IN (?, '?', 'it''s ?', ?)", LEXER, (-1, 2)),
+        ("SELECT 1 IN (?, '\"?', '\\?', ?)", LEXER, (-1, 2)),
+        ("SELECT 1 IN (1, 2)", LEXER, (-1, 0)),
+        ("SELECT 1 IN (%s, '%s', %s)", FORMAT, (-1, 2)),
         ("VALUES (%s,%s)", FORMAT, (2,)),
     ],
 )
 def test_the_placeholders_of_a_list_are_counted(
     text: str, lexer: Lexer, counts: tuple[int, ...]
 ) -> None:
-    assert shape(text, lexer).counts == counts
+    assert shape(text, lexer).folds == counts
+
+
+def test_whether_a_list_has_placeholders_is_part_of_the_shape() -> None:
+    none, one, more = (
+        shape(f"SELECT 1 IN ({listed})").key for listed in ("1, 2", "1, ?", "?, ?, ?")
+    )
+    assert none != one == more
 
 
 def test_a_text_of_very_many_literals_is_its_own_shape() -> None:
