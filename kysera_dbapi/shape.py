@@ -190,6 +190,8 @@ class Lexer:
         blank, opens = r"[ \t\n\r]*+", r"(?i:IN|VALUES)(?=[ \t\n\r]*+\()"
         run = self._run(rf"(?!{opens}){lexical.word}")
         plain = r"%s" if self.format_style else r"\?(?![0-9?])"
+        if not self.format_style and lexical.numbered != "?":
+            plain = "(?!)"  # it is an operator
         between = r"[0-9., \t\n\r]"
         # letters belong to numbers and NULL alone: no name is let in
         elements = "|".join(

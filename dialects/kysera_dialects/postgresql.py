@@ -231,6 +231,10 @@ class PostgreSQLDialect(Dialect):
         """https://www.postgresql.org/docs/current/sql-explain.html"""
         return postgresql_statements.explained(words)
 
+    def explaining(self, words: Sequence[str], rule: Rule) -> Rule:
+        """ANALYZE runs the statement."""
+        return postgresql_statements.explaining(words, rule)
+
     def evaluates(self, words: Sequence[str]) -> bool:
         """An index of expressions, or of some rows; a column with a CHECK."""
         return postgresql_statements.evaluates(words)

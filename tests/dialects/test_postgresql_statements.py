@@ -105,7 +105,7 @@ def test_an_example_is_of_its_row(rule: Rule, sql: str) -> None:
     found = source(sql)
     assert found.kind == rule.kind or (found.explained and rule.kind == "explain")
     assert source(f"/* x */ {sql.lower()} ; -- y").kind == found.kind
-    explained = source(f"EXPLAIN (ANALYZE, VERBOSE) {sql}")
+    explained = source(f"EXPLAIN (COSTS off) {sql}")
     assert explained.explained
     assert explained.kind == found.kind or found.explained
 
@@ -181,6 +181,9 @@ def test_planned_examples_are_parsed(sql: str) -> None:
         ("EXPLAIN EXPLAIN SELECT 1", "unknown"),
         ("WITH a AS (SELECT 1) MERGE INTO log USING a ON true", "merge"),
         ("WITH update AS (SELECT 1), delete (insert) AS (SELECT 1) SELECT 1", "select"),
+        ("EXPLAIN VERBOSE ANALYZE SELECT 1", "select"),
+        ("EXPLAIN ANALYZE CREATE TABLE a AS SELECT 1", "explain analyze"),
+        ("EXPLAIN (BUFFERS, ANALYSE on) DELETE FROM log", "explain analyze"),
         ("CREATE", "unknown"),
         ("", "unknown"),
         ("(", "unknown"),
@@ -388,6 +391,39 @@ def test_strict_mode_knows_no_function_after_a_word(clause: str) -> None:
         pipeline.plan(f"SELECT id FROM log {clause}", frozenset())
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE VIEW v AS SELECT * FROM orders",
+        'DROP TABLE "orders"',
+        'DROP TABLE U&"ord\\0065rs"',
+        "CREATE TRIGGER t AFTER INSERT ON log EXECUTE FUNCTION f($x$orders$x$)",
+        "CREATE RULE r AS ON INSERT TO log DO NOTIFY x, E'\\x6frders'",
+        "CREATE RULE r AS ON INSERT TO log DO NOTIFY x, N'orders'",
+        "TRUNCATE log, orders",
+        "COPY public . ORDERS TO STDOUT",
+        "DECLARE c CURSOR FOR SELECT * FROM orders",
+        "CREATE UNIQUE INDEX ON orders (total)",
+        "CREATE TABLE c () INHERITS (orders)",
+        "ALTER TABLE orders DISABLE TRIGGER ALL",
+    ],
+)
+def test_what_may_not_name_a_protected_table(sql: str) -> None:
+    pipeline = Pipeline(DIALECT, [Tenants()], CATALOGUE)
+    with pytest.raises(UnsupportedStatement):
+        pipeline.plan(sql, frozenset())
+    assert pipeline.plan(sql, frozenset({"bypass:tenants"})).sql == sql
+    free = Pipeline(DIALECT, [Tenants()], Catalogue(path=("public",)))
+    assert free.plan(sql, frozenset()).sql == sql, "nothing is protected"
+
+
+def test_a_list_holds_no_operator() -> None:
+    long = "SELECT 1 FROM orders WHERE a IN (" + "'x' ? 'y', " * 400 + "'z')"
+    assert not LEXER.shape(long).folded
+    pipeline = Pipeline(DIALECT, [Tenants()], CATALOGUE)
+    assert pipeline.plan(long, frozenset()).sql.count("%s") == 1
+
+
 # -- values -----------------------------------------------------------------------
 
 
@@ -397,7 +433,7 @@ class Tenants(Plugin):
     name = "tenants"
 
     def protected(self, catalogue: Catalogue) -> list[str]:
-        return ["public.orders"]
+        return [key for key in ("public.orders",) if key in catalogue.tables]
 
     def intercept(self, statement: Any) -> None:
         own = (OWN, "tenant = ", Bind("tenant", lambda: "t"), " AND 5 % 3 = 2")
