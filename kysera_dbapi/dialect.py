@@ -123,6 +123,8 @@ class Dialect:
     #: What ends a derived table so that nothing outside of it is evaluated before its
     #: WHERE; empty if nothing does.
     barrier: ClassVar[str] = ""
+    #: A column without an alias is called by its text.
+    names_columns_by_text: ClassVar[bool] = True
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.

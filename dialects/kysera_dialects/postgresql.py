@@ -112,6 +112,8 @@ class PostgreSQLDialect(Dialect):
     )
     # without a limit of its own a query is pulled up; with any it is not
     barrier: ClassVar[str] = "OFFSET 0"
+    # https://www.postgresql.org/docs/current/sql-select.html#SQL-SELECT-LIST
+    names_columns_by_text: ClassVar[bool] = False
     refuses_nul: ClassVar[bool] = True
     # https://www.postgresql.org/docs/current/ddl-system-columns.html
     row_identifiers: ClassVar[frozenset[str]] = frozenset(

@@ -211,6 +211,7 @@ def test_the_kind_of(sql: str, kind: str) -> None:
             "WITH log AS (SELECT 1) SELECT * FROM log, public.orders",
             "orders/orders/source",
         ),
+        ("INSERT INTO orders DEFAULT VALUES RETURNING id", "orders/orders/target"),
         ("WITH orders AS (SELECT 1) DELETE FROM orders", "orders/orders/target"),
         (
             "WITH a AS (SELECT * FROM log), log AS (SELECT 1) SELECT * FROM a, log",
@@ -322,6 +323,44 @@ def test_the_keywords_are_those_of_the_server(connection: Any) -> None:
     there = {row[0].upper() for row in rows}
     assert there <= DIALECT.keywords
     assert {"SYSTEM_USER"} >= DIALECT.keywords - there  # of 16
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1 FROM orders OFFSET 1", "SELECT 1 FROM orders{w} OFFSET 1"),
+        (
+            "SELECT 1 FROM orders FOR UPDATE OF orders",
+            "SELECT 1 FROM orders{w} FOR UPDATE OF orders",
+        ),
+        (
+            "SELECT 1 FROM orders FETCH FIRST 2 ROWS ONLY",
+            "SELECT 1 FROM orders{w} FETCH FIRST 2 ROWS ONLY",
+        ),
+        ("SELECT EXISTS (SELECT FROM orders)", "SELECT EXISTS (SELECT FROM orders{w})"),
+        ("SELECT id INTO c FROM orders", "SELECT id INTO c FROM orders{w}"),
+        (
+            "DELETE FROM log USING orders",
+            "DELETE FROM log USING (SELECT * FROM orders{w}) AS orders",
+        ),
+        (
+            "UPDATE log SET total = 1 FROM orders",
+            "UPDATE log SET total = 1 FROM orders{w}",
+        ),
+        (
+            "SELECT $$orders$$ FROM orders WINDOW w AS (ORDER BY id)",
+            "SELECT $$orders$$ FROM orders{w} WINDOW w AS (ORDER BY id)",
+        ),
+    ],
+)
+def test_where_a_filter_goes(connection: Any, sql: str, expected: str) -> None:
+    connection.execute(
+        "ALTER TABLE orders ADD tenant text; ALTER TABLE log ADD total int"
+    )
+    found = Pipeline(DIALECT, [Tenants()], CATALOGUE).plan(sql, frozenset()).sql
+    where = " WHERE (orders.tenant = %s AND 5 %% 3 = 2)"
+    assert found == expected.replace("{w}", where)
+    connection.execute(found, ("t",))
 
 
 # -- functions --------------------------------------------------------------------
