@@ -96,8 +96,9 @@ class Dialect:
     styles: ClassVar[tuple[Style, Style, Style]] = ("?", "?", "?")
     #: Words that cannot stand bare as a name.
     keywords: ClassVar[frozenset[str]]
-    #: Words that are a name or a keyword by where they stand.
-    placed: ClassVar[frozenset[str]]
+    #: Words that are a name or a keyword by where they stand; ``_sqlglot`` knows the
+    #: places of all that sqlglot takes for keywords.
+    placed: ClassVar[frozenset[str]] = frozenset()
     #: Functions that run SQL, read files or read past any filter.
     dangerous_functions: ClassVar[frozenset[str]] = frozenset()
     #: Functions known to read nothing; strict mode refuses all others.
