@@ -224,8 +224,12 @@ _PLACES: dict[str, _Place] = {
         _after("FOR", "KEY", "DO"),
         _all(_STARTS, _before("VAR", "IDENTIFIER", "ONLY", "SET", "UPDATE")),
     ),
-    "VALUES": _all(
-        _OPENS, _not(_after("INTO", "WITH", "RECURSIVE", "TABLE", "UPDATE", "FROM"))
+    "VALUES": _any(
+        _after("DEFAULT"),
+        _all(
+            _OPENS,
+            _not(_after("INTO", "WITH", "RECURSIVE", "TABLE", "UPDATE", "FROM")),
+        ),
     ),
     "BETWEEN": _follows_operand,
     "ESCAPE": _follows_operand,

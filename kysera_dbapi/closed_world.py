@@ -146,13 +146,14 @@ class ClosedWorld:
 
     def _named(self, source: Source, names: Collection[str]) -> str:
         """The first of ``names`` that the text holds, as a name or in a string."""
-        for lexeme in source.lexemes:
-            if lexeme.kind in ("word", "quoted", "string"):
+        for lexeme in source.lexemes if names else ():
+            if lexeme.kind in ("word", "quoted", "string", "blob"):
                 name = self._dialect.unquote(lexeme.text)
-                folded = self._dialect.fold(name, quoted=name != lexeme.text)
+                quoted = name != lexeme.text
+                folded = self._dialect.fold(name, quoted=quoted)
                 if folded in names:
                     return folded
-                if lexeme.kind == "string":
+                if lexeme.kind == "string" or (lexeme.kind == "blob" and quoted):
                     for one in names:
                         if one in folded:
                             return one

@@ -96,8 +96,9 @@ class Dialect:
     styles: ClassVar[tuple[Style, Style, Style]] = ("?", "?", "?")
     #: Words that cannot stand bare as a name.
     keywords: ClassVar[frozenset[str]]
-    #: Words that are a name or a keyword by where they stand.
-    placed: ClassVar[frozenset[str]]
+    #: Words that are a name or a keyword by where they stand; ``_sqlglot`` knows the
+    #: places of all that sqlglot takes for keywords.
+    placed: ClassVar[frozenset[str]] = frozenset()
     #: Functions that run SQL, read files or read past any filter.
     dangerous_functions: ClassVar[frozenset[str]] = frozenset()
     #: Functions known to read nothing; strict mode refuses all others.
@@ -291,6 +292,10 @@ class Dialect:
     def explained(self, words: Sequence[str]) -> int:
         """How many of the ``words`` are EXPLAIN and its options; 0 if it is none."""
         return 0
+
+    def explaining(self, words: Sequence[str], rule: Rule) -> Rule:
+        """The rule for explaining, by these ``words``, a statement of that rule."""
+        return rule
 
     def evaluates(self, words: Sequence[str]) -> bool:
         """Whether a statement that is passed tries expressions on stored rows."""

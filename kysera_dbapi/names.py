@@ -40,10 +40,10 @@ def alias_positions(tree: exp.Expression) -> frozenset[int]:
 
 
 def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
-    """A column without an alias is named by its text: name edited ones by the old."""
-    if not draft.dialect.names_columns_by_text:
-        return []
+    """Where a column without an alias is named by its text, name edited ones by it."""
     kept: list[Splice] = []
+    if not draft.dialect.names_columns_by_text:
+        return kept
     ranges = [
         (block.start + 1, min(x for x in stops if x is not None))
         for block in draft.layout.blocks

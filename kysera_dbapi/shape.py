@@ -175,6 +175,8 @@ class Lexer:
         run = self._run(rf"(?!{opens}){lexical.word}")
         # below the proxy %s7 may become ?7
         plain = r"%s(?![0-9])" if self.format_style else r"\?(?![0-9?])"
+        if not self.format_style and lexical.numbered != "?":
+            plain = "(?!)"  # it is an operator
         between = r"[0-9., \t\n\r]"
         # letters belong to numbers, blobs and NULL alone: no name is let in
         others = "|".join(

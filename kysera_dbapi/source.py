@@ -58,7 +58,9 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
     words = tuple(t.word for t in significant)
     first = dialect.explained(words)
     broken = any(t.kind == "broken" for t in significant)
-    verb = verb_of(words, first)
+    rule = None if broken else dialect.classify(words[verb_of(words, first) :])
+    if rule is not None and first:
+        rule = dialect.explaining(words[:first], rule)
     several = len(dialect.statement_ends([*words, ";"])) > 1
     return Source(
         text,
@@ -66,7 +68,7 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
         lexemes,
         words,
         first,
-        None if broken else dialect.classify(words[verb:]),
+        rule,
         several,
         tuple(t for t in significant if t.kind == "placeholder" and t.text != "%%"),
         tuple(t.text for t in lexemes if t.kind == "comment"),

@@ -112,6 +112,8 @@ class PostgreSQLDialect(Dialect):
     )
     # without a limit of its own a query is pulled up; with any it is not
     barrier: ClassVar[str] = "OFFSET 0"
+    # https://www.postgresql.org/docs/current/sql-select.html#SQL-SELECT-LIST
+    names_columns_by_text: ClassVar[bool] = False
     refuses_nul: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
     rows_end_early: ClassVar[bool] = True
@@ -235,6 +237,10 @@ class PostgreSQLDialect(Dialect):
     def explained(self, words: Sequence[str]) -> int:
         """https://www.postgresql.org/docs/current/sql-explain.html"""
         return postgresql_statements.explained(words)
+
+    def explaining(self, words: Sequence[str], rule: Rule) -> Rule:
+        """ANALYZE runs the statement."""
+        return postgresql_statements.explaining(words, rule)
 
     def evaluates(self, words: Sequence[str]) -> bool:
         """An index of expressions, or of some rows; a column with a CHECK."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from kysera_dbapi.dialect import Rule
 from kysera_dialects.postgresql_rules import RULES, SETTINGS
 
-__all__ = ["RULES", "SETTINGS", "classify", "evaluates", "explained"]
+__all__ = ["RULES", "SETTINGS", "classify", "evaluates", "explained", "explaining"]
 
 _BY_KIND = {rule.kind: rule for rule in RULES}
 _FIRST = {
@@ -275,6 +275,13 @@ def explained(words: Sequence[str]) -> int:
     while words[at : at + 1] in (("ANALYZE",), ("ANALYSE",), ("VERBOSE",)):
         at += 1
     return at
+
+
+def explaining(words: Sequence[str], rule: Rule) -> Rule:
+    """The rule for EXPLAIN by these words of a statement of that rule."""
+    runs = not {"ANALYZE", "ANALYSE"}.isdisjoint(words)
+    writes = rule.treatment == "planned" and rule.kind != "select"
+    return _BY_KIND["explain analyze"] if runs and writes else rule
 
 
 def _begins_query(words: Sequence[str], at: int) -> bool:
