@@ -409,6 +409,7 @@ RULES = (
         "refused if it names a protected table: it would remove hidden rows",
         ("TRUNCATE log",),
         names_protected=False,
+        event="TRUNCATE",
     ),
     Rule(
         "cascade",
