@@ -130,6 +130,8 @@ class Dialect:
     #: A RIGHT or FULL join in one branch of a set operation can make the database
     #: forget the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
+    #: Where a primary key is grouped by, the other columns of its table may stand bare.
+    groups_by_key: ClassVar[bool] = False
     #: What ends a derived table so that nothing outside of it is evaluated before its
     #: WHERE; empty if nothing does.
     barrier: ClassVar[str] = ""

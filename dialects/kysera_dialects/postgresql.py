@@ -115,6 +115,7 @@ class PostgreSQLDialect(Dialect):
     barrier: ClassVar[str] = "OFFSET 0"
     refuses_nul: ClassVar[bool] = True
     filters_full_joins: ClassVar[bool] = False
+    groups_by_key: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False
     # https://www.postgresql.org/docs/current/ddl-system-columns.html
     row_identifiers: ClassVar[frozenset[str]] = frozenset(

@@ -170,9 +170,9 @@ col_description obj_description shobj_description
 bit bool bpchar char date dec decimal float float4 float8 inet int int2 int4 int8
 interval name numeric oid text time timestamp timestamptz timetz varbit varchar varying
 precision zone row extract
-aggregate_dummy bernoulli between by conflict cube escape exists filter first
-materialized next operator over recursive repeatable rollup rows set sets similar system
-values within
+aggregate_dummy bernoulli between by columns conflict cube escape exists explain filter
+first materialized next operator over passing recursive repeatable rollup rows set sets
+similar system values within
 """.split()
 )
 
