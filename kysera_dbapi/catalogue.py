@@ -152,8 +152,9 @@ class Trigger:
     """A trigger on a table, or a rule; ``text`` is its whole definition.
 
     ``function`` is the key of the function that it calls, whose body is the end of the
-    text. A rule has no text, but ``uses``: the keys of the tables it names. Where it is
-    done ``instead``, the statement itself is not.
+    text. A rule has no text, but ``uses``, the keys of the tables it names, and
+    ``calls``, those of functions. Where it is done ``instead``, the statement itself is
+    not.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Trigger:
     text: str
     function: str = ""
     uses: frozenset[str] | None = None
+    calls: frozenset[str] = frozenset()
     instead: bool = False
 
 
@@ -171,7 +173,8 @@ class Function:
     One of several of that name: they differ by their arguments. ``text`` is its body,
     in its ``language``; an operator has neither, but ``calls``. ``reads`` are the keys
     of the tables it names and ``calls`` those of functions, as far as the database
-    tells them; None if it cannot. An ``implicit`` one may be called without being
+    tells them; None if it cannot. If it can, ``text`` is what is done to the tables:
+    INSERT, UPDATE, DELETE. An ``implicit`` one may be called without being
     named: it is a cast's, a type's, a domain's or an operator class's.
     """
 
@@ -188,6 +191,11 @@ class Function:
     def key(self) -> str:
         """The function's name in the catalogue, as ``key_of`` spells it."""
         return key_of(self.schema, self.name)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is an operator, which has no language."""
+        return not self.language
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,9 +350,28 @@ class Catalogue:
             )
         return next(iter(tables.values()), None)
 
+    def routines_of(self, keys: Iterable[str]) -> Iterator[Function]:
+        """Those functions of these keys that are none of the database's own."""
+        return (one for key in sorted(keys) for one in self.routines.get(key, ()))
+
+    @cached_property
+    def implicit(self) -> tuple[Function, ...]:
+        """The functions that may be called without being named."""
+        found = (one for many in self.routines.values() for one in many)
+        return tuple(one for one in found if one.implicit)
+
     def of_kind(self, kind: TableKind) -> Iterator[Table]:
         """All relations of one kind."""
         return (table for table in self.tables.values() if table.kind == kind)
+
+    @cached_property
+    def offspring(self) -> Mapping[str, tuple[Table, ...]]:
+        """The partitions, and the tables that inherit, by the key of a parent."""
+        found: dict[str, tuple[Table, ...]] = {}
+        for table in self.tables.values():
+            for parent in table.parents:
+                found[parent] = (*found.get(parent, ()), table)
+        return found
 
     @cached_property
     def children(self) -> Mapping[str, tuple[ForeignKey, ...]]:

@@ -3,17 +3,25 @@
 What is not known to be safe is refused; with no protected table nothing is.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger, parts_of
+from kysera_dbapi.catalogue import (
+    Catalogue,
+    ForeignKey,
+    Function,
+    Table,
+    Trigger,
+    parts_of,
+)
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 from kysera_dbapi.functions import Functions
+from kysera_dbapi.mentions import Event
 from kysera_dbapi.plugin import Mode
-from kysera_dbapi.reach import Effects, Event, Reach
+from kysera_dbapi.reach import Effects, Reach
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import Source, read
 
@@ -82,8 +90,8 @@ class ClosedWorld:
                 self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
         if any(judge.bars for judge in judges):
             self._check_evaluated(source, protected)
-        if rule is not None and rule.kind in _EVENTS:
-            self._check_unparsed(source, protected, judges)
+        if rule is not None and rule.event:
+            self._check_passed(source, rule.event, protected, judges)
 
     def _check_evaluated(self, source: Source, protected: Collection[str]) -> None:
         """No definition may be tried on rows that are hidden."""
@@ -115,9 +123,9 @@ class ClosedWorld:
         return " ".join(title).replace(" . ", ".") or "the text"
 
     def _check_unnamed(self, source: Source, protected: Collection[str]) -> None:
+        kept = source.rule is not None and source.rule.keeps_text
         names = {self._name(key) for key in protected}
-        if source.rule is not None and source.rule.keeps_text:
-            names |= self._reading(protected)
+        names |= self._reading(protected) if kept else self._sharing(protected)
         name = self._named(source, names)
         if name:
             what = source.rule.reason if source.rule else "it has no parse"
@@ -132,16 +140,24 @@ class ClosedWorld:
         table = self._catalogue.tables.get(key)
         return table.name if table is not None else parts_of(key)[1]
 
+    def _sharing(self, protected: Collection[str]) -> set[str]:
+        """The names of the tables that have rows of a protected one."""
+        tables = (self._catalogue.tables.get(key) for key in protected)
+        kin = (self.reach.kin(table) for table in tables if table is not None)
+        return {self._name(key) for keys in kin for key in keys}
+
     def _reading(self, protected: Collection[str]) -> set[str]:
-        """The names of the views and virtual tables that read a protected table."""
+        """The names of the relations and functions that read a protected table."""
         found: set[str] = set()
-        for table in self._catalogue.tables.values():
-            if table.kind in ("view", "virtual", "shadow"):
-                try:
-                    hit = not self.reach.reads(table).isdisjoint(protected)
-                except UnsupportedStatement:
-                    hit = True
-                found |= {table.name} if hit else set()
+        catalogue = self._catalogue
+        every: list[Table | Function] = [*catalogue.tables.values()]
+        every += catalogue.routines_of(catalogue.routines)
+        for one in every:
+            try:
+                hit = not self.reach.beneath(one).tables.isdisjoint(protected)
+            except UnsupportedStatement:
+                hit = True
+            found |= {one.name} if hit else set()
         return found
 
     def _named(self, source: Source, names: Collection[str]) -> str:
@@ -159,24 +175,63 @@ class ClosedWorld:
                             return one
         return ""
 
-    def _check_unparsed(
-        self, source: Source, protected: Collection[str], judges: Sequence[Judge]
+    def _check_passed(
+        self,
+        source: Source,
+        event: str,
+        protected: Collection[str],
+        judges: Sequence[Judge],
     ) -> None:
-        """What is not parsed, and writes to tables, sets things off, too."""
-        event = _EVENTS[source.kind]
+        """What is not parsed and writes to tables: triggers fire, foreign keys act."""
         events = [(table, event) for table in self.reach.named_in(source.text)]
         effects = self._check_effects(events, protected, judges)
         self._check_actions([key for key, _ in effects.actions], judges)
 
     # -- functions ----------------------------------------------------------------
 
-    def check_functions(self, source: Source) -> None:
-        """Refuse functions that are dangerous, and in strict mode unknown ones."""
+    def check_functions(
+        self, source: Source, protected: Collection[str], judges: Sequence[Judge] = ()
+    ) -> None:
+        """Refuse functions that are dangerous, and in strict mode unknown ones.
+
+        Of those that are none of the database's own, what they use is judged.
+        """
         self.functions.check(source, strict=self._strict)
+        self._check_routines(self.functions.routines(source), protected, judges)
+
+    def _check_routines(
+        self,
+        called: Iterable[Function],
+        protected: Collection[str],
+        judges: Sequence[Judge],
+    ) -> None:
+        for one in called:
+            beneath = self.reach.beneath(one)
+            if not beneath.tables.isdisjoint(protected):
+                raise _touching(one)
+            for key in beneath.tables:
+                self._check_system(key)
+            for routine in beneath.routines:
+                # an operator in C is a part of its types
+                trusted = one.is_operator and routine.language == "c"
+                strict = self._strict and not trusted
+                self.functions.check_routine(routine, strict=strict)
+            self._check_effects([*self.reach.writes(one)], protected, judges)
+
+    def _check_system(self, key: str) -> None:
+        """Refuse what shows stored rows, beneath a view or a function."""
+        table = self._catalogue.tables.get(key)
+        if table is not None and table.kind == "system":
+            self._check_name(table.name)
 
     # -- relations ----------------------------------------------------------------
 
-    def check_relations(self, draft: Draft, protected: Collection[str]) -> None:
+    def check_relations(
+        self,
+        draft: Draft,
+        protected: Collection[str],
+        judges: Sequence[Judge] = (),
+    ) -> None:
         """Refuse relations that read a protected table where nothing filters it."""
         for name in draft.unknown:
             self._check_name(name.rpartition(".")[2])
@@ -185,9 +240,9 @@ class ClosedWorld:
             if table.key not in protected:
                 if table.kind not in ("table", "view"):
                     self._check_name(table.name)
-                self._check_beneath(table, protected)
+                self._check_beneath(table, protected, judges)
         for table in self.reach.called(draft.source):
-            self._check_beneath(table, protected)
+            self._check_beneath(table, protected, judges)
 
     def check_effects(
         self, draft: Draft, protected: Collection[str], judges: Sequence[Judge]
@@ -215,10 +270,20 @@ class ClosedWorld:
         if name in self._dialect.statistics:
             raise _undeclared(name, "it tells of rows that a filter hides")
 
-    def _check_beneath(self, table: Table, protected: Collection[str]) -> None:
-        if not self.reach.reads(table).isdisjoint(protected):
+    def _check_beneath(
+        self, table: Table, protected: Collection[str], judges: Sequence[Judge]
+    ) -> None:
+        shared = self.reach.kin(table) & set(protected)
+        if shared:
+            name = self._name(min(shared))
+            raise _undeclared(table.name, f"it has rows of the protected table {name}")
+        beneath = self.reach.beneath(table)
+        if not beneath.tables.isdisjoint(protected):
             raise _undeclared(table.name, "it reads a protected table")
-        if table.kind == "view":
+        for key in beneath.tables:
+            self._check_system(key)
+        self._check_routines(beneath.routines, protected, judges)
+        if table.kind in ("view", "materialized view"):
             for one in (table, *self._views_beneath(table)):
                 self._check_query(one)
         if self._strict and table.kind == "virtual":
@@ -229,16 +294,21 @@ class ClosedWorld:
     def _check_query(self, view: Table) -> None:
         """Refuse a view for the functions it calls, and for what is not known."""
         if view.reads is not None:
-            names = sorted(parts_of(key)[1] for key in view.calls)
-            self.functions.check_names(names, strict=self._strict)
+            self._check_calls(view)
             return
         self.functions.check(self.reach.query(view), strict=self._strict)
         for name in self.reach.view(view).unknown:
             self._check_name(name.rpartition(".")[2])
 
+    def _check_calls(self, table: Table) -> None:
+        """Refuse what the definition of a relation calls of the database's own."""
+        own = sorted(table.calls - self._catalogue.routines.keys())
+        self.functions.check_names((parts_of(k)[1] for k in own), strict=self._strict)
+
     def _views_beneath(self, table: Table) -> list[Table]:
         below = (self._catalogue.tables.get(k) for k in self.reach.reads(table))
-        return [one for one in below if one is not None and one.kind == "view"]
+        kinds = ("view", "materialized view")
+        return [one for one in below if one is not None and one.kind in kinds]
 
     def _check_effects(
         self, events: list[Event], protected: Collection[str], judges: Sequence[Judge]
@@ -254,6 +324,12 @@ class ClosedWorld:
             )
         for table, trigger in effects.triggers:
             self._check_trigger(table, trigger, protected, judges)
+        for key in sorted(effects.written & self._catalogue.tables.keys()):
+            written = self._catalogue.tables[key]
+            if written.reads is None:  # else it is a view, whose query is judged
+                self._check_calls(written)
+                called = self._catalogue.routines_of(written.calls)
+                self._check_routines(called, protected, judges)
         return effects
 
     def _check_actions(
@@ -292,14 +368,13 @@ class ClosedWorld:
                 "under bypass()",
                 code="undeclared-trigger",
             )
+        if not accepted:
+            for one in self.reach.routines_of(trigger):
+                for routine in self.reach.beneath(one).routines:
+                    self.functions.check_routine(routine, strict=self._strict)
         self.functions.check(
             read(trigger.text, self._dialect, self._lexer), strict=False
         )
-
-
-#: What statements that are not parsed do to the rows of the tables they name: one that
-#: is dropped loses its rows first.
-_EVENTS = {"drop": "DELETE", "copy from": "INSERT"}
 
 
 def _events(draft: Draft, target: Table) -> list[Event]:
@@ -313,6 +388,17 @@ def _events(draft: Draft, target: Table) -> list[Event]:
     if draft.kind == "delete" and not draft.deletes:
         kinds = {"UPDATE"}
     return [(target, kind) for kind in sorted(kinds)]
+
+
+def _touching(routine: Function) -> UnsupportedStatement:
+    what = "operator" if routine.is_operator else "function"
+    unnamed = ", which the database may call by itself," if routine.implicit else ""
+    return UnsupportedStatement(
+        f"the {what} {routine.name}{unnamed} is refused: it touches a protected table "
+        "where nothing filters it; write its query into the statement, or run the "
+        "statement under bypass()",
+        code="dangerous-function",
+    )
 
 
 def _undeclared(name: str, why: str) -> UnsupportedStatement:

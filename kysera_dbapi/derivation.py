@@ -1,6 +1,6 @@
 """A derived table in a reference's place: ``(SELECT * FROM t WHERE p) AS t``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -110,6 +110,7 @@ class Derivation:
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
         self._check_alone(reference)
         self._check_row_identifiers(reference)
+        self._check_grouping(reference)
         self._unqualify(reference)
 
     def _check_alone(self, reference: Reference) -> None:
@@ -195,6 +196,41 @@ class Derivation:
                     "filtered; name the column of its primary key",
                     code="unsupported-construct",
                 )
+
+    def _check_grouping(self, reference: Reference) -> None:
+        """A derived table has no primary key that decides its other columns."""
+        draft, owner = self._draft, owner_of(reference.node)
+        group = owner.args.get("group") if owner is not None else None
+        key = reference.table.primary_key
+        if owner is None or group is None or not (key and draft.dialect.groups_by_key):
+            return
+        grouped = {name for name, _ in self._columns_of(reference, group)}
+        if not grouped.issuperset(key):
+            return
+        parts = (*owner.expressions, owner.args.get("having"), owner.args.get("order"))
+        for part in parts:
+            for name, column in self._columns_of(reference, part):
+                aggregated = column.find_ancestor(exp.AggFunc, exp.Select)
+                if name not in grouped and aggregated is owner:
+                    draft.refuse(
+                        f"{name} of {reference.exposed} needs its primary key in GROUP "
+                        "BY, which is lost where it is filtered; group by it, too",
+                        code="unsupported-construct",
+                    )
+
+    def _columns_of(
+        self, reference: Reference, within: exp.Expression | None
+    ) -> Iterator[tuple[str, exp.Expression]]:
+        """The columns that may be the reference's, and their (folded) names."""
+        name_of = self._draft.name_of
+        for column in within.find_all(exp.Column) if within is not None else ():
+            table = column.args.get("table")
+            own = table is None or name_of(table) == reference.exposed
+            name = (
+                name_of(column.this) if isinstance(column.this, exp.Identifier) else ""
+            )
+            if own and reference.table.column(name) is not None:
+                yield name, column
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from importlib.metadata import EntryPoints
 
-    from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+    from kysera_dbapi.catalogue import Catalogue, Function, Table, UniqueKey
 
 __all__ = [
     "Dialect",
@@ -80,6 +80,8 @@ class Rule:
     names_protected: bool = True
     #: It is kept and run outside the shim: what reads a protected table counts too.
     keeps_text: bool = False
+    #: What happens to the rows of the tables that a passed one names.
+    event: str = ""
 
 
 class Dialect:
@@ -103,6 +105,10 @@ class Dialect:
     dangerous_functions: ClassVar[frozenset[str]] = frozenset()
     #: Functions known to read nothing; strict mode refuses all others.
     known_functions: ClassVar[frozenset[str]] = frozenset()
+    #: Those of the database itself are known, the dangerous apart.
+    knows_own: ClassVar[bool] = False
+    #: The languages of functions whose texts are lexed as statements are.
+    languages: ClassVar[frozenset[str]] = frozenset()
     #: Operators that call a function of that name.
     operator_functions: ClassVar[Mapping[str, str]] = {}
     #: Relations that tell of the number or size of stored rows, refused in strict mode.
@@ -131,6 +137,8 @@ class Dialect:
     #: A RIGHT or FULL join in one branch of a set operation can make the database
     #: forget the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
+    #: Where a primary key is grouped by, the other columns of its table may stand bare.
+    groups_by_key: ClassVar[bool] = False
     #: What ends a derived table so that nothing outside of it is evaluated before its
     #: WHERE; empty if nothing does.
     barrier: ClassVar[str] = ""
@@ -276,6 +284,10 @@ class Dialect:
     def knows(self, name: str) -> bool:
         """Whether a (folded) function shows nothing but what it is given."""
         return name in self.known_functions
+
+    def is_plain_routine(self, routine: "Function") -> bool:
+        """Whether a function uses nothing but what the catalogue or its text tells."""
+        return False
 
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:
         """The schemas in which a view of ``schema`` finds bare names."""

@@ -82,7 +82,9 @@ class Planner:
         def work() -> Plan | None:
             world = self.world
             world.check_kind(source, protected, active)
-            self._judge(lambda: world.check_functions(source), protected)
+            self._judge(
+                lambda: world.check_functions(source, protected, active), protected
+            )
             if source.several or not source.planned:
                 return as_written(source, shape)
             draft = statement.parse(source, self.dialect, self.catalogue, Draft)
@@ -105,7 +107,7 @@ class Planner:
     ) -> None:
         """Let the plugins edit a statement, if what it reads and sets off may be."""
         world = self.world
-        self._judge(lambda: world.check_relations(draft, protected), protected)
+        self._judge(lambda: world.check_relations(draft, protected, active), protected)
         intercept(active, draft)
         self._judge(lambda: world.check_effects(draft, protected, active), protected)
 

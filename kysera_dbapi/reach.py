@@ -1,28 +1,38 @@
 """What a statement reaches beneath the relations that it names.
 
-Views and virtual tables read others; writes fire triggers and the actions of foreign
-keys. All of it is learned from the catalogue, and where a name is not sure it counts.
+Views, virtual tables and functions read others; the rows of a partition are those of
+its parents; writes fire triggers and the actions of foreign keys. All of it is learned
+from the catalogue, and where a name is not sure it counts.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from kysera_dbapi import statement
-from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
+from kysera_dbapi.catalogue import Catalogue, ForeignKey, Function, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.functions import Functions
+from kysera_dbapi.mentions import Event, Mentions
 from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import Source, read
 from kysera_dbapi.statement import Statement
 
-__all__ = ["Effects", "Event", "Reach"]
+__all__ = ["Beneath", "Effects", "Event", "Reach"]
 
-#: A table, and what happens to its rows: INSERT, UPDATE or DELETE.
-Event = tuple[Table, str]
-
-_NAMES = ("word", "quoted", "string")
 _SETS = ("CASCADE", "SET NULL", "SET DEFAULT")
+
+
+#: What may stand in the text of a parsed function: what it does to its tables.
+_EVENTS = ("INSERT", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Beneath:
+    """What is reached beneath a relation or function, itself included."""
+
+    #: The keys of the relations; with those that share rows with them.
+    tables: frozenset[str]
+    routines: tuple[Function, ...]
 
 
 @dataclass(slots=True)
@@ -44,46 +54,105 @@ class Effects:
 
 
 class Reach:
-    """Follows the relations of one catalogue."""
+    """Follows the relations and functions of one catalogue."""
 
     def __init__(self, dialect: Dialect, catalogue: Catalogue) -> None:
         self._dialect = dialect
         self._catalogue = catalogue
         self._lexer = Lexer(dialect.lexical)
         self._functions = Functions(dialect, catalogue)
-        self._reads: dict[str, frozenset[str]] = {}
+        self._mentions = Mentions(dialect, catalogue)
+        self._known: dict[str | int, Beneath] = {}
 
     # -- reading ------------------------------------------------------------------
 
     def reads(self, table: Table) -> frozenset[str]:
         """The keys of the relations that a relation reads beneath it, at any depth.
 
-        Raises ``UnsupportedStatement`` for a view without a parse.
+        Those that share rows with it are among them. Raises ``UnsupportedStatement``
+        for a view without a parse.
         """
-        known = self._reads.get(table.key)
+        return self.beneath(table).tables - {table.key}
+
+    def beneath(self, start: Table | Function) -> Beneath:
+        """What a relation reads, or a function uses, at any depth."""
+        known = self._known.get(_number(start))
         if known is not None:
             return known
-        found: set[str] = set()
+        tables: set[str] = set()
+        routines: list[Function] = []
+        pending, seen = [start], {_number(start)}
+        while pending:
+            node = pending.pop()
+            if isinstance(node, Table):
+                tables |= {node.key, *self.kin(node)}
+                below = self._read_by(node)
+            else:
+                routines.append(node)
+                below = self._used_by(node)
+            pending += [one for one in below if _number(one) not in seen]
+            seen.update(map(_number, below))
+        # put in when it is whole: threads share the catalogue
+        found = Beneath(frozenset(tables), tuple(routines))
+        self._known[_number(start)] = found
+        return found
+
+    def kin(self, table: Table) -> set[str]:
+        """The keys of the tables that share rows with it: partitions and parents."""
+        down = {table.key, *(one.key for one in self._descendants(table))}
+        pending, found = list(down), set(down)
+        while pending:
+            one = self._catalogue.tables.get(pending.pop())
+            above = set(one.parents if one else ()) - found
+            found |= above
+            pending += above
+        return found - {table.key}
+
+    def _descendants(self, table: Table) -> list[Table]:
+        """The partitions of a table, and those that inherit, at any depth."""
+        found: dict[str, Table] = {}
         pending = [table]
         while pending:
-            below = self._read_by(pending.pop())
-            pending += [one for one in below if one.key not in found]
-            found.update(one.key for one in below)
-        # put in when it is whole: threads share the catalogue
-        known = self._reads[table.key] = frozenset(found - {table.key})
-        return known
+            for one in self._catalogue.offspring.get(pending.pop().key, ()):
+                if one.key not in found:
+                    found[one.key] = one
+                    pending.append(one)
+        return list(found.values())
 
-    def _read_by(self, table: Table) -> list[Table]:
+    def _read_by(self, table: Table) -> "list[Table | Function]":
+        found: list[Table | Function] = []
         if table.reads is not None:
-            return self._of(table.reads)
-        if table.kind == "view":
-            named = [r.table for r in self.view(table).references]
-            return named + self.called(self.query(table))
-        if table.kind == "virtual":
-            return self.named_in(table.text)
-        if table.kind == "shadow":
-            return self._owners(table)
-        return []
+            found += self._of(table.reads)
+            found += self._catalogue.routines_of(table.calls)
+        elif table.kind == "view":
+            found += [r.table for r in self.view(table).references]
+            found += self.called(self.query(table))
+        elif table.kind == "virtual":
+            found += self.named_in(table.text)
+        elif table.kind == "shadow":
+            found += self._owners(table)
+        return found
+
+    def _used_by(self, function: Function) -> "list[Table | Function]":
+        found: list[Table | Function] = [
+            *self._catalogue.routines_of(function.calls),
+            *self._tables_of(function),
+        ]
+        if function.reads is None:
+            text, mentions = function.text, self._mentions
+            if function.language in self._dialect.languages:
+                found += mentions.routines(mentions.code(text))
+            else:
+                found += mentions.routines_within(text)
+        return found
+
+    def _tables_of(self, function: Function) -> list[Table]:
+        """The tables that a function names."""
+        if function.reads is not None:
+            return self._of(function.reads)
+        if function.language in self._dialect.languages:
+            return self._mentions.tables(self._mentions.code(function.text))
+        return self._mentions.tables_within(function.text)
 
     def _of(self, keys: Iterable[str]) -> list[Table]:
         found = (self._catalogue.tables.get(key) for key in sorted(keys))
@@ -129,31 +198,7 @@ class Reach:
 
     def named_in(self, text: str) -> list[Table]:
         """The relations of any schema that a definition may name, in strings too."""
-        return self._tables(_significant(self._lexer, text))
-
-    def _tables(self, lexemes: Sequence[Lexeme]) -> list[Table]:
-        names = dict.fromkeys(self._names(lexemes))
-        return [table for name in names for table in self._by_name.get(name, ())]
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[Table]]:
-        found: dict[str, list[Table]] = {}
-        for table in self._catalogue.tables.values():
-            found.setdefault(table.name, []).append(table)
-        return found
-
-    def _names(self, lexemes: Sequence[Lexeme]) -> Iterator[str]:
-        for i, lexeme in enumerate(lexemes):
-            if lexeme.kind not in _NAMES or _is_of_row(lexemes, i):
-                continue
-            name = self._folded(lexeme.text)
-            yield name
-            if lexeme.kind == "string":
-                yield from self._names(_significant(self._lexer, name))
-
-    def _folded(self, text: str) -> str:
-        name = self._dialect.unquote(text)
-        return self._dialect.fold(name, quoted=name != text)
+        return self._mentions.tables(self._mentions.lexemes(text))
 
     # -- writing ------------------------------------------------------------------
 
@@ -174,17 +219,38 @@ class Reach:
                 if trigger.event == event:
                     found.triggers.append((table, trigger))
                     pending += self._writes(trigger)
+            pending += self._written_through(table, event)
             pending += self._referring(table, event, found)
         return found
 
+    def _written_through(self, table: Table, event: str) -> Iterator[Event]:
+        """The tables beneath a view, and those that keep the rows of another.
+
+        An UPDATE that moves a row to another partition deletes and inserts it.
+        """
+        if table.kind == "view":
+            yield from ((one, event) for one in self._of(table.reads or ()))
+        moves = ("DELETE", "INSERT") if event == "UPDATE" else ()
+        for one in self._descendants(table):
+            yield from ((one, each) for each in (event, *moves))
+
     def touches(self, trigger: Trigger) -> frozenset[str]:
         """The keys of the relations that a trigger may read or write."""
-        tables = (
-            self._tables(self._body(trigger))
+        below = (self.beneath(one) for one in self._used_by_trigger(trigger))
+        return frozenset(key for one in below for key in one.tables)
+
+    def routines_of(self, trigger: Trigger) -> list[Function]:
+        """The functions that a trigger calls."""
+        keys = {trigger.function, *trigger.calls}
+        return list(self._catalogue.routines_of(keys))
+
+    def _used_by_trigger(self, trigger: Trigger) -> "list[Table | Function]":
+        named = (
+            self._mentions.tables(self._body(trigger))
             if trigger.uses is None
             else self._of(trigger.uses)
         )
-        return frozenset(t.key for t in tables).union(*(self.reads(t) for t in tables))
+        return [*self.routines_of(trigger), *named]
 
     def _referring(self, table: Table, event: str, found: Effects) -> Iterator[Event]:
         """The actions of the foreign keys that refer to a table."""
@@ -192,12 +258,14 @@ class Reach:
             return
         for key in self._catalogue.children.get(table.key, ()):
             child = self._catalogue.tables.get(key.child)
-            action = key.on_delete if event == "DELETE" else key.on_update
+            # TRUNCATE is taken to cascade
+            actions = {"UPDATE": key.on_update, "DELETE": key.on_delete}
+            action = actions.get(event, "CASCADE")
             if child is None or action.upper() not in _SETS:
                 continue
-            gone = event == "DELETE" and action.upper() == "CASCADE"
+            gone = event != "UPDATE" and action.upper() == "CASCADE"
             found.cascaded.add(child.key)
-            found.actions.append((key, event == "DELETE"))
+            found.actions.append((key, event != "UPDATE"))
             found.removed |= {child.key} if gone else set()
             yield child, "DELETE" if gone else "UPDATE"
 
@@ -209,7 +277,7 @@ class Reach:
 
     def _body(self, trigger: Trigger) -> list[Lexeme]:
         """A trigger's condition and statements, without its head."""
-        lexemes = _significant(self._lexer, trigger.text)
+        lexemes = self._mentions.lexemes(trigger.text)
         if trigger.function:
             return lexemes
         starts = (i for i, t in enumerate(lexemes) if t.word in ("WHEN", "BEGIN"))
@@ -217,42 +285,25 @@ class Reach:
 
     def _writes(self, trigger: Trigger) -> Iterator[Event]:
         for table in self._of(trigger.uses or ()):
-            yield from ((table, event) for event in ("INSERT", "UPDATE", "DELETE"))
-        lexemes = self._body(trigger)
-        words = [t.word for t in lexemes]
-        updates = _follow(words, ("DO", "UPDATE"))
-        for i, word in enumerate(words):
-            events: list[str] = []
-            at = i + 1
-            if word == "INTO":
-                events = ["INSERT", *(["UPDATE"] if updates else [])]
-                events += ["DELETE"] if "REPLACE" in words[i - 1 : i] else []
-            elif word == "UPDATE" and words[at : at + 1] != ["SET"]:
-                at += 2 if words[at : at + 1] == ["OR"] else 0
-                events = ["UPDATE"]
-                events += ["DELETE"] if words[at - 1 : at] == ["REPLACE"] else []
-            elif word == "DELETE" and words[at : at + 1] == ["FROM"]:
-                at, events = at + 1, ["DELETE"]
-            if events:
-                at += 2 if words[at + 1 : at + 2] == ["."] else 0
-                for table in self._tables(lexemes[at : at + 1]):
-                    yield from ((table, event) for event in events)
+            yield from ((table, event) for event in _EVENTS)
+        for one in self.routines_of(trigger):
+            yield from self.writes(one)
+        if not trigger.function:
+            yield from self._mentions.writes(self._body(trigger))
+
+    def writes(self, function: Function) -> Iterator[Event]:
+        """What a function does to rows, by those that it calls, too."""
+        for one in self.beneath(function).routines:
+            if one.reads is None and one.language in self._dialect.languages:
+                yield from self._mentions.writes(self._mentions.code(one.text))
+                continue
+            # of one that is parsed, its text tells what it does
+            said = _EVENTS if one.reads is None else one.text.split()
+            events = [event for event in _EVENTS if event in said]
+            for table in self._tables_of(one):
+                yield from ((table, event) for event in events)
 
 
-def _significant(lexer: Lexer, text: str) -> list[Lexeme]:
-    return [t for t in lexer.lex(text) if t.kind not in ("blank", "comment")]
-
-
-def _is_of_row(lexemes: Sequence[Lexeme], at: int) -> bool:
-    """Whether a name is a column of NEW or OLD."""
-    before = [t.word for t in lexemes[max(at - 2, 0) : at]]
-    return before in (["NEW", "."], ["OLD", "."])
-
-
-def _follow(words: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether ``wanted`` stand somewhere in ``words``, one after the other."""
-    size = len(wanted)
-    return any(
-        tuple(words[i : i + size]) == tuple(wanted)
-        for i in range(len(words) - size + 1)
-    )
+def _number(node: Table | Function) -> str | int:
+    """What tells relations and functions apart; overloads have one key."""
+    return node.key if isinstance(node, Table) else id(node)

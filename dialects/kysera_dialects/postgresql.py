@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
-from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.catalogue import Catalogue, Function, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule, Style
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dialects import postgresql_functions, postgresql_statements
@@ -106,6 +106,7 @@ class PostgreSQLDialect(Dialect):
     )
     known_functions: ClassVar[frozenset[str]] = postgresql_functions.KNOWN
     statistics: ClassVar[frozenset[str]] = postgresql_functions.STATISTICS
+    languages: ClassVar[frozenset[str]] = postgresql_functions.LANGUAGES
     types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "only", "sample", "ordinality")
@@ -119,6 +120,7 @@ class PostgreSQLDialect(Dialect):
     rows_end_early: ClassVar[bool] = True
     filters_full_joins: ClassVar[bool] = False
     writes_in_with: ClassVar[bool] = True
+    groups_by_key: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False
     # https://www.postgresql.org/docs/current/ddl-system-columns.html
     row_identifiers: ClassVar[frozenset[str]] = frozenset(
@@ -230,6 +232,10 @@ class PostgreSQLDialect(Dialect):
         """Families of functions by the beginnings of their names, too."""
         return postgresql_functions.is_dangerous(name)
 
+    def is_plain_routine(self, routine: Function) -> bool:
+        """By its language; of C, by its extension."""
+        return postgresql_functions.is_plain(routine)
+
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
         return postgresql_statements.classify(words)
@@ -273,6 +279,9 @@ class PostgreSQLDialect(Dialect):
             "Functions that are refused": self.dangerous_functions,
             "Functions that are refused by the beginnings of their names": (
                 postgresql_functions.DANGEROUS_PREFIXES
+            ),
+            "Extensions whose functions in C strict mode lets be called": (
+                postgresql_functions.EXTENSIONS
             ),
             "Relations that are refused": self.dangerous_relations,
             "Relations that strict mode refuses": self.statistics,

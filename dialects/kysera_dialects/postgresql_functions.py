@@ -5,14 +5,31 @@ https://www.postgresql.org/docs/current/functions.html
 
 import re
 
+from kysera_dbapi.catalogue import Function
+
 __all__ = [
     "DANGEROUS",
     "DANGEROUS_PREFIXES",
     "DANGEROUS_RELATIONS",
+    "EXTENSIONS",
     "KNOWN",
+    "LANGUAGES",
     "STATISTICS",
     "is_dangerous",
+    "is_plain",
 ]
+
+#: The languages whose texts are SQL, or hold it.
+LANGUAGES = frozenset(("sql", "plpgsql"))
+
+#: Extensions whose functions in C show nothing but what they are given.
+EXTENSIONS = frozenset(
+    """
+btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance fuzzystrmatch hstore
+intarray isn ltree pg_trgm pgcrypto seg tsm_system_rows tsm_system_time unaccent
+uuid-ossp vector
+""".split()
+)
 
 #: They run SQL, read files or raw pages, change settings, or show what was logged; with
 #: those of the contrib modules.
@@ -68,7 +85,8 @@ pg_statio_user_sequences pg_statio_user_tables
 
 #: By the chapters of the documentation: comparison, mathematics, strings, bytes,
 #: formats, dates, enums, geometry, networks, text search, UUIDs, XML, JSON, sequences,
-#: conditions, arrays, ranges, aggregates, windows, sets, the session, comments, types.
+#: conditions, arrays, ranges, aggregates, windows, sets, the session, comments, types;
+#: at last what is no function, but stands before a parenthesis, too.
 KNOWN = frozenset(
     """
 num_nonnulls num_nulls
@@ -152,6 +170,9 @@ col_description obj_description shobj_description
 bit bool bpchar char date dec decimal float float4 float8 inet int int2 int4 int8
 interval name numeric oid text time timestamp timestamptz timetz varbit varchar varying
 precision zone row extract
+aggregate_dummy bernoulli between by columns conflict cube escape exists explain filter
+first materialized next operator over passing recursive repeatable rollup rows set sets
+similar system values within
 """.split()
 )
 
@@ -160,3 +181,22 @@ def is_dangerous(name: str) -> bool:
     """Whether a (folded) function or relation goes round any filter."""
     listed = name in DANGEROUS or name in DANGEROUS_RELATIONS
     return listed or bool(_DANGEROUS.match(name))
+
+
+#: What makes a statement of a text, and strings whose escapes hide what they say.
+_HIDING = re.compile(r"(?i)\bexecute\b|\be'[^']*\\|\bu&['\"]")
+
+
+def is_plain(routine: Function) -> bool:
+    """Whether a function uses nothing but what the catalogue or its text tells.
+
+    What a type in C does by itself is trusted: its casts, its input and output.
+    """
+    language = routine.language
+    if routine.reads is not None:
+        return True
+    if language == "internal":
+        return routine.text.split()[0] in KNOWN
+    if language == "c":
+        return routine.implicit or routine.extension in EXTENSIONS
+    return language in LANGUAGES and not _HIDING.search(routine.text)

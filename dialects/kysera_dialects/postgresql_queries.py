@@ -143,11 +143,19 @@ def _extension(catalogue: str, oid: str) -> str:
         AND d.deptype = 'e')"""
 
 
+#: What a parsed body does to tables: the kinds of its statements.
+_DOES = """(
+        SELECT pg_catalog.string_agg(CASE WHEN m.found[1] = '2' THEN 'UPDATE'
+            WHEN m.found[1] = '3' THEN 'INSERT' WHEN m.found[1] = '4' THEN 'DELETE'
+            ELSE 'INSERT UPDATE DELETE' END, ' ')
+        FROM pg_catalog.regexp_matches(pg_catalog.to_jsonb(p) ->> 'prosqlbody',
+            ':commandType ([2-9])', 'g') AS m(found))"""
+
 # casts, types and operator classes call functions that no text names
 _ROUTINES = f"""
     SELECT pg_catalog.json_build_array(
         p.oid, n.nspname, p.proname, l.lanname, pg_catalog.concat_ws(
-            ' ', p.prosrc,
+            ' ', p.prosrc, CASE WHEN p.prosrc = '' THEN {_DOES} END,
             pg_catalog.pg_get_expr(p.proargdefaults, CAST(0 AS pg_catalog.oid))),
         p.prosrc = '' AND l.lanname = 'sql', {_extension("pg_proc", "p.oid")}, EXISTS (
             SELECT 1 FROM pg_catalog.pg_depend d

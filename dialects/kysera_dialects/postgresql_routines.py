@@ -115,7 +115,14 @@ class Routines:
                     found[relation].append(Trigger(name, event, text, function=key))
         for number, relation, name, event, instead in self._parts["rules"]:
             uses = self.reads("rule", number)
-            rule = Trigger(name, _RULED[event], "", uses=uses, instead=instead)
+            rule = Trigger(
+                name,
+                _RULED[event],
+                "",
+                uses=uses,
+                calls=self.calls("rule", number),
+                instead=instead,
+            )
             found[relation].append(rule)
         return found
 

@@ -273,6 +273,7 @@ RULES = (
         "refused into a protected table, as PostgreSQL does with its own row security: "
         "copy into a temporary table and INSERT from it, or use executemany()",
         ("COPY log FROM STDIN",),
+        event="INSERT",
         names_protected=False,
         keeps_text=True,
     ),
@@ -426,6 +427,7 @@ RULES = (
         "refused if it names a protected table: it would remove hidden rows",
         ("TRUNCATE log",),
         names_protected=False,
+        event="TRUNCATE",
     ),
     Rule(
         "cascade",

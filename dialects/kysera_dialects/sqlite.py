@@ -69,6 +69,7 @@ class SQLiteDialect(Dialect):
         "sqlite_sequence sqlite_stat1 sqlite_stat2".split()
     )
     # those of the extensions that are often compiled in, and the table functions
+    knows_own: ClassVar[bool] = True
     known_functions: ClassVar[frozenset[str]] = frozenset(
         "bm25 fts5_source_id generate_series highlight json_each json_tree jsonb_each "
         "jsonb_tree match matchinfo offsets optimize rtreedepth rtreenode "

@@ -230,6 +230,7 @@ RULES = (
         ("DROP TABLE log", "DROP VIEW everything", "DROP INDEX orders_comment"),
         effect="catalogue",
         names_protected=False,
+        event="DELETE",
     ),
     Rule(
         "maintenance",

@@ -6,23 +6,12 @@ from typing import Any
 
 import psycopg
 from kysera_dialects import postgresql_catalogue
-from kysera_dialects.sqlite import SQLiteDialect
+from kysera_dialects.postgresql import PostgreSQLDialect
 from psycopg import rows
 
 from kysera_dbapi.catalogue import Catalogue
-from kysera_dbapi.dialect import Dialect
 
-
-class PostgreSQL(SQLiteDialect):
-    """What the reader takes of a dialect: how names are quoted, and an index lexed."""
-
-    create_index = Dialect.create_index
-
-    def fold(self, name: str, *, quoted: bool) -> str:
-        return name if quoted else name.lower()
-
-
-DIALECT = PostgreSQL()
+DIALECT = PostgreSQLDialect()
 
 
 class Server:

@@ -55,7 +55,8 @@ def test_what_is_beneath_a_view_is_checked(server: Server) -> None:
     catalogue = server.read(
         "CREATE TABLE secrets (id int)",
         "CREATE TABLE plain (id int)",
-        "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE plpgsql AS "
+        "'BEGIN EXECUTE $1::text; RETURN 1; END'",
         "CREATE VIEW told AS SELECT id FROM secrets",
         "CREATE MATERIALIZED VIEW kept AS SELECT id FROM told",
         "CREATE VIEW quiet AS SELECT upper('x') FROM plain",

@@ -149,19 +149,28 @@ class Tenants:
     def __init__(self, **options: Any) -> None:
         options = dict(options)
         mode = options.pop("mode", "normal")
+        self.strict = mode == "strict"
         self.barrier = bool(options.get("barrier"))
-        self.full, self.copy = filled(), filled()
+        self.full, self.copy = self.filled(), self.filled()
         for table in ("notes", *MARKED):  # notes first: they look at orders
             self.copy.execute(f"DELETE FROM {table} WHERE NOT ({VISIBLE[table]})")
             self.copy.execute(f"DELETE FROM {table} WHERE ({VISIBLE[table]}) IS NULL")
-        self.copy.execute("INSERT INTO words (words) VALUES ('rebuild')")
-        self.copy.commit()
+        self.refilled(self.copy)
         self.shim: Any = kysera_dbapi.wrap(
             self.full, plugins=security(**options), mode=mode
         )
         self.shim.context = {"tenant_id": TENANT}
         self.hidden_before = {table: self.hidden(table) for table in PROTECTED}
         self.visible_before = {table: self.visible(table) for table in PROTECTED}
+
+    def filled(self) -> Any:
+        """A connection to a database with all rows."""
+        return filled()
+
+    def refilled(self, copy: Any) -> None:
+        """Have what keeps rows of others keep those that are left."""
+        copy.execute("INSERT INTO words (words) VALUES ('rebuild')")
+        copy.commit()
 
     def close(self) -> None:
         """Close both."""
@@ -170,7 +179,7 @@ class Tenants:
 
     def hidden(self, table: str) -> Counter[Row]:
         """The rows of the full database that tenant 7 does not see."""
-        condition = f"({VISIBLE[table]}) IS NOT 1"
+        condition = f"({VISIBLE[table]}) IS NOT TRUE"
         return Counter(self.full.execute(f"SELECT * FROM {table} WHERE {condition}"))
 
     def visible(self, table: str) -> Counter[Row]:
@@ -184,7 +193,7 @@ class Tenants:
         found: list[str] = []
         for table in () if hidden_alone else (*PROTECTED, *OTHERS):
             # of the copy, too: a note is visible as long as its order is there
-            text = f"SELECT * FROM {table} WHERE {VISIBLE.get(table, '1')}"
+            text = f"SELECT * FROM {table} WHERE {VISIBLE.get(table, '1 = 1')}"
             mine, rows = (Counter(c.execute(text)) for c in (self.full, self.copy))
             if mine != rows:
                 found.append(f"{table}: visible {mine - rows}, due {rows - mine}")

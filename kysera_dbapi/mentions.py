@@ -1,0 +1,200 @@
+"""The tables and functions that a text may name, in strings too, and what it writes to.
+
+A text is not parsed: it may be of another language. Where a name is not sure it counts.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+from kysera_dbapi.catalogue import Catalogue, Function, Table
+from kysera_dbapi.dialect import Dialect
+from kysera_dbapi.shape import Lexeme, Lexer
+
+__all__ = ["Event", "Mentions", "significant"]
+
+#: A table, and what happens to its rows: INSERT, UPDATE, DELETE or TRUNCATE.
+Event = tuple[Table, str]
+
+_NAMES = ("word", "quoted", "string")
+_ALL = ("INSERT", "UPDATE", "DELETE")
+#: What may stand before the name of a table that is written to.
+_BESIDE = ("TABLE", "ONLY")
+
+
+class Mentions:
+    """Looks for the names of one catalogue."""
+
+    def __init__(self, dialect: Dialect, catalogue: Catalogue) -> None:
+        self._dialect = dialect
+        self._catalogue = catalogue
+        self._lexer = Lexer(dialect.lexical)
+
+    def lexemes(self, text: str) -> list[Lexeme]:
+        """The tokens of a text, but for blanks and comments."""
+        return significant(self._lexer.lex(text))
+
+    def code(self, text: str) -> list[Lexeme]:
+        """Those tokens, each string followed by the tokens within it."""
+        return list(self._opened(self.lexemes(text)))
+
+    def _opened(self, lexemes: Iterable[Lexeme]) -> Iterator[Lexeme]:
+        for lexeme in lexemes:
+            yield lexeme
+            if lexeme.kind in ("string", "blob", "broken"):
+                yield from self._opened(self.lexemes(self._within(lexeme)))
+
+    def _within(self, lexeme: Lexeme) -> str:
+        """What a string says; of one with escapes what is sure."""
+        if lexeme.kind == "string":
+            return self._dialect.unquote(lexeme.text)
+        _, quote, said = lexeme.text.partition("'")
+        escapes = said if quote else lexeme.text[1:]
+        return escapes.replace("\\n", " ").replace("\\t", " ").replace("\\", " ")
+
+    # -- tables -------------------------------------------------------------------
+
+    def tables(self, lexemes: Sequence[Lexeme]) -> list[Table]:
+        """The relations of any schema whose names stand there, in strings too."""
+        names = dict.fromkeys(self._names(lexemes))
+        return [table for name in names for table in self._tables.get(name, ())]
+
+    def tables_within(self, text: str) -> list[Table]:
+        """The relations whose names are a part of a text in any language."""
+        said = text.lower()
+        found = self._tables.items()
+        return [t for name, tables in found if name.lower() in said for t in tables]
+
+    @cached_property
+    def _tables(self) -> dict[str, list[Table]]:
+        found: dict[str, list[Table]] = {}
+        for table in self._catalogue.tables.values():
+            found.setdefault(table.name, []).append(table)
+        return found
+
+    def _names(self, lexemes: Sequence[Lexeme], *, rows: bool = False) -> Iterator[str]:
+        """The names; with ``rows`` those of the columns of NEW and OLD, too."""
+        for i, lexeme in enumerate(lexemes):
+            if lexeme.kind not in _NAMES or (not rows and _is_of_row(lexemes, i)):
+                continue
+            name = self._folded(lexeme.text)
+            yield name
+            if lexeme.kind == "string":
+                yield from self._names(self.lexemes(name), rows=rows)
+
+    def _folded(self, text: str) -> str:
+        name = self._dialect.unquote(text)
+        return self._dialect.fold(name, quoted=name != text)
+
+    # -- functions ----------------------------------------------------------------
+
+    def routines(self, lexemes: Sequence[Lexeme]) -> list[Function]:
+        """The functions and operators of any schema whose names stand there."""
+        names = {*self._names(lexemes, rows=True), *self.operators(lexemes)}
+        return [one for name in sorted(names) for one in self.routines_named(name)]
+
+    def routines_named(self, name: str) -> list[Function]:
+        """The functions and operators of that (folded) name, in any schema."""
+        return self._routines.get(name, [])
+
+    def routines_within(self, text: str) -> list[Function]:
+        """The functions whose names are a part of a text in any language."""
+        said = text.lower()
+        found = self._routines.items()
+        return [f for name, many in found if name.lower() in said for f in many]
+
+    def operators(self, lexemes: Sequence[Lexeme]) -> Iterator[str]:
+        """The operators, none of the database's own, that may stand there.
+
+        Of symbols that touch, any part may be one: how they are divided depends on
+        what there is.
+        """
+        if not self._operators:
+            return
+        for run in _runs(lexemes):
+            yield from (name for name in self._operators if name in run)
+
+    @cached_property
+    def _routines(self) -> dict[str, list[Function]]:
+        found: dict[str, list[Function]] = {}
+        for routines in self._catalogue.routines.values():
+            for one in routines:
+                found.setdefault(one.name, []).append(one)
+        return found
+
+    @cached_property
+    def _operators(self) -> list[str]:
+        return [name for name, (one, *_) in self._routines.items() if one.is_operator]
+
+    # -- writing ------------------------------------------------------------------
+
+    def writes(self, lexemes: Sequence[Lexeme]) -> Iterator[Event]:
+        """What statements that stand there do to the rows of tables."""
+        words = [t.word for t in lexemes]
+        updates = _follow(words, ("DO", "UPDATE"))
+        for i, word in enumerate(words):
+            events: Sequence[str] = ()
+            at = i + 1
+            if word == "INTO":
+                events = ["INSERT", *(["UPDATE"] if updates else [])]
+                events += ["DELETE"] if "REPLACE" in words[i - 1 : i] else []
+                events = _ALL if "MERGE" in words[i - 1 : i] else events
+            elif word == "UPDATE" and words[at : at + 1] != ["SET"]:
+                at += 2 if words[at : at + 1] == ["OR"] else 0
+                events = ["UPDATE"]
+                events += ["DELETE"] if words[at - 1 : at] == ["REPLACE"] else []
+            elif word == "DELETE" and words[at : at + 1] == ["FROM"]:
+                at, events = at + 1, ["DELETE"]
+            elif word == "TRUNCATE":
+                events = ["TRUNCATE"]
+            elif word == "COPY":
+                events = ["INSERT"]
+            if events:
+                for table in self._written(lexemes, words, at):
+                    yield from ((table, event) for event in events)
+
+    def _written(
+        self, lexemes: Sequence[Lexeme], words: Sequence[str], at: int
+    ) -> Iterator[Table]:
+        """The tables of that name, and after a comma."""
+        while at < len(words) and words[at] in _BESIDE:
+            at += 1
+        while words[at + 1 : at + 2] == ["."]:
+            at += 2
+        yield from self.tables(lexemes[at : at + 1])
+        if words[at + 1 : at + 2] == [","]:
+            yield from self._written(lexemes, words, at + 2)
+
+
+def significant(lexemes: Iterable[Lexeme]) -> list[Lexeme]:
+    """All that are neither blank nor comment."""
+    return [t for t in lexemes if t.kind not in ("blank", "comment")]
+
+
+def _runs(lexemes: Sequence[Lexeme]) -> Iterator[str]:
+    """Symbols that touch; ``%%`` is one to the database."""
+    run, end = "", -1
+    for lexeme in lexemes:
+        percent = lexeme.text in ("%%", "%")
+        if lexeme.kind != "symbol" and not percent:
+            continue
+        if run and lexeme.start != end:
+            yield run
+            run = ""
+        run, end = run + lexeme.text[:1], lexeme.end
+    if run:
+        yield run
+
+
+def _is_of_row(lexemes: Sequence[Lexeme], at: int) -> bool:
+    """Whether a name is a column of NEW or OLD."""
+    before = [t.word for t in lexemes[max(at - 2, 0) : at]]
+    return before in (["NEW", "."], ["OLD", "."])
+
+
+def _follow(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether ``wanted`` stand somewhere in ``words``, one after the other."""
+    size = len(wanted)
+    return any(
+        tuple(words[i : i + size]) == tuple(wanted)
+        for i in range(len(words) - size + 1)
+    )
