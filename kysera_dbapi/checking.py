@@ -43,6 +43,9 @@ class Checking:
         by_table = draft.dialect.returning_names_table
         name = draft.quoted(target.table.name if by_table else target.exposed)
         self._calls = [draft.checked_by(p, name, label) for p, label in checks]
+        if draft.told:
+            told = draft.dialect.tell(f"{name}.{draft.quoted(draft.told)}")
+            self._calls.append((told,))
 
     def place(self) -> None:
         """Add a RETURNING, or have the caller's own raise."""

@@ -102,6 +102,8 @@ class Dialect:
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.
     row_identifiers: ClassVar[frozenset[str]] = frozenset()
+    #: Functions that tell the number of the row inserted last.
+    row_functions: ClassVar[frozenset[str]] = frozenset()
     #: The rows of docs/statements.md.
     rules: ClassVar[tuple[Rule, ...]] = ()
 
@@ -128,6 +130,14 @@ class Dialect:
     def row_key(self, table: "Table") -> Sequence[str]:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key
+
+    def row_number(self, table: "Table") -> str:
+        """The column whose value drivers tell as ``lastrowid``; empty if none is."""
+        return ""
+
+    def tell(self, value: str) -> str:
+        """The expression that tells the session a value of a row; it is 1."""
+        raise NotImplementedError
 
     def indexes(
         self, execute: Execute, table: "Table"

@@ -78,6 +78,10 @@ class Plan:
     #: Whether the placeholders in its lists were counted, as a pinned literal.
     counted: bool = False
     keep: bool = True
+    #: What to try if a unique key refuses it, and the flag to plan that under.
+    retry: Program | None = None
+    retry_sql: str = ""
+    retry_flag: str = ""
     #: Whether a statement is sent and that is all: nothing before it, nothing after.
     alone: bool = field(init=False, default=False)
     #: Whether the caller's own values are all there is to send, and nothing before.
@@ -115,6 +119,7 @@ class Plan:
         own.update(self.__dict__)
         own["sql"] = self.program.spelled(literals) if self.program else text
         own["image_sql"] = self.image.spelled(literals) if self.image else ""
+        own["retry_sql"] = self.retry.spelled(literals) if self.retry else ""
         return plan
 
 

@@ -64,6 +64,8 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         counted=shape.folded and bool(program or image),
         keep=not draft.unknown,
+        retry=_program(draft, draft.retry, (spans, shape), []) if draft.retry else None,
+        retry_flag=draft.retry_flag,
     )
 
 

@@ -57,6 +57,9 @@ def test_a_row_that_names_another_tenant_meets_none_of_its_rows(sql: str) -> Non
         "INSERT OR REPLACE INTO prices VALUES (8, 'a', 3) "
         "ON CONFLICT DO UPDATE SET tenant_id = 7, sku = 'b'",
         "UPDATE OR IGNORE prices SET tenant_id = 8",
+        # excluded is the row that is there then, not the one that is proposed
+        """INSERT INTO prices AS "Excluded" VALUES (8, 'a', 3)
+        ON CONFLICT DO UPDATE SET amount = excluded.amount""",
     ],
 )
 def test_what_would_skip_rows_in_silence_is_refused(sql: str) -> None:
