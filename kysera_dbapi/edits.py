@@ -247,13 +247,18 @@ class Draft(Statement):
     # -- carrying it out ----------------------------------------------------------
 
     @property
+    def filters_read(self) -> frozenset[str]:
+        """The keys of the tables that filters read besides those that they filter."""
+        said = (p for filters in self._filters.values() for p in filters)
+        return frozenset[str]().union(*(predicate.reads for predicate in said))
+
+    @property
     def reads(self) -> frozenset[str]:
         """The keys of all tables that it names, once it is edited."""
-        said = [p for filters in self._filters.values() for p in filters]
-        said += [predicate for predicate, _ in self._checks]
+        said = [predicate for predicate, _ in self._checks]
         said += [predicate for predicate, _, _ in self._guards]
         named = (reference.table.key for reference in self.references)
-        return frozenset(named).union(*(predicate.reads for predicate in said))
+        return self.filters_read.union(named, *(p.reads for p in said))
 
     @property
     def deletes(self) -> bool:
