@@ -192,6 +192,12 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "A plugin is configured for a table that another plugin keeps for itself.",
             "Take the table out of the configuration of the first one.",
         ),
+        "insert-trigger": (
+            "With `revive=True` a protected table has an INSERT trigger, which would "
+            "not fire for a row that is revived.",
+            "Let a trigger on UPDATE do its work, too, and accept it in the "
+            "configuration.",
+        ),
         "delete-trigger": (
             "A protected table has a DELETE trigger, which would never fire.",
             "Make it a trigger on UPDATE, or accept it in the configuration.",

@@ -46,6 +46,9 @@ class Checking:
         by_table = draft.dialect.returning_names_table
         self._name = draft.quoted(target.table.name if by_table else target.exposed)
         self._calls = [draft.checked_by(self._said(p), label) for p, label in checks]
+        if draft.told:
+            told = draft.dialect.tell(f"{self._name}.{draft.quoted(draft.told)}")
+            self._calls.append((told,))
 
     def _said(self, predicate: "Predicate") -> Fragment:
         """The condition on the row: as a query finds it, if RETURNING finds less."""

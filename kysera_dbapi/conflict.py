@@ -24,6 +24,8 @@ Guard = tuple[Predicate, str, bool]
 
 _ALWAYS, _NEVER = "1 = 1", "1 = 0"
 _T = _sqlglot.TokenType
+#: The name of the row that is proposed for insertion.
+_PROPOSED = "excluded"
 
 
 class Conflict:
@@ -48,12 +50,26 @@ class Conflict:
             draft.tree.args["conflict"].append("expressions", tree)
         draft.splices.append(Splice(at, at, tuple(parts)))
 
+    def replaced(self, columns: Sequence[str]) -> tuple[Splice, exp.Expression]:
+        """What makes of an INSERT an upsert that sets those columns as it would.
+
+        The tree is that of the upsert; the draft's own stays as it is.
+        """
+        draft, tree = self._draft, self._draft.tree.copy()
+        opening, upsert = self._opened(tree)
+        names = [draft.quoted(column) for column in columns]
+        sets = [f"{name} = {_PROPOSED}.{name}" for name in names]
+        upsert.set("expressions", [draft.fragment_tree((one,)) for one in sets])
+        return self._appended((opening + ", ".join(sets),)), tree
+
     def guard(self, guards: Sequence[Guard]) -> None:
         """Put the guards where the database looks at the row that is there."""
         draft, target = self._draft, self._target
+        if target.exposed == _PROPOSED and any(proposed for *_, proposed in guards):
+            draft.refuse(f"{_PROPOSED} would mean the row that is there; rename it")
         calls: list[Fragment] = []
         for predicate, label, proposed in guards:
-            name = "excluded" if proposed else draft.quoted(target.exposed)
+            name = _PROPOSED if proposed else draft.quoted(target.exposed)
             kind = PROPOSED if proposed else MET
             calls.append(draft.checked_by(predicate.about(name), kind + label))
         self._guard = conjoined(calls)
@@ -115,20 +131,26 @@ class Conflict:
     def _ignore(self) -> None:
         """``INSERT OR IGNORE``: the same, in an upsert of its own."""
         draft = self._draft
-        end = self._end(self._target.token)
-        at = draft.end_of(end - 1)
+        opening, upsert = self._opened(draft.tree)
+        draft.splices.append(self._appended(self._never(opening)))
+        self._set_never(upsert)
+
+    def _opened(self, tree: exp.Expression) -> tuple[str, exp.Expression]:
+        """The start of a clause for all keys, and what becomes of it in the tree."""
         opening = " ON CONFLICT DO UPDATE SET "
-        source = draft.tree.args.get("expression")
+        source = tree.args.get("expression")
         if isinstance(source, exp.SetOperation):
             source = source.expression
         if source is not None and _ends_with_from(source) and not self._ends_with_rows:
             source.set("where", exp.Where(this=exp.Literal.number(1)))
             opening = f" WHERE 1{opening}"  # else ON would be that of a join
-        parts = spaced(draft, at, self._never(opening))
-        draft.splices.append(Splice(at, at, parts, rank=7))
         upsert = exp.OnConflict(duplicate=False, action=exp.var("DO UPDATE"))
-        draft.tree.set("conflict", upsert)
-        self._set_never(upsert)
+        tree.set("conflict", upsert)
+        return opening, upsert
+
+    def _appended(self, clause: Fragment) -> Splice:
+        at = self._draft.end_of(self._end(self._target.token) - 1)
+        return Splice(at, at, spaced(self._draft, at, clause), rank=7)
 
     def _never(self, opening: str) -> Fragment:
         start = f"{opening}{self._unchanged} WHERE CASE WHEN "

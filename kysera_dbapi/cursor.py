@@ -5,9 +5,12 @@ The cursor's class is a subclass of the driver's own, so that fetching costs not
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kysera_dbapi._blocks import NOTHING, scope, singles
+from kysera_dbapi._blocks import NOTHING, Block, scope, singles
+from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session, steps
 from kysera_dbapi.shape import Lexeme, Lexer, check_text
@@ -36,6 +39,7 @@ class Planned:
     _proxy: "Connection"
     _session: Session
     rowcount: int
+    lastrowid: int | None
     arraysize: int
 
     @property
@@ -131,6 +135,9 @@ class Planned:
                 plan = self._plan(sql, style=style)
                 self._run(sql, plan, parameters)
                 return
+            if plan is not None and plan.retry_sql and session.collides(error, plan):
+                self._retry(error, sql, plan, parameters, style=style)
+                return
         except Exception as second:
             self._raise(second, plan)
         try:
@@ -144,6 +151,40 @@ class Planned:
         differs = session.goes_on and session.dialect.schema_differs(error)
         return differs and session.refresh()
 
+    def _retry(
+        self, error: Exception, sql: str, plan: Plan, parameters: Any, *, style: int
+    ) -> None:
+        """Send what the plan has for a statement that a unique key has refused.
+
+        The first error stands where that meets a row which its guards keep: it tells
+        nobody why. To be called as the error is handled.
+        """
+        session = self._session
+        if session.reread():
+            plan = self._plan(sql, style=style)
+        try:
+            with Block(plan.retry_flag):
+                second = self._plan(plan.retry_sql, style=style)
+            if not second.checked:
+                raise UnsupportedStatement(
+                    "report mode would send it unguarded", code="unsupported-statement"
+                )
+        except UnsupportedStatement as refusal:
+            error.add_note(f"it was not tried as an upsert: {refusal}")
+            self._raise(error, replace(plan, retry_sql=""))
+        try:
+            self._watched(sql, second, parameters, many=False)
+        except Exception as another:
+            if session.violations.error() is None:
+                self._raise(another, second)
+        else:
+            row = session.violations.told
+            if row is not None and row != self.lastrowid:
+                session.set_last_row(row)
+                self._number(row)
+            return
+        self._raise(error, plan)
+
     def _raise_many(
         self, error: Exception, plan: Plan | None, rows: Iterable[Any]
     ) -> NoReturn:
@@ -154,7 +195,10 @@ class Planned:
                 self._session.check_context(plan)
             except Exception as clearer:
                 self._raise(clearer, plan)
-        self._raise(error, plan)
+        try:
+            self._raise(error, plan)
+        finally:
+            del error  # as in _raise
 
     def _raise(self, error: Exception, plan: Plan | None) -> NoReturn:
         """Raise the error as ours and the driver's; to be called as it is handled."""
@@ -186,7 +230,7 @@ class Planned:
 
         def run() -> int:
             with self._atomic(plan, many=many):
-                send = self._send_many if many else self._send
+                send = partial(self._send_many, sql) if many else self._send
                 if session.hooked:
                     with session.holding(plan):
                         send(plan, parameters)
@@ -195,10 +239,21 @@ class Planned:
                 session.done(plan)
             return int(self.rowcount)
 
-        if session.hooked:
-            session.watched(session.event(sql, plan, parameters), run)
-        else:
+        if not session.hooked:
             run()
+            return
+        session.watched(session.event(sql, plan, parameters), run)
+        if not many:
+            self._follow(plan)
+            if session.last_row is not None:
+                self._number(session.last_row)
+
+    def _follow(self, plan: Plan) -> None:
+        """Forget the row that was revived last, if one has been inserted since."""
+        session = self._session
+        pending = session.last_row is not None and session.inserts(plan)
+        if pending and (plan.returns or self.rowcount):
+            session.set_last_row(None)
 
     def _atomic(self, plan: Plan, *, many: bool) -> AbstractContextManager[None]:
         session = self._session
@@ -224,6 +279,10 @@ class Planned:
         """
         raise NotImplementedError
 
+    def _number(self, row: int | None) -> None:
+        """Tell ``row`` as ``lastrowid`` until the next statement."""
+        raise NotImplementedError
+
     def _send_as_planned(self, plan: Plan, parameters: Any) -> None:
         if parameters is None or plan.sends_as_given:
             self._raw_execute(
@@ -237,33 +296,61 @@ class Planned:
         assert plan.bind is not None
         self._raw_execute(plan.sql, plan.bind(given))
 
-    def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
-        if plan.silent:
-            self._send_each(plan, rows)
+    def _send_many(self, sql: str, plan: Plan, rows: Iterable[Any]) -> None:
+        if plan.silent or plan.retry_sql:
+            row = self.lastrowid
+            try:
+                self._send_each(sql, plan, rows)
+            finally:
+                self._number(row)
             return
+        self._raw_executemany(plan.sql, self._bound(plan, rows))
+        self._follow(plan)
+
+    def _bound(self, plan: Plan, rows: Iterable[Any]) -> Iterable[Any]:
+        """The values to send for each of ``rows``; ours are asked for once."""
         if plan.companions:
             # the driver takes a row when it is to be executed: its companions run then
-            rows = (self._prepared(plan, row) for row in rows)
-        elif not plan.sends_as_given:
-            assert plan.program is not None
-            values = tuple(bind.source() for bind in plan.binds)
-            rows = plan.program.binding.bind_many(rows, values)
-        self._raw_executemany(plan.sql, rows)
+            return (self._prepared(plan, row) for row in rows)
+        if plan.sends_as_given:
+            return rows
+        assert plan.program is not None
+        values = tuple(bind.source() for bind in plan.binds)
+        return plan.program.binding.bind_many(rows, values)
 
-    def _send_each(self, plan: Plan, rows: Iterable[Any]) -> None:
-        """One by one, as drivers take no rows back from ``executemany``."""
-        count = 0
-        for index, row in enumerate(rows):
+    def _send_each(self, sql: str, plan: Plan, rows: Iterable[Any]) -> None:
+        """One by one: ``executemany`` takes no rows back, and ends with an error."""
+        session, count, row = self._session, 0, None
+
+        def taken() -> Iterator[Any]:
+            nonlocal row
+            for one in rows:
+                row = one
+                yield one
+
+        for index, values in enumerate(self._bound(plan, taken())):
             try:
-                self._send(plan, row)
+                self._send_values(plan, values)
             except Exception as error:
-                violated = self._session.violations.error(index)
-                if violated is None:
-                    raise
-                raise violated from error
+                if not (plan.retry_sql and session.collides(error, plan)):
+                    violated = session.violations.error(index)
+                    if violated is None:
+                        raise
+                    raise violated from error
+                self._retry(error, sql, plan, row, style=self._style(row))
+            else:
+                self._follow(plan)
             known = count >= 0 and self.rowcount >= 0
             count = count + self.rowcount if known else -1
         self._settle(count)
+
+    def _send_values(self, plan: Plan, values: Any) -> None:
+        """Send one of many; its rows are nobody's."""
+        if plan.checked:
+            self._session.violations.begin()
+        self._raw_execute(plan.sql, values)
+        if plan.silent or plan.returns:
+            self._settle()
 
     def _prepared(self, plan: Plan, parameters: Any) -> Any:
         """Run the companions of one execution; returns the statement's values."""

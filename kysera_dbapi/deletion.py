@@ -69,13 +69,11 @@ class Deletion:
         return exp.From(this=using[0])
 
     def _reads_its_target(self) -> bool:
-        target = self._draft.target
-        return any(
-            r.role == "source"
-            and target is not None
-            and r.table.key == target.table.key
-            for r in self._draft.references
-        )
+        """Whether a sub-select reads what is changed; it may be a policy's."""
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        sources = {r.table.key for r in draft.references if r.role == "source"}
+        return target.table.key in sources | draft.filters_read
 
     def _pin(self, span: tuple[int, int], where: exp.Expression) -> None:
         """Choose all rows before the first is changed, as a DELETE does.

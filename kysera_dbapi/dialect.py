@@ -158,6 +158,8 @@ class Dialect:
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.
     row_identifiers: ClassVar[frozenset[str]] = frozenset()
+    #: Functions that tell the number of the row inserted last.
+    row_functions: ClassVar[frozenset[str]] = frozenset()
     #: The rows of docs/statements.md.
     rules: ClassVar[tuple[Rule, ...]] = ()
 
@@ -202,6 +204,14 @@ class Dialect:
         if name in self.row_identifiers and table.row_column and not table.column(name):
             return self.fold(table.row_column, quoted=True)
         return name
+
+    def row_number(self, table: "Table") -> str:
+        """The column whose value drivers tell as ``lastrowid``; empty if none is."""
+        return ""
+
+    def tell(self, value: str) -> str:
+        """The expression that tells the session a value of a row; it is 1."""
+        raise NotImplementedError
 
     def indexes(
         self, execute: Execute, table: "Table"

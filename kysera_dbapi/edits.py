@@ -19,6 +19,7 @@ from kysera_dbapi.condition import condition
 from kysera_dbapi.conflict import Conflict, Guard
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.functions import Functions
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.layout import Layout
@@ -80,6 +81,12 @@ class Draft(Statement):
     reads_columns: bool = False
     #: Where references stand whose hidden rows no expression of the caller's may meet.
     barriers: set[int] = field(default_factory=set[int])
+    #: The splices of what is tried if a unique key refuses an INSERT, and the flag of
+    #: the block that it is planned in.
+    retry: list[Splice] = field(default_factory=list[Splice])
+    retry_flag: str = ""
+    #: The column of the written rows that the session is told.
+    told: str = ""
     _filters: dict[Reference, list[Predicate]] = field(
         default_factory=dict[Reference, list[Predicate]]
     )
@@ -172,6 +179,30 @@ class Draft(Statement):
         self._checker = self.plugin
         self._note(f"guard {predicate.sql}", reason)
 
+    def retry_as_upsert(
+        self, columns: Sequence[str], flag: str, *, reason: str
+    ) -> None:
+        """Where a unique key refuses an INSERT, let it be tried as an upsert.
+
+        That sets ``columns`` as the INSERT would. It is planned as a statement of its
+        own, in a block of ``flag``: so each plugin guards it as any upsert. Where it
+        meets a row that a guard fails on, the error of the INSERT stands.
+        """
+        try:
+            splice_, tree = Conflict(self).replaced(columns)
+            self._prove([splice_], tree)
+        except _DEFECTS as error:
+            raise unproved() from error
+        self.retry, self.retry_flag = [splice_], flag
+        self._note("upsert if a unique key refuses it", reason)
+
+    def tell_row(self) -> None:
+        """Let the session know of the last row what drivers tell as ``lastrowid``.
+
+        They do not know it of a row that an upsert updates.
+        """
+        self.told = self.dialect.row_number(self.target.table) if self.target else ""
+
     def companion_before(
         self, columns: Sequence[str], companion: Companion, *, reason: str
     ) -> None:
@@ -216,15 +247,20 @@ class Draft(Statement):
     # -- carrying it out ----------------------------------------------------------
 
     @property
+    def filters_read(self) -> frozenset[str]:
+        """The keys of the tables that filters read besides those that they filter."""
+        said = (p for filters in self._filters.values() for p in filters)
+        return frozenset[str]().union(*(predicate.reads for predicate in said))
+
+    @property
     def reads(self) -> frozenset[str]:
         """The keys of all tables that it names, once it is edited."""
-        said = [p for filters in self._filters.values() for p in filters]
-        said += [predicate for predicate, _ in self._checks]
+        said = [predicate for predicate, _ in self._checks]
         said += [predicate for predicate, _, _ in self._guards]
         named = (reference.table.key for reference in self.references)
         beneath = [predicate.reads for predicate in said]
         beneath += [nested.reads for nested in self.nested]
-        return frozenset(named).union(*beneath)
+        return self.filters_read.union(named, *beneath)
 
     @property
     def deletes(self) -> bool:
@@ -240,20 +276,24 @@ class Draft(Statement):
     @property
     def checked(self) -> bool:
         """Whether rows are checked as they are written, or written over."""
-        return bool(self._checks or self._guards) or any(
-            nested.checked for nested in self.nested
-        )
+        own = self._checks or self._guards or self.told
+        return bool(own) or any(nested.checked for nested in self.nested)
 
     @property
     def silent(self) -> bool:
         """Whether checks give rows back that nobody asked for."""
-        return bool(self._checks) and not self.returns
+        return bool(self._checks or self.told) and not self.returns
 
     @property
     def upserts(self) -> bool:
         """Whether an INSERT updates a row that is there: ON CONFLICT DO UPDATE."""
         conflict = self.tree.args.get("conflict")
         return conflict is not None and bool(conflict.expressions)
+
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """The (folded) names of the functions that the caller calls."""
+        return frozenset(Functions(self.dialect, self.catalogue).calls(self.source))
 
     @cached_property
     def returns(self) -> bool:
@@ -292,7 +332,7 @@ class Draft(Statement):
             Conflict(self).assign(self._met)
         if self._guards:
             Conflict(self).guard(self._guards)
-        if self._checks:
+        if self._checks or self.told:
             Checking(self, self._checks).place()
 
     def _take_over(self, nested: "Draft") -> None:

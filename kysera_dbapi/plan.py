@@ -62,9 +62,13 @@ class Plan:
     silent: bool = False
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
-    #: What ``program`` and ``image`` are made of.
-    outlines: "tuple[Outline | None, Outline | None]" = (None, None)
+    #: What ``program``, ``image`` and ``retry`` are made of.
+    outlines: "tuple[Outline | None, ...]" = (None, None, None)
     keep: bool = True
+    #: What to try if a unique key refuses it, and the flag to plan that under.
+    retry: "Program | None" = None
+    retry_sql: str = ""
+    retry_flag: str = ""
     #: Whether the placeholders in its lists decide them.
     counted: bool = field(init=False, default=False)
     #: Whether a statement is sent and that is all: nothing before it, nothing after.
@@ -106,6 +110,7 @@ class Plan:
         own.update(self.__dict__)
         own["sql"] = self.program.spelled(shape) if self.program else text
         own["image_sql"] = self.image.spelled(shape) if self.image else ""
+        own["retry_sql"] = self.retry.spelled(shape) if self.retry else ""
         return plan
 
     def arrangement(self, shape: Shape) -> "tuple[Arrangement, ...]":
@@ -114,16 +119,16 @@ class Plan:
 
     def arranged(self, arrangement: "tuple[Arrangement, ...]") -> "Plan":
         """The plan for other numbers of placeholders in its lists."""
-        program, image = (
+        program, image, retry = (
             None if outline is None else outline.program(own)
             for outline, own in zip(self.outlines, arrangement, strict=True)
         )
-        return replace(self, program=program, image=image)
+        return replace(self, program=program, image=image, retry=retry)
 
     @property
     def size(self) -> int:
         """About how much it holds for the values to send, in characters."""
-        programs = filter(None, (self.program, self.image))
+        programs = filter(None, (self.program, self.image, self.retry))
         return 8 * sum(len(program.binding.sources) for program in programs)
 
 

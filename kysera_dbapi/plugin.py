@@ -196,7 +196,11 @@ class Plugin:
         """See a statement that succeeded."""
 
     def on_error(self, event: Event, error: BaseException) -> None:
-        """See a statement that failed; the error is raised afterwards."""
+        """See a statement that failed; the error is raised afterwards.
+
+        If not, the statement is sent once more: by a fresh catalogue, or in another
+        form.
+        """
 
     def verify(self, host: Host) -> Iterable["Finding"]:
         """What is wrong with the database, that edits cannot mend."""

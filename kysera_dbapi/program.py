@@ -32,7 +32,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
     pinned = _pinned(draft, spans, shape)
     if shape.folded and (pinned is None or not _lists_stand(draft, spans, shape)):
         return None
-    outline = image = None
+    outline = image = retry = None
     sent = draft.pinned if draft.companions else draft.splices
     read = image_splices(draft, draft.image_columns) if draft.companions else []
     binds = tuple(_binds(sent, read))
@@ -40,13 +40,15 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         outline = _outline(draft, sent, (spans, shape), binds)
     if draft.companions and not source.explained:
         image = _outline(draft, read, (spans, shape), binds)
+    if draft.retry:
+        retry = _outline(draft, draft.retry, (spans, shape), ())
     plan = Plan(
         source.text,
         draft.kind,
         source.rule.effect if source.rule and not source.explained else "",
         source.words[:6],
         binds=binds,
-        outlines=(outline, image),
+        outlines=(outline, image, retry),
         companions=tuple(draft.companions) if not source.explained else (),
         edits=tuple(draft.edits),
         relations=draft.reads,
@@ -63,6 +65,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         silent=draft.silent,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         keep=not draft.unknown,
+        retry_flag=draft.retry_flag,
     )
     return plan.arranged(plan.arrangement(shape))
 

@@ -236,15 +236,14 @@ class PlannedCursor(Planned):
             sent = self._sent_as(plan, self._given, parameters)
         self._raw_execute(*sent, **self._options)
 
-    def _send_many(self, plan: Plan, rows: Iterable[Any]) -> None:
+    def _send_many(self, sql: str, plan: Plan, rows: Iterable[Any]) -> None:
+        if plan.companions and self._options.get("returning"):
+            raise _unsupported("returning=True of declared children", "execute()")
         if plan.companions:
-            self._send_each(plan, rows)
+            self._send_each(sql, plan, rows)
             return
-        if not plan.sends_as_given:
-            assert plan.program is not None
-            values = tuple(bind.source() for bind in plan.binds)
-            rows = plan.program.binding.bind_many(rows, values)
-        self._raw_executemany(self._given if plan.program is None else plan.sql, rows)
+        sent = self._given if plan.program is None else plan.sql
+        self._raw_executemany(sent, self._bound(plan, rows))
 
     def _settle(self, count: int | None = None) -> None:
         cursor: Any = self

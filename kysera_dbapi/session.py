@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from kysera_dbapi._blocks import above, scope, values
 from kysera_dbapi._context import checked_values
 from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.collision import keys_of
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import (
     ConfigurationError,
@@ -82,6 +83,9 @@ class Session:
         self.closed = False
         #: The values that the connection has below those of the context.
         self.context: dict[str, object] = {}
+        #: The number of the row revived last: the driver goes on telling that of the
+        #: row inserted before.
+        self.last_row: int | None = None
         self._stale = False
         self._stamped: object = None
         self._declared: frozenset[str] = frozenset()
@@ -99,8 +103,9 @@ class Session:
         owning = any(plugin.system_tables for plugin in self.plugins)
         self.rechecks = owning or bool(hooks(self.plugins, "on_catalogue"))
         hooked = bool(self.before or self.after or self.failed)
+        self._hooked = hooked or mode == "strict"
         #: Whether there is more to an execution than to send the text.
-        self.hooked = hooked or mode == "strict"
+        self.hooked = self._hooked
         self._started: tuple[Plugin, ...] = ()
 
     @classmethod
@@ -124,14 +129,15 @@ class Session:
             self.dialect, self.plugins, self._catalogue, self.mode, self._declared
         )
         self.plans = self.pipeline.plans.items
-        self._new_direct()
+        self._open_direct()
 
-    def _new_direct(self) -> None:
+    def _open_direct(self) -> None:
         """The texts to send by those given, where that is all: outside of every block.
 
         Those without values, and those that the driver formats.
         """
-        found = [{} if self.context else d.items for d in self.pipeline.direct]
+        apart = self._stale or self.context or self.last_row is not None
+        found = [{} if apart else d.items for d in self.pipeline.direct]
         self.direct, self.formatted, *_ = found
 
     @property
@@ -144,7 +150,19 @@ class Session:
     def set_context(self, given: Mapping[str, object]) -> None:
         """Set the values below those of the context; checked and copied."""
         self.context = checked_values(given)
-        self._new_direct()
+        self._open_direct()
+
+    def inserts(self, plan: Plan) -> bool:
+        """Whether the driver tells of the rows that a plan inserts."""
+        table = self._catalogue.tables.get(plan.target)
+        known = table is None or bool(self.dialect.row_number(table))
+        return plan.kind == "insert" and known
+
+    def set_last_row(self, row: int | None) -> None:
+        """Follow each execution while the driver does not know the last row."""
+        self.last_row = row
+        self.hooked = self._hooked or row is not None
+        self._open_direct()
 
     def in_context(self) -> AbstractContextManager[None]:
         """A block in which the connection's own values are in force, too."""
@@ -374,6 +392,13 @@ class Session:
         if not plan.keep and self.refresh():
             plan = self.pipeline.plan(text, now, format_style=style)
         return plan
+
+    def collides(self, error: BaseException, plan: Plan) -> bool:
+        """Whether a unique key of a plan's target refused a row."""
+        table = self._catalogue.tables.get(plan.target)
+        if table is None:
+            return False
+        return any(self.dialect.violates(error, table, key) for key in keys_of(table))
 
     def check_context(self, plan: Plan) -> None:
         """Raise ``ConfigurationError`` for a value of the context that cannot be bound.

@@ -16,6 +16,7 @@ __all__ = [
     "PLAIN",
     "cursor_class",
     "is_raw_cursor",
+    "numbered_class",
     "silent_class",
 ]
 
@@ -70,6 +71,11 @@ class _Scripting(Planned):
         cursor._count = count
         cursor.__class__ = silent_class(cast("Any", type(cursor)))
 
+    def _number(self, row: int | None) -> None:
+        cursor: Any = self
+        cursor._row = row
+        cursor.__class__ = numbered_class(cast("Any", type(cursor)))
+
 
 class _Silent:
     """A cursor whose last statement gave rows to the shim alone."""
@@ -106,8 +112,58 @@ def silent_class(loud: Any) -> type[Any]:
     """The class of a planned class's cursors while they have rows to hide."""
     if issubclass(loud, _Silent):
         return cast("type[Any]", loud)
-    members = {"__slots__": (), "__module__": loud.__module__, "_loud": loud}
-    return type(loud.__name__, (_Silent, loud), members)
+    return _class_over(getattr(loud, "_loud", loud), _Silent)
+
+
+class _Numbered:
+    """A cursor of whose last row the shim tells the number: it was revived."""
+
+    __slots__ = ()
+    #: What it is again with its next statement.
+    _loud: type[Any]
+
+    @property
+    def lastrowid(self: Any) -> int | None:
+        """The number that the row would have been inserted with."""
+        row: int | None = self._row
+        return row
+
+    def execute(self: Any, *args: Any) -> Any:
+        """As of the class that it was before."""
+        return _resumed(self, "execute", args)
+
+    def executemany(self: Any, *args: Any) -> Any:
+        """As of the class that it was before."""
+        return _resumed(self, "executemany", args)
+
+    def executescript(self: Any, *args: Any) -> Any:
+        """As of the class that it was before."""
+        return _resumed(self, "executescript", args)
+
+
+def _resumed(cursor: Any, name: str, args: Any) -> Any:
+    """Call a method of the class before; ``execute`` alone may tell another number."""
+    row, cursor.__class__ = cursor._row, cursor._loud
+    told = False
+    try:
+        result = getattr(cursor, name)(*args)
+        told = name == "execute"
+    finally:
+        if not told:
+            cursor._number(row)
+    return result
+
+
+@cache
+def numbered_class(cls: Any) -> type[Any]:
+    """The class of cursors of a class whose last row was revived."""
+    return cls if issubclass(cls, _Numbered) else _class_over(cls, _Numbered)
+
+
+def _class_over(cls: Any, telling: Any) -> type[Any]:
+    members: dict[str, Any] = {"__slots__": (), "__module__": cls.__module__}
+    members["_loud"] = getattr(cls, "_loud", cls)
+    return type(cls.__name__, (telling, cls), members)
 
 
 class _Translating(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -134,7 +190,7 @@ def cursor_class(theirs: Any) -> type[Any]:
     members["_planner"] = _Scripting
     if theirs is RawCursor or "_kysera_original" in vars(theirs):
         # as the driver's: no other attributes, and found faster
-        members["__slots__"] = ("_proxy", "_session", "_count")
+        members["__slots__"] = ("_proxy", "_session", "_count", "_row")
         members["_raw_class"] = RawCursor
         members["_raw_execute"] = RawCursor.execute
         members["_raw_executemany"] = RawCursor.executemany

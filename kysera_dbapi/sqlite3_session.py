@@ -38,7 +38,9 @@ class SQLite3Session(Session):
         """Let checks fail statements, and the plugins check their configuration."""
         if self.plugins:
             self.violations = _VIOLATIONS.setdefault(id(self._raw), self.violations)
-            RawConnection.create_function(self._raw, "_k_check", 2, self.violations)
+            create: Any = RawConnection.create_function
+            create(self._raw, "_k_check", 2, self.violations)
+            create(self._raw, "_k_row", 1, self.violations.tell)
         super().start()
 
     def authorize(self) -> None:

@@ -132,16 +132,21 @@ class _Undo(Exception):
 def _check_write(connection: Any, sql: str, parameters: Parameters) -> None:
     session = connection._self_session
     problems: list[str] = []
+    plan = session.plan(sql)
     before = {table.key: _hidden(session, table) for table in _protected(session)}
     with suppress(_Undo), session.undoable():
         owned = {table.key: _foreign(session, table) for table in _protected(session)}
         _answer(connection, sql, parameters)
         for table in _protected(session):
-            now = _rows(session, table)
+            now, owner = _rows(session, table), owned[table.key]
+            revives = plan.retry_sql and plan.target == table.key
+            still = _hidden(session, table)
             for key, row in before[table.key].items():
+                if revives and key not in owner and key not in still:
+                    continue  # a deleted row that is live again
                 if _typed(now.get(key, ())) != _typed(row):
                     problems.append(f"{table.key}: {row} became {now.get(key, 'none')}")
-            new = _foreign(session, table).keys() - owned[table.key].keys()
+            new = _foreign(session, table).keys() - owner.keys()
             problems += [f"{table.key}: wrote {now[key]}" for key in new]
         raise _Undo
     if problems:

@@ -19,6 +19,9 @@ class _Violated(Exception):
 class Violations:
     """What a check calls for each row; drivers do not tell why a function failed."""
 
+    #: What ``Dialect.row_number`` means of the last row, if the statement tells it.
+    told: int | None = None
+
     def __init__(self) -> None:
         self._rows: Counter[str] = Counter()
         self._failed: tuple[str, int] | None = None
@@ -26,7 +29,12 @@ class Violations:
     def begin(self) -> None:
         """A statement begins: its first row is row 0."""
         self._rows.clear()
-        self._failed = None
+        self._failed = self.told = None
+
+    def tell(self, value: int) -> int:
+        """Tell of the next row."""
+        self.told = value
+        return 1
 
     def __call__(self, satisfied: object, label: str) -> int:
         """Tell of the next row; raises if it does not satisfy what the label says."""

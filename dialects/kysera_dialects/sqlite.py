@@ -97,6 +97,7 @@ class SQLiteDialect(Dialect):
     numbers_placeholders: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
+    row_functions: ClassVar[frozenset[str]] = frozenset(("last_insert_rowid",))
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES
 
     def fold(self, name: str, *, quoted: bool) -> str:
@@ -129,6 +130,14 @@ class SQLiteDialect(Dialect):
             return table.primary_key
         names = sorted(self.row_identifiers, reverse=True)
         return next(((name,) for name in names if table.column(name) is None), ())
+
+    def row_number(self, table: Table) -> str:
+        """The rowid: https://www.sqlite.org/c3ref/last_insert_rowid.html"""
+        return "" if table.without_rowid else next(iter(self.row_key(table)), "")
+
+    def tell(self, value: str) -> str:
+        """A function that the session registers."""
+        return f"_k_row({value})"
 
     def indexes(
         self, execute: Execute, table: Table

@@ -79,6 +79,7 @@ def raw() -> Iterator[sqlite3.Connection]:
         ({"alow_raw_update": True}, "unknown option 'alow_raw_update'"),
         ({"allow_raw_update": 1}, "allow_raw_update must be True or False"),
         ({"comment_hint": "yes"}, "comment_hint must be True or False"),
+        ({"revive": None}, "revive must be True or False"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(options: Any, message: str) -> None:

@@ -26,6 +26,7 @@ class Protection:
     settings: Mapping[str, Setting]
     foreign_keys: Mapping[str, OnDelete]
     accepted: Collection[str]
+    revives: bool = False
     #: The marks by the keys of the tables.
     marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
 
@@ -77,6 +78,8 @@ class Protection:
             seen[table.key] = name
             self._check_table(table, setting)
             self._check_triggers(table)
+            if self.revives:
+                self._check_revival(table)
             for key in self.catalogue.children.get(table.key, ()):
                 self._check_foreign_key(key)
 
@@ -145,6 +148,35 @@ class Protection:
                     "longer fire; name it in accept_triggers=",
                     code="delete-trigger",
                 )
+
+    def _check_revival(self, table: "Table") -> None:
+        """Of an INSERT that revives a row: it becomes an UPDATE, of a row that is told.
+
+        Triggers of UPDATE do fire, as they do for a DELETE that becomes one.
+        """
+        if not self.dialect.upserts_by_any_key:
+            raise wrong(
+                "revive=True is not offered here: an upsert must name its key; leave "
+                "it out, and restore() rows"
+            )
+        for trigger in table.triggers:
+            if trigger.event == "INSERT" and trigger.name not in self.accepted:
+                raise wrong(
+                    f"the INSERT trigger {trigger.name!r} of {table.name!r} would not "
+                    "fire for a row that is revived; name it in accept_triggers=",
+                    code="insert-trigger",
+                )
+        if table.on_conflict:
+            raise wrong(
+                f"a key of table {table.name!r} says ON CONFLICT "
+                f"{min(table.on_conflict)}; with revive=True a collision must be a "
+                "plain error"
+            )
+        if not self.dialect.row_key(table):
+            raise wrong(
+                f"table {table.name!r} hides its rowid, by which a row that is revived "
+                "is told"
+            )
 
     def _check_foreign_key(self, key: "ForeignKey") -> None:
         action, name = self.action(key), self._names(key)[0]

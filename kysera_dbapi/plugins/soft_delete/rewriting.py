@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from kysera_dbapi._blocks import scope
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.plugin import Host, Plugin
-from kysera_dbapi.plugins.soft_delete import collision, settings
+from kysera_dbapi.plugins.soft_delete import collision, revival, settings
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Steps
 from kysera_dbapi.plugins.soft_delete.mark import Mark
 from kysera_dbapi.plugins.soft_delete.protection import Protection
@@ -46,6 +46,16 @@ class SoftDelete(Plugin):
     from. ``allow_raw_update`` lets an UPDATE set the column. ``comment_hint`` lets a
     comment ``/* kysera:including_deleted */`` include deleted rows.
 
+    With ``revive`` a plain INSERT whose unique key a deleted row holds takes that row's
+    place: the row gets the values of the INSERT, the defaults for all others, and is
+    live again. A primary key that the INSERT does not supply stays (one that it gives
+    as NULL is a new number). Reviving a parent revives no children. A live row in the
+    way, or one of another tenant, is the database's own error, and two deleted ones are
+    a ``TombstoneConflict``. INSERTs with a conflict clause, those of DEFAULT VALUES and
+    those while deleted rows are included revive none. Triggers of UPDATE fire for the
+    row, those of INSERT do not: ``accept_triggers`` must name them. ``lastrowid`` tells
+    the row; the SQL function last_insert_rowid() does not know it, and is refused.
+
     Raises ``ConfigurationError``, at once or when a connection is made. Within
     ``bypass("soft_delete", ...)`` a connection can be made before the tables are: the
     first statement that is not bypassed and finds one of them is checked instead.
@@ -72,6 +82,7 @@ class SoftDelete(Plugin):
         allowed = settings.given_flags(options)
         self._raw_update = allowed.get("allow_raw_update", False)
         self._hint = allowed.get("comment_hint", False)
+        self._revive = allowed.get("revive", False)
         self._checked: Protection | None = None
 
     # -- at connect ---------------------------------------------------------------
@@ -95,7 +106,12 @@ class SoftDelete(Plugin):
         if checked is not None and checked.catalogue is catalogue:
             return checked
         made = Protection(
-            catalogue, dialect, self._settings, self._foreign_keys, self._accepted
+            catalogue,
+            dialect,
+            self._settings,
+            self._foreign_keys,
+            self._accepted,
+            self._revive,
         )
         if catalogue.known and made.marks:
             made.check()
@@ -120,6 +136,8 @@ class SoftDelete(Plugin):
     def intercept(self, statement: "Draft") -> None:
         """Filter every reference; turn a DELETE of a protected table into an UPDATE."""
         statement.plugin = self.name
+        if self._revive:
+            revival.check_functions(statement)
         protection = self._protection(statement.catalogue, statement.dialect)
         rows = self._rows(statement)
         for reference in statement.references:
@@ -154,7 +172,12 @@ class SoftDelete(Plugin):
         if statement.kind == "delete":
             self._replace(statement, table, mark, protection)
             return
+        if revival.FLAG in scope():
+            revival.guard(statement, table, mark)
+            return
         collision.guard_conflicts(statement, table, mark)
+        if self._revive and not self._rows(statement):
+            revival.offer(statement, table, mark)
         column = statement.dialect.fold(mark.column, quoted=True)
         if not self._raw_update and column in statement.assigned:
             statement.refuse(
@@ -266,8 +289,8 @@ class SoftDelete(Plugin):
     ) -> BaseException:
         """A UNIQUE collision that a deleted row may be the cause of: the cure."""
         table = host.catalogue.tables.get(plan.target)
-        if table is None or f"bypass:{self.name}" in scope():
-            return error
+        if table is None or plan.retry_sql or f"bypass:{self.name}" in scope():
+            return error  # if it was tried otherwise, no deleted row was the cause
         protection = self._protection(host.catalogue, host.dialect)
         mark = protection.marks.get(table.key)
         if mark is None:

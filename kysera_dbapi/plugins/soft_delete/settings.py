@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
 
     allow_raw_update: bool
     comment_hint: bool
+    revive: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,13 @@ __all__ = ["findings"]
 
 
 def findings(protection: "Protection") -> list[Finding]:
-    """The unique keys that ignore deletion; the primary keys apart."""
+    """The unique keys that ignore deletion; the primary keys apart.
+
+    None where an INSERT with the values of a deleted row revives it.
+    """
     found: list[Finding] = []
+    if protection.revives:
+        return found
     for name, mark in protection.marks.items():
         table = protection.catalogue.tables[name]
         for key in table.unique_keys:

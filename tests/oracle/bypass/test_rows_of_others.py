@@ -62,6 +62,9 @@ def test_a_row_that_names_another_tenant_meets_none_of_its_rows(sql: str) -> Non
         "INSERT OR REPLACE INTO prices VALUES (8, 'a', 3) "
         "ON CONFLICT DO UPDATE SET tenant_id = 7, sku = 'b'",
         "UPDATE OR IGNORE prices SET tenant_id = 8",
+        # excluded is the row that is there then, not the one that is proposed
+        """INSERT INTO prices AS "Excluded" VALUES (8, 'a', 3)
+        ON CONFLICT DO UPDATE SET amount = excluded.amount""",
     ],
 )
 def test_what_would_skip_rows_in_silence_is_refused(sql: str) -> None:
@@ -317,3 +320,33 @@ def test_strict_mode_lets_policies_read_their_tables() -> None:
     connection, _ = opened(PRICES, "prices", mode="strict")
     with closing(connection):
         assert connection.execute("SELECT count(*) FROM prices").fetchall() == [(1,)]
+
+
+SHOP = """
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name, deleted_at);
+CREATE TABLE orders (id INTEGER PRIMARY KEY, customer, remark);
+INSERT INTO customers VALUES (1, 'a', NULL), (2, 'b', NULL), (3, 'c', NULL);
+INSERT INTO orders VALUES (1, 1, 'b'), (2, 1, 'c');
+"""
+OF_CUSTOMERS = "EXISTS (SELECT 1 FROM customers c WHERE c.id = orders.customer)"
+
+
+@pytest.mark.parametrize("returning", ["", " RETURNING id"])
+def test_a_soft_delete_finds_its_rows_before_a_policy_misses_them(
+    returning: str,
+) -> None:
+    """SQLite updates as it goes; what a policy reads may be what is deleted."""
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(SHOP)
+    policies = [Policy("customers", using="1 = 1")]
+    policies.append(Policy("orders", using=OF_CUSTOMERS))
+    plugins = [RowLevelSecurity(policies), SoftDelete(["customers"])]
+    connection: Any = kysera_dbapi.wrap(raw, plugins=plugins)
+    cursor = connection.execute(
+        "DELETE FROM customers WHERE name = 'a' OR EXISTS "
+        f"(SELECT 1 FROM orders WHERE remark = name){returning}"
+    )
+    assert cursor.fetchall() == ([(1,), (2,), (3,)] if returning else [])
+    assert cursor.rowcount == 3
+    assert connection.execute("SELECT * FROM customers").fetchall() == []
+    connection.close()
