@@ -442,7 +442,6 @@ def test_strict_mode_knows_no_function_after_a_word(clause: str) -> None:
         "CREATE RULE r AS ON INSERT TO log DO NOTIFY x, N'orders'",
         "TRUNCATE log, orders",
         "COPY public . ORDERS TO STDOUT",
-        "DECLARE c CURSOR FOR SELECT * FROM orders",
         "CREATE UNIQUE INDEX ON orders (total)",
         "CREATE TABLE c () INHERITS (orders)",
         "ALTER TABLE orders DISABLE TRIGGER ALL",
