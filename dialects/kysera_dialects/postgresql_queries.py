@@ -185,7 +185,7 @@ _RULED = (
 _IS_CHECK, _IS_ENABLED = "o.contype = 'c'", "o.tgenabled <> 'D'"
 _IS_TABLE = "o.relkind = ANY ('{r,p,f}')"
 #: What holds a definition: its class and number, and whose definition it is.
-OWNERS = " UNION ALL ".join(
+_OWNERS = " UNION ALL ".join(
     f"SELECT {_class(class_)}, o.{number}, {kind}, {whose} "
     f"FROM pg_catalog.{catalogue} o WHERE o.{number} {OWN} AND {where}"
     for catalogue, class_, number, kind, whose, where in (
@@ -207,7 +207,7 @@ _USES = f"""
         WHEN d.refclassid = {_class("pg_class")} THEN 'table'
         WHEN d.refclassid = {_class("pg_proc")} THEN 'function'
         ELSE 'operator' END, d.refobjid) AS part
-    FROM ({OWNERS}) AS o(catalogue, oid, kind, whose)
+    FROM ({_OWNERS}) AS o(catalogue, oid, kind, whose)
     JOIN pg_catalog.pg_depend d ON d.classid = o.catalogue AND d.objid = o.oid
     WHERE d.refclassid = ANY (CAST('{{pg_catalog.pg_class,pg_catalog.pg_proc,
         pg_catalog.pg_operator}}' AS pg_catalog.regclass[]))
