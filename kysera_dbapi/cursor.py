@@ -162,6 +162,8 @@ class Planned:
         session = self._session
         if session.reread():
             plan = self._plan(sql, style=style)
+        if not plan.retry_sql:
+            self._raise(error, plan)
         try:
             with Block(plan.retry_flag):
                 second = self._plan(plan.retry_sql, style=style)

@@ -139,10 +139,13 @@ def test_many_executions(connection: Any, copy: Any, once: bool) -> None:
 def test_what_many_executions_leave_to_others(
     connection: Any, emails: tuple[str, ...], last: int
 ) -> None:
+    connection.execute("INSERT INTO plain VALUES (500, 'y')")
     sql = "INSERT INTO people (email) VALUES (?)"
     cursor = connection.executemany(sql, [(email,) for email in emails])
     assert cursor.lastrowid is None
     assert connection.execute("SELECT 1").lastrowid == last
+    connection.executemany("INSERT INTO plain VALUES (?, 1)", [(600,), (601,)])
+    assert connection.execute("SELECT 1").lastrowid == 601
 
 
 def test_many_executions_that_return_rows(connection: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
-from tests.dbapi.revival import SCHEMA, TABLES, filled, wrapped
+from tests.dbapi.revival import SCHEMA, TABLES, filled, own, wrapped
 
 # -- what a revived row sets off
 
@@ -126,6 +126,28 @@ def test_a_column_that_another_connection_adds_is_no_leftover(tmp_path: Any) -> 
         connection.execute(sql, ("gone",))
         found = connection.execute("SELECT secret FROM people WHERE id = 2")
         assert found.fetchall() == [("none",)]
+        connection.close()
+
+
+def test_a_key_that_another_connection_makes_one_of_live_rows(tmp_path: Any) -> None:
+    path = tmp_path / "shop.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.executescript(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, n, deleted_at);"
+            "CREATE UNIQUE INDEX u ON t (n);"
+        )
+        connection = kysera_dbapi.connect(
+            f"sqlite:///{path}", plugins=[SoftDelete(["t"], revive=True)]
+        )
+        sql = "INSERT INTO t (n) VALUES (?)"
+        connection.execute(sql, (1,))
+        connection.commit()
+        other.executescript(
+            "DROP INDEX u; CREATE UNIQUE INDEX u ON t (n) WHERE deleted_at IS NULL;"
+        )
+        with pytest.raises(sqlite3.IntegrityError) as caught:
+            connection.execute(sql, (1,))
+        own(caught.value)
         connection.close()
 
 

@@ -312,9 +312,10 @@ def test_a_revival_is_isolated(connection: Any) -> None:
     assert stored(connection) == before
 
 
-def test_another_row_that_a_trigger_revives_is_not() -> None:
-    wake = """CREATE TRIGGER wake AFTER UPDATE ON notes BEGIN
-        UPDATE notes SET deleted_at = NULL WHERE id = 4; END"""
+@pytest.mark.parametrize("sets", ["", ", tenant_id = 7"])
+def test_another_row_that_a_trigger_revives_is_not(sets: str) -> None:
+    wake = f"""CREATE TRIGGER wake AFTER UPDATE ON notes BEGIN
+        UPDATE notes SET deleted_at = NULL{sets} WHERE id = 4; END"""
     raw = sqlite3.connect(":memory:", isolation_level=None)
     raw.executescript(f"{SCHEMA}; {wake}")
     soft = SoftDelete(["notes"], revive=True, accept_triggers=["wake"])
