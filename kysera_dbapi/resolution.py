@@ -144,9 +144,7 @@ class _Condition:
                 splices += self._column(draft, column, aliases)
         columns = list(draft.tree.find_all(exp.Column))
         if len(list(draft.tree.find_all(exp.Select))) == 1 and not draft.references[1:]:
-            names = (draft.name_of(column.this) for column in columns)
-            named = draft.dialect.column
-            self.columns = frozenset(named(self._table, name) for name in names)
+            self.columns = frozenset(draft.name_of(c.this) for c in columns)
         spelled = _spliced(draft.text, splices)
         return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[
             0
@@ -274,9 +272,8 @@ class _Condition:
         if table.kind == "unknown":
             return True
         fold = self._resolver.dialect.fold
-        columns = {fold(c.name, quoted=True) for c in table.columns}
-        row = self._resolver.dialect.row_identifiers
-        return name in columns or (name in row and not table.without_rowid)
+        # no row identifier: a new column may have its name
+        return name in {fold(c.name, quoted=True) for c in table.columns}
 
 
 def _table_of(draft: Draft, node: exp.Expression) -> Table | None:
