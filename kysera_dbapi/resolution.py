@@ -138,6 +138,8 @@ class _Condition:
             raise _wrong(f"there is no table {draft.unknown[0]!r}", self._sql)
         for with_ in draft.tree.find_all(exp.With):
             raise _wrong(f"{with_.key.upper()} cannot be in it", self._sql)
+        if any(join.method == "NATURAL" for join in draft.tree.find_all(exp.Join)):
+            raise _wrong("new columns would change a NATURAL JOIN", self._sql)
         aliases = self._aliases(draft)
         splices: list[Splice] = []
         for reference in draft.references[1:]:
@@ -148,9 +150,7 @@ class _Condition:
                 splices += self._column(draft, column, aliases)
         columns = list(draft.tree.find_all(exp.Column))
         if len(list(draft.tree.find_all(exp.Select))) == 1 and not draft.references[1:]:
-            names = (draft.name_of(column.this) for column in columns)
-            named = draft.dialect.column
-            self.columns = frozenset(named(self._table, name) for name in names)
+            self.columns = frozenset(draft.name_of(c.this) for c in columns)
         spelled = _spliced(draft.text, splices)
         return spelled[spelled.index(" WHERE (") + len(" WHERE (") :].rpartition("\n")[
             0
@@ -232,18 +232,28 @@ class _Condition:
         return [Splice(start, where[0], (f"{aliases[id(node)]}.",))]
 
     def _owner(self, draft: Draft, column: exp.Column, name: str) -> exp.Expression:
-        """What a column is of: SQL looks in the innermost block first."""
-        block = column.find_ancestor(exp.Select)
+        """What a column is of: SQL looks in the innermost block first.
+
+        So a column added to a table there would take the place of a bare outer one.
+        """
+        own = block = column.find_ancestor(exp.Select)
         while block is not None:
             exposed = draft.exposures(block)
             found = [
-                node
+                (said, node)
                 for said, node in exposed
                 if (said == name if name else self._has(draft, node, column))
             ]
             if len(found) == 1:
-                self._check(draft, found[0], column)
-                return found[0]
+                said, node = found[0]
+                if not name and block is not own:
+                    raise _wrong(
+                        f"{column.name} is not of the sub-select that it is in; write "
+                        f"{said}.{column.name}",
+                        self._sql,
+                    )
+                self._check(draft, node, column)
+                return node
             if found:
                 raise _wrong(f"{column.name} is ambiguous", self._sql)
             block = block.find_ancestor(exp.Select)
@@ -268,9 +278,8 @@ class _Condition:
         if table.kind == "unknown":
             return True
         fold = self._resolver.dialect.fold
-        columns = {fold(c.name, quoted=True) for c in table.columns}
-        row = self._resolver.dialect.row_identifiers
-        return name in columns or (name in row and not table.without_rowid)
+        # no row identifier: a new column may have its name
+        return name in {fold(c.name, quoted=True) for c in table.columns}
 
 
 def _table_of(draft: Draft, node: exp.Expression) -> Table | None:

@@ -269,7 +269,9 @@ def _definitions(sql: str, lexer: Lexer, dialect: Dialect) -> dict[str, list[str
     for before, word in pairwise(words):
         depth += (before == "(") - (before == ")")
         if depth == 1 and before in ("(", ","):
-            said = found[dialect.fold(dialect.unquote(word), quoted=True)] = []
+            # a constraint of the table may be called as a column
+            name = dialect.fold(dialect.unquote(word), quoted=True)
+            said = found.setdefault(name, [])
         elif depth:
             said.append(word)
     return found

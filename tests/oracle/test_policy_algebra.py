@@ -30,7 +30,7 @@ CONDITIONS = (
     "a + b < 4",
     "id % 2 = 0",
     "a IS NULL",
-    "b IN (SELECT x FROM other WHERE x > a)",
+    "b IN (SELECT x FROM other WHERE x > t.a)",
     "EXISTS (SELECT 1 FROM other o WHERE o.x = t.b)",
 )
 # Each reads a column: PostgreSQL asks for no right to SELECT where nothing is read.

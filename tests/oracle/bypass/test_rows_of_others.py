@@ -159,6 +159,28 @@ def test_a_policy_says_of_which_database_a_table_is() -> None:
         assert connection.execute("SELECT id FROM docs").fetchall() == [(2,)]
 
 
+@pytest.mark.parametrize("mode", ["normal", "strict"])
+def test_a_new_column_changes_no_policy(mode: Any) -> None:
+    """An unqualified name would be one of the table that is nearer."""
+    raw = sqlite3.connect(":memory:")
+    raw.executescript(SHARED)
+    bare = Policy("docs", using="EXISTS (SELECT 1 FROM grants WHERE doc = id)")
+    with pytest.raises(kysera_dbapi.ConfigurationError, match=r"docs\.id"):
+        kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(bare)], mode=mode)
+    joined = Policy(
+        "docs", using="id NOT IN (SELECT doc FROM grants NATURAL JOIN docs d)"
+    )
+    with pytest.raises(kysera_dbapi.ConfigurationError, match="NATURAL"):
+        kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(joined)], mode=mode)
+    said = "EXISTS (SELECT 1 FROM grants WHERE doc = docs.id)"
+    plugins = [RowLevelSecurity(Policy("docs", using=said))]
+    connection: Any = kysera_dbapi.wrap(raw, plugins=plugins, mode=mode)
+    with closing(connection):
+        connection.execute("ALTER TABLE grants ADD COLUMN id")
+        connection.execute("UPDATE grants SET id = doc")
+        assert connection.execute("SELECT id FROM docs").fetchall() == [(1,)]
+
+
 COMPUTED = """
 CREATE TABLE docs (id INTEGER PRIMARY KEY, doc,
     tenant_id AS (json_extract(doc, '$.t')), UNIQUE (tenant_id, doc));
@@ -176,9 +198,19 @@ def test_a_tenant_that_is_computed_is_checked() -> None:
             """UPDATE docs SET doc = '{"t": 8, "x": 1}'""",
             """UPDATE OR IGNORE docs SET doc = '{"t": 8}'""",
             """REPLACE INTO docs (doc) VALUES ('{"t": 8}')""",
+            """INSERT INTO docs (id, doc) VALUES (1, '{"t": 8}') """
+            """ON CONFLICT (id) DO UPDATE SET doc = '{"t": 7, "x": 3}'""",
+            """INSERT INTO docs (id, doc) VALUES (1, '{"t": 7}') """
+            """ON CONFLICT (id) DO UPDATE SET doc = '{"t": 8, "x": 3}'""",
+            """INSERT INTO docs (id, doc) VALUES (2, '{"t": 7, "x": 3}') """
+            """ON CONFLICT (id) DO NOTHING""",
         ):
             with pytest.raises((PolicyViolation, UnsupportedStatement)):
                 connection.execute(sql)
+        connection.execute(
+            """INSERT INTO docs (doc) VALUES ('{"t": 7}') """
+            "ON CONFLICT (tenant_id, doc) DO UPDATE SET doc = excluded.doc"
+        )
         rows = raw.execute("SELECT tenant_id FROM docs ORDER BY id")
         assert rows.fetchall() == [(7,), (8,), (7,)]
 
