@@ -132,6 +132,8 @@ class Dialect:
     locking: ClassVar[str] = ""
     #: A row to be inserted may have fewer values than the table has columns.
     rows_end_early: ClassVar[bool] = False
+    #: A COMMIT of a transaction that has failed is a ROLLBACK.
+    commit_may_undo: ClassVar[bool] = False
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
     #: A RIGHT or FULL join in one branch of a set operation can make the database

@@ -49,6 +49,8 @@ class PlannedCursor(Planned):
     _session: PsycopgSession  # pyright: ignore[reportIncompatibleVariableOverride]
     #: The driver's options of this execution: prepare, binary and the like.
     _options: dict[str, Any]
+    #: Whether the driver formats texts that come with values: not for RawCursor.
+    _formats: bool
     #: The query as the caller gave it, sent where nothing is edited.
     _given: Any
     #: The numbers of the results whose rows nobody asked for; None stands for all.
@@ -59,7 +61,7 @@ class PlannedCursor(Planned):
         session, plan, text = self._session, None, ""
         try:
             # the way of most executions: it calls next to nothing
-            if type(params) is tuple and scope() is NOTHING:
+            if type(params) is tuple and scope() is NOTHING and self._formats:
                 try:
                     sent, bind, first = session.formatted[query]
                     own = (singles()[first],) if first else ()
@@ -201,7 +203,7 @@ class PlannedCursor(Planned):
 
     def _style(self, params: Any) -> int:
         """By which of the dialect's lexers the text is read."""
-        if isinstance(self, RawCursorMixin):
+        if not self._formats:
             return 2
         return 0 if params is None else 1
 
@@ -315,7 +317,8 @@ _OWN = ("_proxy", "_session", "_options", "_given", "_quiet")
 
 def _raw(base: Any) -> dict[str, Any]:
     """The driver's class and method, where they are found fast."""
-    return {"_raw_class": base, "_raw_execute": base.execute}
+    formats = not issubclass(base, RawCursorMixin)
+    return {"_raw_class": base, "_raw_execute": base.execute, "_formats": formats}
 
 
 def _driver_class(theirs: Any) -> Any:

@@ -74,6 +74,12 @@ class PsycopgSession(Session):
                 code="configuration",
             )
         encoding = status("client_encoding")
+        if status("server_encoding") != "UTF8":
+            raise ConfigurationError(
+                f"the encoding of the database is {status('server_encoding')}, in "
+                "which names are folded in another way; use a database in UTF8",
+                code="configuration",
+            )
         if encoding in _UNSAFE:
             raise ConfigurationError(
                 f"client_encoding is {encoding}, in which characters hold bytes of "
@@ -112,7 +118,12 @@ class PsycopgSession(Session):
             return super()._stamp()
 
     def reread(self) -> bool:
-        """As ``refresh``, where another connection may have changed the schema."""
+        """As ``refresh``, where another connection may have changed the schema.
+
+        Raises ``ConfigurationError`` if a setting has changed as in ``start``.
+        """
+        if self.plugins:
+            self._check_settings()
         return self.goes_on and super().reread()
 
     def refresh(self) -> bool:

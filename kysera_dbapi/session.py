@@ -78,7 +78,9 @@ class Session:
         #: Whether SQL of ours is running that is no part of the caller's work.
         self.reading = False
         #: What is open of the caller's transaction.
-        self.transaction = Stack(self.transactional(raw))
+        self.transaction = Stack(
+            self.transactional(raw), commit_may_undo=dialect.commit_may_undo
+        )
         self.turn = Turn()
         self.closed = False
         #: The values that the connection has below those of the context.

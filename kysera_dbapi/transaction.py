@@ -78,9 +78,13 @@ class _Level:
 class Stack:
     """The levels of one connection's transaction, the outermost first."""
 
-    def __init__(self, connection: Transactional) -> None:
+    def __init__(
+        self, connection: Transactional, *, commit_may_undo: bool = False
+    ) -> None:
         self._connection = connection
         self._levels: list[_Level] = []
+        #: A COMMIT of a transaction that has failed undoes it.
+        self._doubtful = commit_may_undo
 
     @property
     def savepoints(self) -> tuple[str, ...]:
@@ -124,7 +128,7 @@ class Stack:
         """
         changed = any(level.changed for level in self._levels)
         self._levels.clear()
-        return undone and changed
+        return (undone or self._doubtful) and changed
 
     def failed(self) -> bool:
         """A statement failed, and may have taken the whole transaction with it.

@@ -118,6 +118,7 @@ class PostgreSQLDialect(Dialect):
     refuses_nul: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
     rows_end_early: ClassVar[bool] = True
+    commit_may_undo: ClassVar[bool] = True
     filters_full_joins: ClassVar[bool] = False
     writes_in_with: ClassVar[bool] = True
     groups_by_key: ClassVar[bool] = True

@@ -59,6 +59,7 @@ def connection(raw: Any, postgresql_url: str) -> Iterator[Any]:
 
 
 OURS = [(1, "ours"), (2, "ours too")]
+SCS = "standard_conforming_strings"
 QUERY = "SELECT id, body FROM notes ORDER BY id"
 
 
@@ -551,3 +552,43 @@ def test_explain_reads_placeholders(connection: Any) -> None:
     assert "LIKE %s" in shown.sql
     assert "id %% 2" in shown.sql
     assert "id % 2" in connection.explain("SELECT id FROM log WHERE id % 2 = 1").sql
+
+
+def test_raw_cursors_are_planned_apart(connection: Any, raw: Any) -> None:
+    for _ in range(2):
+        assert connection.execute(QUERY, ()).fetchall() == OURS
+        assert psycopg.RawCursor(connection).execute(QUERY, ()).fetchall() == OURS
+    text = "SELECT body FROM notes WHERE id = $1 AND tenant_id = $2 AND id = $1"
+    cursor = psycopg.RawCursor(connection)
+    assert cursor.execute(text, (1, 7)).fetchall() == [("ours",)]
+    assert cursor.execute(text, (4, 8)).fetchall() == []
+
+
+def test_a_commit_that_is_a_rollback(raw: Any, postgresql_url: str) -> None:
+    made = kysera_dbapi.connect(postgresql_url, plugins=plugins())
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        made.execute("CREATE TABLE later AS SELECT id FROM notes")
+        assert made.execute("SELECT id FROM later").fetchall() == [(1,), (2,)]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            made.execute("SELECT 1 / 0")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            made.execute("SELECT id FROM later")
+        made.commit()
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            made.execute("SELECT id FROM later")
+
+
+@pytest.mark.parametrize("setting", ["client_encoding=SJIS", SCS + "=off"])
+def test_settings_in_which_texts_are_not_what_they_seem(
+    raw: Any, postgresql_url: str, setting: str
+) -> None:
+    with pytest.raises(kysera_dbapi.ConfigurationError):
+        kysera_dbapi.connect(postgresql_url, plugins=plugins(), options=f"-c {setting}")
+    made = kysera_dbapi.connect(postgresql_url, plugins=plugins())
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            made.execute(f"SET {setting}")
+        made.rollback()
+        made.unwrap().execute(f"SET {setting}")
+        with pytest.raises(kysera_dbapi.ConfigurationError):
+            made.execute("SELECT id, 'a new shape' FROM notes")
