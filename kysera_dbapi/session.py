@@ -83,6 +83,7 @@ class Session:
         self.context: dict[str, object] = {}
         self._stale = False
         self._stamped: object = None
+        self._home: str | None = None
         self._declared: frozenset[str] = frozenset()
         self._catalogue = Catalogue(known=False)
         if self.plugins and opened:
@@ -334,7 +335,11 @@ class Session:
             self._stamped = self._stamp()
             return self.dialect.read_catalogue(self.execute)
 
-        return self._quietly(read)
+        found = self._quietly(read)
+        if self._home is None:
+            self._home = found.home
+        # no statement may have the names of a configuration mean other tables
+        return found.at_home(self._home)
 
     def _stamp(self) -> object:
         return self.dialect.schema_stamp(self.execute)
