@@ -7,7 +7,7 @@ name for a table of the first schema.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Literal
@@ -295,6 +295,12 @@ class Catalogue:
     #: What a name of three parts starts with; empty if there are none.
     database: str = ""
     known: bool = True
+
+    def at_home(self, home: str) -> "Catalogue":
+        """The same, where the bare names of a configuration mean those of ``home``."""
+        if home == self.home:
+            return self
+        return replace(self, home=home, version=f"{self.version} {home}")
 
     def resolve(self, parts: Sequence[str]) -> Table | None:
         """The relation that a (folded) name means, or None if there is none."""

@@ -326,6 +326,8 @@ class ClosedWorld:
             self._check_trigger(table, trigger, protected, judges)
         for key in sorted(effects.written & self._catalogue.tables.keys()):
             written = self._catalogue.tables[key]
+            if written.kind == "system":
+                raise _of_the_database(written.name)
             if written.reads is None:  # else it is a view, whose query is judged
                 self._check_calls(written)
                 called = self._catalogue.routines_of(written.calls)
@@ -398,6 +400,14 @@ def _touching(routine: Function) -> UnsupportedStatement:
         "where nothing filters it; write its query into the statement, or run the "
         "statement under bypass()",
         code="dangerous-function",
+    )
+
+
+def _of_the_database(name: str) -> UnsupportedStatement:
+    return UnsupportedStatement(
+        f"a write to {name} is refused: it is the database's own, and would change "
+        "definitions or settings unseen; run the statement under bypass()",
+        code="protected-ddl",
     )
 
 

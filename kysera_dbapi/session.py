@@ -7,7 +7,6 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
@@ -90,9 +89,9 @@ class Session:
         self.last_row: int | None = None
         self._stale = False
         self._stamped: object = None
+        self._home: str | None = None
         self._declared: frozenset[str] = frozenset()
         self._catalogue = Catalogue(known=False)
-        self._home = ""
         if self.plugins and opened:
             self._catalogue = self._read_catalogue()
         self._new_pipeline()
@@ -363,9 +362,10 @@ class Session:
             return self.dialect.read_catalogue(self.execute)
 
         found = self._quietly(read)
-        # a path that is set later does not change what a configuration means
-        self._home = self._home or found.home
-        return replace(found, home=self._home)
+        if self._home is None:
+            self._home = found.home
+        # no statement may have the names of a configuration mean other tables
+        return found.at_home(self._home)
 
     def _stamp(self) -> object:
         return self.dialect.schema_stamp(self.execute)
