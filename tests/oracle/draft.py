@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from tests.oracle.schema import Schema, Value
 
@@ -61,10 +61,13 @@ class Statement:
     target: str = ""  # the table that a delete, an update or an insert names
     many: tuple[Params, ...] = ()  # what executemany is given; `params` are the first
     shapes: frozenset[str] = frozenset()
+    plain: bool = False  # executed without values, so that no driver formats the text
 
     def run(self, cursor: Any) -> None:
         """Execute it, as often as it has values for."""
-        if not self.many:
+        if self.plain:
+            cursor.execute(self.sql)
+        elif not self.many:
             cursor.execute(self.sql, self.params)
         elif GENERATOR in self.shapes:
             cursor.executemany(self.sql, iter(self.many))
@@ -83,8 +86,10 @@ class Draft:
     _values: list[Value] = field(default_factory=list[Value])
     _style: str = ""
 
+    styles: ClassVar[Mapping[str, float]] = _STYLES
+
     def __post_init__(self) -> None:
-        self._style = self.weighted(_STYLES)
+        self._style = self.weighted(self.styles)
         self.fuel = self.rng.choice((0, 1, 1, 1, 2, 2, 3, 4))
 
     def chance(self, probability: float) -> bool:

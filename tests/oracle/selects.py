@@ -1,7 +1,8 @@
 """Query blocks, set operations, common table expressions and sub-selects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tests.oracle.schema import DOMAINS, DULL, Column
 from tests.oracle.scope import Ref, Scope, Source
@@ -24,6 +25,12 @@ class Ask:
 @dataclass
 class Selects(Sources):
     """Writes whole queries."""
+
+    limit_forms: ClassVar[Mapping[str, float]] = {
+        "LIMIT {count}": 4,
+        "LIMIT {count} OFFSET {offset}": 1,
+        "LIMIT {offset}, {count}": 1,
+    }
 
     def statement(self) -> tuple[str, bool]:
         """A top-level query, and whether the order of its rows is total."""
@@ -149,11 +156,9 @@ class Selects(Sources):
             block = frame.apart()
             source = self.from_clause(block, 0)
             count = f"(SELECT count(*){source}{self._where(block)})"
-        form = self.draft.weighted({"": 4, "OFFSET": 1, ",": 1})
+        form = self.draft.weighted(self.limit_forms)
         offset = self.draft.bind(self.draft.pick((0, 1, 2)))
-        if form == "OFFSET":
-            return f" LIMIT {count} OFFSET {offset}"
-        return f" LIMIT {offset}, {count}" if form == "," else f" LIMIT {count}"
+        return " " + form.format(count=count, offset=offset)
 
     # blocks
 
@@ -276,7 +281,7 @@ class Selects(Sources):
             items.append(text)
             columns.append(column)
         text = f"SELECT {', '.join(items) or '1'}{source}{self._where(block)}"
-        text += f" GROUP BY {', '.join(key for key, _ in keys)}"
+        text += f" GROUP BY {self._groups([key for key, _ in keys])}"
         text += self._having(block, shown)
         return Query(text, tuple(columns), 8)
 
@@ -301,6 +306,9 @@ class Selects(Sources):
             if s.alias
         ]
         return keys or [("1 + 0", "number")], shown
+
+    def _groups(self, keys: Sequence[str]) -> str:
+        return ", ".join(keys)
 
     def _determined(self, source: Source, refs: Sequence[Ref]) -> tuple[Column, ...]:
         """The columns that have one value in each group."""

@@ -7,7 +7,6 @@ OPTION would say.
 """
 
 import re
-import sqlite3
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -18,8 +17,18 @@ from kysera_dbapi.plugins.rls import (
     tenant_isolation,
 )
 from tests.oracle.draft import literal
-from tests.oracle.schema import KEYS, TABLES, Row, Schema, Tables, Value, columns, pools
-from tests.oracle.world import GHOST, PROTECTED, ROWS, SCHEMA, VIOLATION, World, quoted
+from tests.oracle.schema import (
+    KEYS,
+    PROTECTED,
+    TABLES,
+    Row,
+    Schema,
+    Tables,
+    Value,
+    columns,
+    pools,
+)
+from tests.oracle.world import GHOST, ROWS, VIOLATION, World, quoted
 
 #: The column that holds the tenant of each table's rows.
 BY_NUMBER = ("customers", "orders", "items", "products", "stock")
@@ -128,14 +137,14 @@ class Tenants(World):
         }
         self.schema = _schema(rows, context, seen)
 
-    def fill(self, connection: sqlite3.Connection) -> None:
+    def fill(self, connection: Any) -> None:
         """Make the tables; those of the copy have the tenant by default."""
         mine = connection is self._copy
         defaults = {
             column: f"DEFAULT {literal(self.context[column])}" if mine else ""
             for column in _TYPES
         }
-        connection.executescript(SCHEMA + _MORE.format(**defaults))
+        self.script(connection, self.ddl + _MORE.format(**defaults))
         for table, column in ADDED.items():
             connection.execute(
                 f"ALTER TABLE {quoted(table)} ADD COLUMN {column} {_TYPES[column]} "
@@ -148,7 +157,7 @@ class Tenants(World):
         live = [PROTECTED[table].live()] if table in PROTECTED else []
         return " AND ".join([*live, *self._asked(table, quoted(table))])
 
-    def guard(self, connection: sqlite3.Connection) -> None:
+    def guard(self, connection: Any) -> None:
         """Have triggers look at every row that is proposed or written."""
         for table in self.schema.protected:
             right = " AND ".join(self._asked(table, "NEW"))

@@ -22,9 +22,10 @@ from tests.oracle.compare import (
 from tests.oracle.corpus import CORPUS
 from tests.oracle.corpus_writes import COLLISIONS, LIMITED
 from tests.oracle.entries import Entry
+from tests.oracle.schema import PROTECTED
 from tests.oracle.shapes import QUERY_SHAPES, WRITE_SHAPES
 from tests.oracle.tally import check, tallied
-from tests.oracle.world import GHOST, PROTECTED, World
+from tests.oracle.world import GHOST, World
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"

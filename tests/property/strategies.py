@@ -10,7 +10,7 @@ from kysera_dbapi.plugins import SoftDelete
 from kysera_dbapi.shape import Lexeme, Lexer
 from tests.oracle import generator
 from tests.oracle.draft import Statement
-from tests.oracle.world import PROTECTED
+from tests.oracle.schema import PROTECTED
 
 __all__ = ["LAW", "PAD", "lexer", "literals", "soft_delete", "soups", "statements"]
 
@@ -34,7 +34,7 @@ def soft_delete() -> SoftDelete:
 
 
 def _statement(seed: int, kind: str) -> Statement:
-    return generator.draft(random.Random(seed), kind, limits=False)
+    return generator.draft(random.Random(seed), kind)
 
 
 def statements(*kinds: str) -> st.SearchStrategy[Statement]:
