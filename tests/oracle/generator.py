@@ -53,7 +53,8 @@ def draft(
     if kind == "query":
         body, ordered = language.selects(text).statement()
         sql, params = text.finish(body)
-        return Statement(kind, sql, params, ordered, shapes=frozenset(text.shapes))
+        shapes = frozenset(text.shapes)
+        return Statement(kind, sql, params, ordered, shapes=shapes, plain=text.plain)
     made = language.writes(schema)(text, limits=language.limits).write()
     sql, params = text.finish(made.text)
     rows: tuple[Params, ...] = ()
@@ -61,7 +62,9 @@ def draft(
         rows = many(params, schema, rng)
         text.mark(rng.choice((GENERATOR, "executemany")))
     shapes = frozenset(text.shapes)
-    return Statement(made.kind, sql, params, False, made.target, rows, shapes)
+    return Statement(
+        made.kind, sql, params, False, made.target, rows, shapes, text.plain
+    )
 
 
 def _kept(seed: int, number: int, world: World, *, kind: str) -> Statement:

@@ -29,9 +29,11 @@ DOMAINS: Mapping[str, str] = {
     "time": "text",
     "tenant": "int",
     "owner": "text",
+    "moment": "time",
+    "truth": "bool",
 }
 #: Domains whose columns have one value in most of the rows that are seen.
-DULL = ("time", "flag", "tenant", "owner")
+DULL = ("time", "flag", "tenant", "owner", "moment", "truth")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests.oracle.scope import Ref, Scope, Source
 from tests.oracle.sources import Query, Sources
 
 _OPERATORS = ("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT")
-_CTE_NAMES = ("recent", "x1", "Totals", "orders", "customers", "items", "tags", "q")
+CTE_NAMES = ("recent", "x1", "Totals", "orders", "customers", "items", "tags", "q")
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class Selects(Sources):
                 continue
             text = self.refer(ref)
             if self.draft.chance(0.2):
-                keys.append((f"length({text})", "number"))
+                keys.append((self._measured(text), "number"))
             else:
                 keys.append((text, ref.column.domain))
                 refs.append(ref)
@@ -306,6 +306,9 @@ class Selects(Sources):
             if s.alias
         ]
         return keys or [("1 + 0", "number")], shown
+
+    def _measured(self, text: str) -> str:
+        return f"length({text})"
 
     def _groups(self, keys: Sequence[str]) -> str:
         return ", ".join(keys)
@@ -394,7 +397,7 @@ class Selects(Sources):
         SQLite lets the members of one WITH see each other both ways, so each body is
         written as if only the ones that are finished could be named.
         """
-        names = self.draft.rng.sample(_CTE_NAMES, self.draft.pick((1, 1, 1, 2, 3)))
+        names = self.draft.rng.sample(CTE_NAMES, self.draft.pick((1, 1, 1, 2, 3)))
         known = dict(frame.ctes) | {name.lower(): None for name in names}
         bodies: dict[str, str] = {}
         for name in self.draft.rng.sample(names, len(names)):
@@ -409,6 +412,9 @@ class Selects(Sources):
     def _member(self, name: str, frame: Scope) -> tuple[str, tuple[Column, ...]]:
         if self.draft.chance(0.2):
             return self._recursive(name, frame)
+        return self._plain_member(name, frame)
+
+    def _plain_member(self, name: str, frame: Scope) -> tuple[str, tuple[Column, ...]]:
         frame = Scope(ctes=dict(frame.ctes))
         query = self.query(frame, Ask(named=True))
         hints = {" AS ": 6, " AS MATERIALIZED ": 1, " AS NOT MATERIALIZED ": 1}

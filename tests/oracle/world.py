@@ -356,6 +356,10 @@ class World:
 
     def visible(self, table: str) -> str:
         """The condition on the rows of a protected table that are there."""
+        return self.live(table)
+
+    def live(self, table: str) -> str:
+        """The condition on the rows of a table that are not deleted."""
         return PROTECTED[table].live()
 
     def guard(self, connection: Any) -> None:
