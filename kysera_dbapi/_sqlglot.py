@@ -77,7 +77,7 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
     words, dot = _words(dialect.grammar), TokenType.DOT
     kinds = [token.token_type for token in tokens]
     for i, kind in enumerate(kinds):
-        if kind not in words:
+        if kind not in words or not _is_word(tokens[i].text):
             continue
         dotted = kinds[i - 1] is dot or dot in kinds[i + 1 : i + 2]
         clear = _is_keyword(tokens[i].text, dialect)
@@ -85,6 +85,11 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
             kinds[i] = TokenType.IDENTIFIER
             tokens[i] = retyped(tokens[i], TokenType.IDENTIFIER, tokens[i].text)
     return tokens
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is letters: operators may be of a keyword's kind (``~`` is RLIKE)."""
+    return text[:1].isalpha() or text[:1] == "_"
 
 
 @cache
@@ -201,10 +206,18 @@ def _opens_filter(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
 
 
 def _counts(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
-    """``OFFSET 1 ROW``, ``FETCH FIRST 2 ROWS``."""
-    return at > 1 and tokens[at - 2].text.upper() in ("OFFSET", "FIRST", "NEXT")
+    """``OFFSET 1 ROW``, ``FETCH FIRST (2) ROWS``."""
+    before, depth = at - 1, 0
+    while before > 0:
+        kind = kinds[before]
+        depth += (kind is TokenType.R_PAREN) - (kind is TokenType.L_PAREN)
+        if depth <= 0:
+            break
+        before -= 1
+    return before > 0 and tokens[before - 1].text.upper() in _COUNTED
 
 
+_COUNTED = ("OFFSET", "FIRST", "NEXT")
 _NO_OPERANDS = frozenset(
     TokenType[name]
     for name in "SELECT DISTINCT COMMA L_PAREN ALIAS FROM JOIN WHERE AND OR ON HAVING "

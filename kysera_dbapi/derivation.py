@@ -44,8 +44,9 @@ class Derivation:
         named = f" AS {draft.quoted(reference.exposed)}"
         end = hint[1] if hint else reference.end
         close: Fragment = (" WHERE ", *condition)
+        only = self._only(reference)
         if group is None:
-            start, stop = reference.start, end
+            start, stop = reference.start if only is None else only, end
             opening = "(SELECT * FROM "
             if draft.stand_in[start - 1 : start].isalnum():
                 opening = " " + opening
@@ -60,14 +61,26 @@ class Derivation:
                 draft.splices.append(
                     Splice(after, after, spaced(draft, after, (named,)))
                 )
+        opening += "" if only is None else "ONLY "
         draft.splices.append(Splice(start, reference.start, (opening,)))
         if hint:
             draft.splices.append(Splice(reference.end, hint[0], (" ",)))
         draft.splices.append(Splice(end, stop, spaced(draft, stop, close)))
         spelled = draft.stand_in[slice(*hint)] if hint else ""
+        name = name if only is None else f"ONLY {name}"
         self._replace(
             reference, f"SELECT * FROM {name} {spelled} WHERE {spell(condition)}"
         )
+
+    def _only(self, reference: Reference) -> int | None:
+        """Where ONLY stands: it moves into the derived table."""
+        if reference.in_list or not reference.node.args.get("only"):
+            return None
+        at = self._draft.layout.at(reference.start) or 1
+        before = self._draft.layout.tokens[at - 1]
+        if before.text.upper() != "ONLY":
+            self._draft.refuse(f"write ONLY {reference.table.name} without parentheses")
+        return int(before.start)
 
     def _replace(self, reference: Reference, derived: str) -> None:
         node = reference.node
@@ -108,6 +121,12 @@ class Derivation:
         draft = self._draft
         if reference.role == "target" or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        if reference.node.args.get("sample"):
+            draft.refuse(
+                f"a sample of {reference.exposed} cannot be filtered where it stands; "
+                "take it in a sub-select of its own",
+                code="unsupported-construct",
+            )
         self._check_alone(reference)
         self._check_row_identifiers(reference)
         self._check_grouping(reference)

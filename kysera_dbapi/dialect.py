@@ -122,6 +122,8 @@ class Dialect:
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
     table_parts: ClassVar[frozenset[str]] = frozenset()
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
+    #: A sub-query or a call in FROM may be LATERAL.
+    laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.

@@ -68,6 +68,9 @@ class Placement:
         node = owner_of(reference.node)
         if node is None or reference.in_list or reference.block is None:
             return None
+        alias = reference.node.args.get("alias")
+        if alias is not None and alias.args.get("columns"):  # other names for them
+            return None
         exposed = [
             n for name, n in self._draft.exposures(node) if name == reference.exposed
         ]

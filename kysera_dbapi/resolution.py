@@ -290,7 +290,7 @@ def _table_of(draft: Draft, node: exp.Expression) -> Table | None:
 def _renamed(aliases: dict[int, str], draft: Draft) -> list[Splice]:
     """The aliases that are written, by the reserved names."""
     splices: list[Splice] = []
-    for node in draft.tree.find_all(exp.Table, exp.Subquery, exp.Values):
+    for node in draft.tree.find_all(exp.Table, exp.Subquery, exp.Values, exp.Lateral):
         alias = node.args.get("alias")
         said = _sqlglot.span(alias.this) if alias is not None and alias.this else None
         if said is not None and id(node) in aliases and aliases[id(node)] != _OWN:

@@ -81,6 +81,8 @@ def verb_of(words: Sequence[str], first: int) -> int:
         return first
     depth = 0
     for i in range(first, len(words)):
+        if not depth and words[i - 1 : i + 1] == (")", "("):  # a query in parentheses
+            return i
         depth += (words[i] == "(") - (words[i] == ")")
         if not depth and words[i] in _VERBS and words[i - 1] not in _NAMING:
             return i

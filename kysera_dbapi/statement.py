@@ -26,7 +26,7 @@ __all__ = ["Reference", "Role", "Statement", "parse", "tree_of"]
 Role = Literal["source", "target"]
 
 _WRITES = (exp.Insert, exp.Update, exp.Delete)
-_FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values)
+_FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values, exp.Lateral)
 
 
 @dataclass(eq=False, slots=True)
@@ -338,19 +338,30 @@ class _Walker:
             self._visit_list(node.args.get("field"), visible)
         elif isinstance(node, exp.Command):
             raise _unsupported("a statement of this form")
-        elif isinstance(node, _WRITES) and node is not self._statement.tree:
-            if not (self._dialect.writes_in_with and isinstance(node.parent, exp.CTE)):
-                raise _unsupported(f"{node.key.upper()} within a statement")
-            self._check_assignments(node)
-        elif isinstance(node, (exp.Update, exp.OnConflict)):
-            self._check_assignments(node)
-        elif isinstance(node, exp.Delete) and not node.args.get("this"):
-            raise _unsupported("DELETE without FROM")
-        elif isinstance(node, (exp.Pivot, exp.Lateral)):
-            raise _unsupported(type(node).__name__.upper())
+        elif isinstance(node, (*_WRITES, exp.OnConflict)):
+            self._check_write(node)
+        elif isinstance(node, exp.Lateral):
+            self._check_lateral(node)
+        elif isinstance(node, exp.Pivot):
+            raise _unsupported("PIVOT")
 
-    def _check_assignments(self, node: exp.Expression) -> None:
+    def _check_lateral(self, node: exp.Lateral) -> None:
+        """``LATERAL (SELECT ...)`` and ``LATERAL f(...)``, and no LATERAL VIEW."""
+        known = isinstance(node.this, exp.Subquery) or _is_call(node.this)
+        hive = node.args.get("view") or node.args.get("outer")
+        if not (known and self._dialect.laterals) or hive:
+            raise _unsupported("LATERAL of this form")
+
+    def _check_write(self, node: exp.Expression) -> None:
         """A SET takes nothing but assignments; sqlglot takes any expression."""
+        within = isinstance(node, _WRITES) and node is not self._statement.tree
+        in_with = self._dialect.writes_in_with and isinstance(node.parent, exp.CTE)
+        if within and not in_with:
+            raise _unsupported(f"{node.key.upper()} within a statement")
+        if isinstance(node, exp.Delete) and not node.args.get("this"):
+            raise _unsupported("DELETE without FROM")
+        if isinstance(node, exp.Insert):
+            return
         for one in node.expressions:
             if not isinstance(one, exp.EQ):
                 raise _unsupported("what is no assignment in SET")

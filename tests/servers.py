@@ -202,6 +202,13 @@ def _dropping(server: Server, name: str) -> list[str]:
     return [*killing, f"DROP DATABASE {name}"]
 
 
+@pytest.fixture(scope="session")
+def postgresql_server(request: pytest.FixtureRequest) -> Server:
+    """Each PostgreSQL that was found, for a database that many tests share."""
+    server: Server = request.param
+    return server
+
+
 @pytest.fixture
 def postgresql_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A new database on each PostgreSQL that was found."""
@@ -219,9 +226,10 @@ def mysql_url(request: pytest.FixtureRequest) -> Iterator[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that wants a server on each that was found."""
     for family in FAMILIES:
-        if f"{family}_url" in metafunc.fixturenames:
-            params = [_param(entry) for entry in found().of(family)]
-            metafunc.parametrize(f"{family}_url", params, indirect=True)
+        for name in (f"{family}_url", f"{family}_server"):
+            if name in metafunc.fixturenames:
+                params = [_param(entry) for entry in found().of(family)]
+                metafunc.parametrize(name, params, indirect=True)
 
 
 def _param(entry: Server | str) -> Any:

@@ -111,6 +111,7 @@ class PostgreSQLDialect(Dialect):
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "only", "sample", "ordinality")
     )
+    laterals: ClassVar[bool] = True
     # without a limit of its own a query is pulled up; with any it is not
     barrier: ClassVar[str] = "OFFSET 0"
     # https://www.postgresql.org/docs/current/sql-select.html#SQL-SELECT-LIST
@@ -167,8 +168,11 @@ class PostgreSQLDialect(Dialect):
         return token
 
     def typed(self, constant: str, type_: str) -> str:
-        """A boolean is no number: https://www.postgresql.org/docs/current/sql-createcast.html"""
-        return f"CAST({constant} AS {type_})" if type_ == "boolean" else constant
+        """A boolean is no number, and compares with none.
+
+        https://www.postgresql.org/docs/current/datatype-boolean.html
+        """
+        return _BOOLEANS.get(constant, constant) if type_ == "boolean" else constant
 
     def indexes(
         self, execute: Execute, table: Table
@@ -294,6 +298,7 @@ class PostgreSQLDialect(Dialect):
         return found
 
 
+_BOOLEANS = {"0": "false", "1": "true"}
 _CONSTRAINT = ("schema", "table", "constraint")
 #: Undefined tables, columns, functions, objects and schemas; a wrong column reference.
 _NO_SUCH = ("42P01", "42703", "42883", "42704", "3F000", "42P10")

@@ -1,16 +1,14 @@
 """Runs one statement on both sides and says what came of it."""
 
 import enum
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from tests.oracle.draft import Statement
-from tests.oracle.schema import Row
-from tests.oracle.world import GHOST, PROTECTED, VIOLATION, World
+from tests.oracle.schema import PROTECTED, Row
+from tests.oracle.world import GHOST, VIOLATION, World, is_violation
 
 # The classes of PEP 249, and the one by which a statement is refused.
 _CLASSES = (
@@ -33,7 +31,6 @@ class Cursor(Protocol):
 
     description: Any
     rowcount: int
-    lastrowid: int | None
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
     def executemany(self, sql: str, rows: Any, /) -> Any: ...
@@ -96,20 +93,29 @@ def ask(connection: Connection, statement: Statement) -> Answer:
         return Answer(error=_class_of(error), message=str(error))
     else:
         names = tuple(column[0] for column in cursor.description or ())
-        plain = tuple(tuple(row) for row in rows)
-        return Answer(names, plain, cursor.rowcount, cursor.lastrowid)
+        plain = tuple(tuple(map(_plain, row)) for row in rows)
+        last: int | None = getattr(cursor, "lastrowid", None)
+        return Answer(names, plain, cursor.rowcount, last)
     finally:
         cursor.close()
 
 
+def _plain(value: Any) -> Any:
+    """Arrays can be counted only as tuples."""
+    return tuple(map(_plain, value)) if isinstance(value, list) else value
+
+
 def _class_of(error: BaseException) -> str:
-    if str(error) == VIOLATION:  # raised by a trigger of the copy
+    if is_violation(error):
         return VIOLATION
     names = [base.__name__ for base in type(error).__mro__]
     known = [name for name in names if name in _CLASSES]
     if "UnsupportedStatement" in known:
         return "UnsupportedStatement"
-    return known[0] if known else names[0]
+    if VIOLATION in known:
+        return VIOLATION
+    state = getattr(error, "sqlstate", None) or ""
+    return f"{known[0] if known else names[0]} {state[:2]}".strip()
 
 
 def judge(world: World, shim: Connection, statement: Statement) -> Verdict:
@@ -117,7 +123,7 @@ def judge(world: World, shim: Connection, statement: Statement) -> Verdict:
 
     Afterwards both databases are as they were.
     """
-    with _texts(world.full) as sent:
+    with world.texts() as sent:
         got = ask(shim, statement)
     expected = ask(world.copy, statement)
     outcome, reason = _compare(statement, got, expected)
@@ -130,20 +136,11 @@ def judge(world: World, shim: Connection, statement: Statement) -> Verdict:
     if outcome is Outcome.EQUAL and statement.kind != "query":
         reason = _state(world, statement)
         outcome = Outcome.WRONG if reason else outcome
-    if statement.kind != "query" or outcome in BAD:
+    failed = got.error or expected.error or outcome in BAD
+    if statement.kind != "query" or failed:
         shim.rollback()
         world.reset()
     return Verdict(outcome, reason, got, expected, tuple(sent))
-
-
-@contextmanager
-def _texts(connection: sqlite3.Connection) -> Generator[list[str], None, None]:
-    sent: list[str] = []
-    connection.set_trace_callback(sent.append)
-    try:
-        yield sent
-    finally:
-        connection.set_trace_callback(None)
 
 
 # answers

@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from tests.oracle.schema import Schema, Value
 
@@ -19,7 +19,7 @@ Params: TypeAlias = tuple[Value, ...] | dict[str, Value]
 GENERATOR = "executemany of a generator"  # which has its rows but once
 _NAME = "\x01{}\x02"
 _BOUND = "\x03{}\x04"
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"(?P<name>\x01[^\x02]*\x02)|(?P<bound>\x03\d+\x04)|(?P<string>'(?:[^']|'')*')"
     r"|(?P<word>[A-Za-z_][A-Za-z_0-9]*)|(?P<number>\d+)|(?P<space>\s+)|(?P<other>.)",
     re.DOTALL,
@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
 # Names of the generator that cannot stand unquoted.
 _RESERVED = {"select", "order", "from", "group", "where", "join", "union", "index"}
 _PARAMETER_NAMES = ("a", "b", "id", "p1", "order", "Value", "_x", "deleted_at")
-_COMMENTS = (
+COMMENTS = (
     "/* DELETE FROM orders; */",
     "/*'*/",
     "/* ? :a @b $c %s */",
@@ -61,10 +61,13 @@ class Statement:
     target: str = ""  # the table that a delete, an update or an insert names
     many: tuple[Params, ...] = ()  # what executemany is given; `params` are the first
     shapes: frozenset[str] = frozenset()
+    plain: bool = False  # executed without values, so that no driver formats the text
 
     def run(self, cursor: Any) -> None:
         """Execute it, as often as it has values for."""
-        if not self.many:
+        if self.plain:
+            cursor.execute(self.sql)
+        elif not self.many:
             cursor.execute(self.sql, self.params)
         elif GENERATOR in self.shapes:
             cursor.executemany(self.sql, iter(self.many))
@@ -83,8 +86,10 @@ class Draft:
     _values: list[Value] = field(default_factory=list[Value])
     _style: str = ""
 
+    styles: ClassVar[Mapping[str, float]] = _STYLES
+
     def __post_init__(self) -> None:
-        self._style = self.weighted(_STYLES)
+        self._style = self.weighted(self.styles)
         self.fuel = self.rng.choice((0, 1, 1, 1, 2, 2, 3, 4))
 
     def chance(self, probability: float) -> bool:
@@ -106,13 +111,21 @@ class Draft:
     def bind(self, value: Value) -> str:
         """A value: a literal, or a parameter in the statement's own style."""
         if self._style == "literal" or self.chance(0.3):
-            return literal(value)
+            return self.literal(value)
         return self.slot(value)
+
+    def literal(self, value: Value) -> str:
+        return literal(value)
 
     @property
     def binds(self) -> bool:
         """Whether the statement has parameters, if it has values."""
         return self._style != "literal"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is executed without values, whatever its text."""
+        return False
 
     def slot(self, value: Value) -> str:
         """A parameter."""
@@ -122,13 +135,13 @@ class Draft:
 
     def finish(self, text: str) -> tuple[str, Params]:
         """The text as it is sent, and the parameters in the order of its marks."""
-        placeholders = _Placeholders(self._style, self._values, self.rng)
-        speller = _Speller(self.rng, self.shapes)
+        placeholders = Placeholders(self._style, self._values, self.rng)
+        speller = Speller(self.rng, self.shapes)
         pieces = [
             placeholders.of(int(token.group()[1:-1]))
             if token.lastgroup == "bound"
             else speller.spell(token)
-            for token in _TOKEN.finditer(text)
+            for token in TOKEN.finditer(text)
         ]
         return "".join(pieces) + speller.tail(), placeholders.params()
 
@@ -141,7 +154,7 @@ def literal(value: Value) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-class _Placeholders:
+class Placeholders:
     """Placeholders of one style; `?` takes its value by the order in the text."""
 
     def __init__(self, style: str, values: list[Value], rng: random.Random) -> None:
@@ -177,8 +190,10 @@ class _Placeholders:
         return self._named or tuple(self._used)
 
 
-class _Speller:
+class Speller:
     """One statement's habits of case, quoting and comments."""
+
+    comments: ClassVar[Sequence[str]] = COMMENTS
 
     def __init__(self, rng: random.Random, shapes: set[str]) -> None:
         self._rng = rng
@@ -195,7 +210,7 @@ class _Speller:
             return self._word(text)
         if token.lastgroup == "space" and self._rng.random() < self._noise:
             self._shapes.add("comment")
-            return f" {self._rng.choice(_COMMENTS)} "
+            return f" {self._rng.choice(self.comments)} "
         if token.lastgroup == "space" and self._rng.random() < 0.03:
             return self._rng.choice(("\n", "\t", "  ", "\n    "))
         return text

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from tests.oracle.draft import Draft
 from tests.oracle.schema import DOMAINS, DULL, Columns
@@ -20,6 +20,20 @@ class Expressions(ABC):
 
     draft: Draft
     banned: set[str] = field(default_factory=set[str])  # tables that must not be read
+
+    schema: ClassVar[str] = "main"  # that the tables are in
+    true: ClassVar[str] = "1"
+    differs: ClassVar[str] = "IS NOT"
+    signs: ClassVar[Mapping[str, float]] = {
+        "<>": 3,
+        ">=": 3,
+        "<": 2,
+        "IS NOT": 2,
+        "=": 2,
+        "IS": 0.3,
+        "==": 0.3,
+    }
+    likes: ClassVar[Sequence[str]] = ("NOT LIKE 'x%'", "LIKE '%o%'", "GLOB '*[a-z]*'")
 
     @property
     def tables(self) -> Mapping[str, Columns]:
@@ -44,7 +58,7 @@ class Expressions(ABC):
         named = source and source.table and ref.parts[0] == source.table
         if source and named and self.draft.chance(0.1):
             self.draft.mark("column qualified by schema")
-            return self.draft.name("main", source.table, ref.column.name)
+            return self.draft.name(self.schema, source.table, ref.column.name)
         return self.draft.name(*ref.parts)
 
     def find(
@@ -119,7 +133,7 @@ class Expressions(ABC):
         form = self.draft.pick(("coalesce", "nullif", "iif", "case", "case of"))
         self.draft.mark(form)
         if form == "iif":
-            return f"iif({self.condition(scope, depth)}, {one}, {two})"
+            return self._iif(self.condition(scope, depth), one, two)
         if form == "case":
             when = self.condition(scope, depth)
             return f"CASE WHEN {when} THEN {one} ELSE {two} END"
@@ -127,6 +141,9 @@ class Expressions(ABC):
             subject, match = self.value(scope, kind, depth), self.value(scope, kind)
             return f"CASE {subject} WHEN {match} THEN {one} WHEN {two} THEN {one} END"
         return f"{form}({one}, {two})"
+
+    def _iif(self, condition: str, one: str, two: str) -> str:
+        return f"iif({condition}, {one}, {two})"
 
     def _nested(self, scope: Scope, kind: str) -> str:
         if self.draft.fuel <= 0:
@@ -156,7 +173,7 @@ class Expressions(ABC):
         if form == "NOT":
             return f"NOT ({one})"
         if form == "CASE":
-            return f"CASE WHEN {one} THEN 1 ELSE {two} END"
+            return f"CASE WHEN {one} THEN {self.true} ELSE {two} END"
         return f"{one} {form} {two}"
 
     def _plain_conditions(self) -> tuple[Maker, ...]:
@@ -183,15 +200,14 @@ class Expressions(ABC):
             if domain and self.draft.chance(0.6)
             else self.value(scope, kind, depth, domain=domain)
         )
-        signs = {"<>": 3, ">=": 3, "<": 2, "IS NOT": 2, "=": 2, "IS": 0.3, "==": 0.3}
-        return f"{left} {self.draft.weighted(signs)} {right}"
+        return f"{left} {self.draft.weighted(self.signs)} {right}"
 
     def _null_test(self, scope: Scope, depth: int) -> str:
         test = self.draft.weighted({"IS NOT NULL": 4, "IS NULL": 1, "NOTNULL": 1})
         return f"{self.value(scope, self._kind(), depth)} {test}"
 
     def _like(self, scope: Scope, depth: int) -> str:
-        form = self.draft.pick(("NOT LIKE 'x%'", "LIKE '%o%'", "GLOB '*[a-z]*'"))
+        form = self.draft.pick(self.likes)
         self.draft.mark("like")
         return f"{self.value(scope, 'text', depth)} {form}"
 
@@ -263,7 +279,7 @@ class Expressions(ABC):
         taken = table.lower() in scope.ctes
         if taken or self.draft.chance(0.2):
             self.draft.mark("schema-qualified table", *(("CTE avoided",) * taken))
-            return self.draft.name("main", table)
+            return self.draft.name(self.schema, table)
         return self.draft.name(table)
 
     def _exists(self, scope: Scope, depth: int) -> str:
@@ -291,7 +307,7 @@ class Expressions(ABC):
         ref = self.find(scope, self._kind())
         domain = ref.column.domain if ref else "number"
         left = self.refer(ref) if ref else self.constant("number")
-        sign = self.draft.pick(("<", "<=", ">=", "<>", "=", "IS NOT"))
+        sign = self.draft.pick(("<", "<=", ">=", "<>", "=", self.differs))
         self.draft.mark("sub-select compared")
         pair = [left, self.scalar(scope, domain)]
         if self.draft.chance(0.2):

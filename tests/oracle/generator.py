@@ -6,22 +6,17 @@ is therefore tried on both databases first, and kept for sure only if they diffe
 """
 
 import random
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.oracle.draft import GENERATOR, Draft, Params, Statement
+from tests.oracle.draft import GENERATOR, Params, Statement
+from tests.oracle.language import Language
 from tests.oracle.many import many
-from tests.oracle.schema import Row, Schema
-from tests.oracle.selects import Selects
-from tests.oracle.tenant_writes import TenantWrites
-from tests.oracle.world import SHOP, VIOLATION, World
-from tests.oracle.writes import Writes
+from tests.oracle.schema import Schema
+from tests.oracle.world import SHOP, SQLITE, World
 
 _TRIES = 5
 _INSENSITIVE_KEPT = {"query": 0.12, "write": 0.3}
-_STEPS = 1000  # of SQLite's machine, between two looks at the budget
-_BUDGET = 250  # such looks: what takes longer is not kept
 
 SENSITIVE = (
     "sensitive"  # the shape of a statement that hidden rows make a difference to
@@ -47,33 +42,39 @@ def writes(seed: int, count: int, world: World) -> Iterator[Statement]:
 
 
 def draft(
-    rng: random.Random, kind: str, *, limits: bool, schema: Schema = SHOP
+    rng: random.Random,
+    kind: str,
+    language: Language = SQLITE,
+    *,
+    schema: Schema = SHOP,
 ) -> Statement:
     """One candidate, whatever it is worth."""
-    text = Draft(rng, schema)
+    text = language.drafts(rng, schema)
     if kind == "query":
-        body, ordered = Selects(text).statement()
+        body, ordered = language.selects(text).statement()
         sql, params = text.finish(body)
-        return Statement(kind, sql, params, ordered, shapes=frozenset(text.shapes))
-    made = (TenantWrites if schema.tenants else Writes)(text, limits=limits).write()
+        shapes = frozenset(text.shapes)
+        return Statement(kind, sql, params, ordered, shapes=shapes, plain=text.plain)
+    made = language.writes(schema)(text, limits=language.limits).write()
     sql, params = text.finish(made.text)
     rows: tuple[Params, ...] = ()
     if made.many and params:
         rows = many(params, schema, rng)
         text.mark(rng.choice((GENERATOR, "executemany")))
     shapes = frozenset(text.shapes)
-    return Statement(made.kind, sql, params, False, made.target, rows, shapes)
+    return Statement(
+        made.kind, sql, params, False, made.target, rows, shapes, text.plain
+    )
 
 
 def _kept(seed: int, number: int, world: World, *, kind: str) -> Statement:
-    limits = "ENABLE_UPDATE_DELETE_LIMIT" in world.options
     rng = random.Random(f"{seed}/{kind}/{number}")
     spare: Statement | None = None
-    schema = world.schema
-    candidates = (draft(rng, kind, limits=limits, schema=schema) for _ in range(_TRIES))
-    for candidate in candidates:
-        copy = _try(world.copy, candidate)
-        full = _try(world.full, candidate)
+    language, schema = world.language, world.schema
+    for _ in range(_TRIES):
+        candidate = draft(rng, kind, language, schema=schema)
+        copy = world.attempt(world.copy, candidate)
+        full = world.attempt(world.full, candidate)
         if kind == "write":
             world.reset()
         if copy is None or full is None:
@@ -84,24 +85,4 @@ def _kept(seed: int, number: int, world: World, *, kind: str) -> Statement:
         if rng.random() < _INSENSITIVE_KEPT[kind]:
             return candidate
         spare = spare or candidate
-    return spare or draft(rng, kind, limits=limits, schema=schema)
-
-
-def _try(
-    connection: sqlite3.Connection, statement: Statement
-) -> tuple[Sequence[Row], int] | None:
-    """The rows and the row count, or None for an error or a search without end.
-
-    That a row may not be written is no error but an answer.
-    """
-    looks = iter(range(_BUDGET))
-    connection.set_progress_handler(lambda: next(looks, None) is None, _STEPS)
-    try:
-        cursor = connection.cursor()
-        statement.run(cursor)
-        rows: list[Row] = cursor.fetchall()
-        return sorted(rows, key=repr), cursor.rowcount
-    except sqlite3.Error as error:
-        return ([(VIOLATION,)], -1) if str(error) == VIOLATION else None
-    finally:
-        connection.set_progress_handler(None, 0)
+    return spare or draft(rng, kind, language, schema=schema)

@@ -29,9 +29,11 @@ DOMAINS: Mapping[str, str] = {
     "time": "text",
     "tenant": "int",
     "owner": "text",
+    "moment": "time",
+    "truth": "bool",
 }
 #: Domains whose columns have one value in most of the rows that are seen.
-DULL = ("time", "flag", "tenant", "owner")
+DULL = ("time", "flag", "tenant", "owner", "moment", "truth")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,34 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "flagged": ("order_id",),
     "stock": ("sku", "tenant_id"),
     "settings": ("name", "owner"),
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a table says that a row is deleted: a timestamp, or a flag."""
+
+    column: str = "deleted_at"
+    flag: bool = False
+
+    def hides(self, value: Value) -> bool:
+        return bool(value) if self.flag else value is not None
+
+    def live(self, owner: str = "") -> str:
+        """The predicate that holds for the rows that are left."""
+        dot = f"{owner}." if owner else ""
+        return f"{dot}{self.column} = 0" if self.flag else f"{dot}{self.column} IS NULL"
+
+
+PROTECTED = {
+    "customers": Mark(),
+    "orders": Mark(),
+    "items": Mark(),
+    "categories": Mark(),
+    "prices": Mark(),
+    "products": Mark("is_deleted", flag=True),
+    "tags": Mark("gone", flag=True),
+    "Order Details": Mark("removed_on"),
 }
 
 

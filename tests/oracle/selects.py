@@ -1,14 +1,15 @@
 """Query blocks, set operations, common table expressions and sub-selects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tests.oracle.schema import DOMAINS, DULL, Column
 from tests.oracle.scope import Ref, Scope, Source
 from tests.oracle.sources import Query, Sources
 
 _OPERATORS = ("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT")
-_CTE_NAMES = ("recent", "x1", "Totals", "orders", "customers", "items", "tags", "q")
+CTE_NAMES = ("recent", "x1", "Totals", "orders", "customers", "items", "tags", "q")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,12 @@ class Ask:
 @dataclass
 class Selects(Sources):
     """Writes whole queries."""
+
+    limit_forms: ClassVar[Mapping[str, float]] = {
+        "LIMIT {count}": 4,
+        "LIMIT {count} OFFSET {offset}": 1,
+        "LIMIT {offset}, {count}": 1,
+    }
 
     def statement(self) -> tuple[str, bool]:
         """A top-level query, and whether the order of its rows is total."""
@@ -149,11 +156,9 @@ class Selects(Sources):
             block = frame.apart()
             source = self.from_clause(block, 0)
             count = f"(SELECT count(*){source}{self._where(block)})"
-        form = self.draft.weighted({"": 4, "OFFSET": 1, ",": 1})
+        form = self.draft.weighted(self.limit_forms)
         offset = self.draft.bind(self.draft.pick((0, 1, 2)))
-        if form == "OFFSET":
-            return f" LIMIT {count} OFFSET {offset}"
-        return f" LIMIT {offset}, {count}" if form == "," else f" LIMIT {count}"
+        return " " + form.format(count=count, offset=offset)
 
     # blocks
 
@@ -276,7 +281,7 @@ class Selects(Sources):
             items.append(text)
             columns.append(column)
         text = f"SELECT {', '.join(items) or '1'}{source}{self._where(block)}"
-        text += f" GROUP BY {', '.join(key for key, _ in keys)}"
+        text += f" GROUP BY {self._groups([key for key, _ in keys])}"
         text += self._having(block, shown)
         return Query(text, tuple(columns), 8)
 
@@ -290,7 +295,7 @@ class Selects(Sources):
                 continue
             text = self.refer(ref)
             if self.draft.chance(0.2):
-                keys.append((f"length({text})", "number"))
+                keys.append((self._measured(text), "number"))
             else:
                 keys.append((text, ref.column.domain))
                 refs.append(ref)
@@ -301,6 +306,12 @@ class Selects(Sources):
             if s.alias
         ]
         return keys or [("1 + 0", "number")], shown
+
+    def _measured(self, text: str) -> str:
+        return f"length({text})"
+
+    def _groups(self, keys: Sequence[str]) -> str:
+        return ", ".join(keys)
 
     def _determined(self, source: Source, refs: Sequence[Ref]) -> tuple[Column, ...]:
         """The columns that have one value in each group."""
@@ -386,7 +397,7 @@ class Selects(Sources):
         SQLite lets the members of one WITH see each other both ways, so each body is
         written as if only the ones that are finished could be named.
         """
-        names = self.draft.rng.sample(_CTE_NAMES, self.draft.pick((1, 1, 1, 2, 3)))
+        names = self.draft.rng.sample(CTE_NAMES, self.draft.pick((1, 1, 1, 2, 3)))
         known = dict(frame.ctes) | {name.lower(): None for name in names}
         bodies: dict[str, str] = {}
         for name in self.draft.rng.sample(names, len(names)):
@@ -401,6 +412,9 @@ class Selects(Sources):
     def _member(self, name: str, frame: Scope) -> tuple[str, tuple[Column, ...]]:
         if self.draft.chance(0.2):
             return self._recursive(name, frame)
+        return self._plain_member(name, frame)
+
+    def _plain_member(self, name: str, frame: Scope) -> tuple[str, tuple[Column, ...]]:
         frame = Scope(ctes=dict(frame.ctes))
         query = self.query(frame, Ask(named=True))
         hints = {" AS ": 6, " AS MATERIALIZED ": 1, " AS NOT MATERIALIZED ": 1}

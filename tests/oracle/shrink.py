@@ -9,6 +9,7 @@ from tests.oracle.schema import Value
 
 _TOKEN = re.compile(
     r"'(?:[^']|'')*'|\"[^\"]*\"|\[[^\]]*\]|`[^`]*`"
+    r"|\$(\w*)\$.*?\$\1\$|\b[eE]'(?:[^'\\]|\\.)*'|%\(\w+\)s|%%|%[sbt]|::"
     r"|--[^\n]*(?:\n|\Z)|/\*.*?\*/"
     r"|\?\d*|[:@$]\w+|\w+|[<>=!|]{2}|\S",
     re.DOTALL,
@@ -19,6 +20,9 @@ _STARTS = {
     *("FULL", "INNER", "CROSS", "NATURAL", "ON", "USING", "AND", "OR", "NOT", "SET"),
     *("RETURNING", "FILTER", "OVER", ",", ";"),
 }
+
+
+_SLOTS = ("?", "%s", "%b", "%t")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def _tokens(statement: Statement) -> list[_Token]:
     values = iter(zip(*rows, strict=True))
     texts = [match.group() for match in _TOKEN.finditer(statement.sql)]
     return [
-        _Token(text, next(values)) if text == "?" else _Token(text) for text in texts
+        _Token(text, next(values)) if text in _SLOTS else _Token(text) for text in texts
     ]
 
 
@@ -109,7 +113,7 @@ def _rows(statement: Statement) -> Sequence[Params]:
 def _joined(statement: Statement, tokens: Sequence[_Token]) -> Statement:
     sql = _text(tokens)
     own = [token.values for token in tokens if token.values]
-    named = {text[1:] for text in re.findall(r"[:@$]\w+", sql)}
+    named = {text.strip(":@$%()") for text in re.findall(r"[:@$]\w+|%\(\w+\)", sql)}
     numbers = [int(text[1:]) for text in re.findall(r"\?\d+", sql)]
     rows: list[Params] = []
     for place, row in enumerate(_rows(statement)):

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from tests.oracle.aggregates import Aggregates
 from tests.oracle.schema import DULL, VIEWS, Column, Columns
@@ -46,6 +47,8 @@ class Query:
 @dataclass
 class Sources(Aggregates):
     """Writes FROM clauses into a scope."""
+
+    nameless: ClassVar[float] = 0.15  # how often a derived table has no alias
 
     @abstractmethod
     def derived(self, scope: Scope) -> Query:
@@ -176,7 +179,7 @@ class Sources(Aggregates):
         query = self.derived(scope)
         self.draft.mark("derived table")
         scope.rows *= max(query.rows, 1)
-        if self.draft.chance(0.15):
+        if self.draft.chance(self.nameless):
             self.draft.mark("derived table without an alias")
             scope.sources.append(Source("", query.columns))
             return f"({query.text})"
@@ -247,7 +250,7 @@ class Sources(Aggregates):
             replace(source, merged=merged or source.merged) for source in added
         ]
         scope.bare = last
-        self.draft.mark(_shape_of(operator))
+        self.draft.mark(shape_of(operator))
         if operator == ",":
             return self._comma(scope, left, item, rows)
         if operator.startswith("NATURAL"):
@@ -330,5 +333,5 @@ class Sources(Aggregates):
         return f"{self.refer(one)} = {self.refer(two)}"
 
 
-def _shape_of(operator: str) -> str:
+def shape_of(operator: str) -> str:
     return {",": "comma join"}.get(operator, operator.replace(" OUTER", ""))

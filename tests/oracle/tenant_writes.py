@@ -55,6 +55,10 @@ class TenantWrites(Writes):
 
     kinds: ClassVar[Mapping[str, float]] = {"delete": 3.0, "update": 4.0, "insert": 11}
 
+    verbs: ClassVar[Mapping[str, float]] = _VERBS
+    upserts: ClassVar[Mapping[str, float]] = _UPSERTS
+    updates: ClassVar[Mapping[str, float]] = _UPDATES
+
     #: What is done about conflicts, and with which rows there are some.
     verb: str = "INSERT"
     upsert: str = ""
@@ -103,7 +107,7 @@ class TenantWrites(Writes):
     # UPDATE
 
     def _update_verb(self) -> str:
-        verb = self.draft.weighted(_UPDATES)
+        verb = self.draft.weighted(self.updates)
         if "SET of a key" in self.draft.shapes:
             verb = "UPDATE"
         if verb != "UPDATE":
@@ -149,13 +153,13 @@ class TenantWrites(Writes):
         """Choose what is done about conflicts, and whether there are some."""
         verbs = {
             verb: weight
-            for verb, weight in _VERBS.items()
+            for verb, weight in self.verbs.items()
             if "REPLACE" not in verb or target in REPLACEABLE
         }
         self.verb = self.draft.weighted(verbs)
         self.upsert = ""
         if self.verb == "INSERT" and self.draft.chance(0.4):
-            self.upsert = self.draft.weighted(_UPSERTS)
+            self.upsert = self.draft.weighted(self.upserts)
         loud = self.verb in ("INSERT", "INSERT OR ABORT", "INSERT OR FAIL")
         loud = loud or self.verb == "INSERT OR ROLLBACK"
         self.meets = bool(self.upsert) or (not loud and self.draft.chance(0.6))
@@ -164,7 +168,7 @@ class TenantWrites(Writes):
 
     def _into(self, target: str, frame: Scope) -> tuple[str, Scope]:
         scope = Scope(None, frame.ctes)
-        text = self.draft.name(*(("main",) * self.draft.chance(0.2)), target)
+        text = self.draft.name(*((self.schema,) * self.draft.chance(0.2)), target)
         alias = target
         if self.draft.chance(0.15):
             self.draft.mark("INSERT with an alias")

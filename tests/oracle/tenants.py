@@ -7,9 +7,8 @@ OPTION would say.
 """
 
 import re
-import sqlite3
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from kysera_dbapi.plugins.rls import (
     Policy,
@@ -18,8 +17,18 @@ from kysera_dbapi.plugins.rls import (
     tenant_isolation,
 )
 from tests.oracle.draft import literal
-from tests.oracle.schema import KEYS, TABLES, Row, Schema, Tables, Value, columns, pools
-from tests.oracle.world import GHOST, PROTECTED, ROWS, SCHEMA, VIOLATION, World, quoted
+from tests.oracle.schema import (
+    KEYS,
+    PROTECTED,
+    TABLES,
+    Row,
+    Schema,
+    Tables,
+    Value,
+    columns,
+    pools,
+)
+from tests.oracle.world import GHOST, ROWS, VIOLATION, World, quoted
 
 #: The column that holds the tenant of each table's rows.
 BY_NUMBER = ("customers", "orders", "items", "products", "stock")
@@ -116,26 +125,31 @@ def _schema(
 class Tenants(World):
     """Both databases, as a tenant with soft-deleted rows of its own has them."""
 
+    more: ClassVar[str] = _MORE
+
     def __init__(self, context: Mapping[str, Any] = CONTEXT) -> None:
         self.context = context
         rows = {**_with_tenants(), **_ROWS}
         self._rows = rows
-        self.schema = _schema(rows, context, {})
+        self.schema = self.schema_of({})
         super().__init__()
         seen = {
             table: [_key(self.schema, table, row) for row in rows]
             for table, rows in self.copy_before.items()
         }
-        self.schema = _schema(rows, context, seen)
+        self.schema = self.schema_of(seen)
 
-    def fill(self, connection: sqlite3.Connection) -> None:
+    def schema_of(self, seen: Mapping[str, list[Row]]) -> Schema:
+        return _schema(self._rows, self.context, seen)
+
+    def fill(self, connection: Any) -> None:
         """Make the tables; those of the copy have the tenant by default."""
         mine = connection is self._copy
         defaults = {
             column: f"DEFAULT {literal(self.context[column])}" if mine else ""
             for column in _TYPES
         }
-        connection.executescript(SCHEMA + _MORE.format(**defaults))
+        self.script(connection, self.ddl + self.more.format(**defaults))
         for table, column in ADDED.items():
             connection.execute(
                 f"ALTER TABLE {quoted(table)} ADD COLUMN {column} {_TYPES[column]} "
@@ -145,13 +159,13 @@ class Tenants(World):
 
     def visible(self, table: str) -> str:
         """What the policies ask, and that the row is not deleted."""
-        live = [PROTECTED[table].live()] if table in PROTECTED else []
-        return " AND ".join([*live, *self._asked(table, quoted(table))])
+        live = [self.live(table)] if table in PROTECTED else []
+        return " AND ".join([*live, *self.asked(table, quoted(table))])
 
-    def guard(self, connection: sqlite3.Connection) -> None:
+    def guard(self, connection: Any) -> None:
         """Have triggers look at every row that is proposed or written."""
         for table in self.schema.protected:
-            right = " AND ".join(self._asked(table, "NEW"))
+            right = " AND ".join(self.asked(table, "NEW"))
             for event in ("BEFORE INSERT", "AFTER UPDATE"):
                 connection.execute(
                     f"CREATE TRIGGER {quoted(f'{event} of {table}')} "
@@ -160,7 +174,7 @@ class Tenants(World):
                 )
         connection.commit()
 
-    def _asked(self, table: str, row: str) -> list[str]:
+    def asked(self, table: str, row: str) -> list[str]:
         """The conditions of a table's policies, with the context's values in them."""
         asked = [f"({CONDITIONS[table]})"] if table in CONDITIONS else []
         if table in TENANT:

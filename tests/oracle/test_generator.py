@@ -9,8 +9,9 @@ from tests.oracle import generator
 from tests.oracle.compare import BAD, Connection, Outcome, judge, report
 from tests.oracle.corpus import CORPUS
 from tests.oracle.draft import Statement
+from tests.oracle.schema import PROTECTED
 from tests.oracle.shrink import shrunk
-from tests.oracle.world import PROTECTED, World, quoted
+from tests.oracle.world import World, quoted
 
 pytestmark = pytest.mark.skipif(
     sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"

@@ -21,8 +21,8 @@ from kysera_dbapi.plugins import RowLevelSecurity, SoftDelete, tenant_isolation
 from tests.oracle.compare import ask
 from tests.oracle.corpus_writes import COLLISIONS
 from tests.oracle.entries import Entry
-from tests.oracle.schema import Row
-from tests.oracle.world import PROTECTED, World
+from tests.oracle.schema import PROTECTED, Row
+from tests.oracle.world import World
 
 SEED = 20_261_121
 STATEMENTS = 800

@@ -6,41 +6,18 @@ shows one can be told from a result that is merely wrong.
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from kysera_dbapi.plugins import SoftDelete
-from tests.oracle.schema import TABLES, Schema, Tables, Value, pools
+from tests.oracle.draft import Statement
+from tests.oracle.language import Language
+from tests.oracle.schema import PROTECTED, TABLES, Row, Schema, Tables, pools
 
 GHOST = "ghost"
 VIOLATION = "PolicyViolation"  # what the copy says of rows that are not to be written
-
-
-@dataclass(frozen=True)
-class Mark:
-    """How a table says that a row is deleted: a timestamp, or a flag."""
-
-    column: str = "deleted_at"
-    flag: bool = False
-
-    def hides(self, value: Value) -> bool:
-        return bool(value) if self.flag else value is not None
-
-    def live(self, owner: str = "") -> str:
-        """The predicate that holds for the rows that are left."""
-        dot = f"{owner}." if owner else ""
-        return f"{dot}{self.column} = 0" if self.flag else f"{dot}{self.column} IS NULL"
-
-
-PROTECTED = {
-    "customers": Mark(),
-    "orders": Mark(),
-    "items": Mark(),
-    "categories": Mark(),
-    "prices": Mark(),
-    "products": Mark("is_deleted", flag=True),
-    "tags": Mark("gone", flag=True),
-    "Order Details": Mark("removed_on"),
-}
 
 
 def soft_delete() -> SoftDelete:
@@ -252,6 +229,10 @@ ROWS: Tables = {
 }
 
 
+SQLITE = Language()
+_STEPS = 1000  # of SQLite's machine, between two looks at the budget
+_BUDGET = 250  # such looks: what takes longer is not kept
+
 SHOP = Schema(
     {table: TABLES[table] for table in ROWS}, pools(TABLES, ROWS), frozenset(PROTECTED)
 )
@@ -261,36 +242,35 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(table)})")]
+def is_violation(error: BaseException) -> bool:
+    """Whether a guard of the copy raised it; where, it tells in lines that follow."""
+    return str(error).partition("\n")[0] == VIOLATION
 
 
 class World:
-    """The full database and the filtered copy, both raw, in memory.
+    """The full database and the filtered copy, both raw; of SQLite, in memory.
 
     `views` is a third way to the same answers, for queries only: the full database with
     a filtered view in the place of each protected table.
     """
 
     schema = SHOP
+    language = SQLITE
+    ddl: ClassVar[str] = SCHEMA
+    slot: ClassVar[str] = "?"
+
+    full: Any
+    copy: Any
+    views: Any
+    options: set[str]
 
     def __init__(self) -> None:
-        self._full = sqlite3.connect(":memory:")
-        self._copy = sqlite3.connect(":memory:")
-        self.full = sqlite3.connect(":memory:")
-        self.copy = sqlite3.connect(":memory:")
-        self.fill(self._full)
-        self.fill(self._copy)
+        self.open()
         self._filter()
-        self.views = sqlite3.connect(":memory:")
-        self._full.backup(self.views)
         self._replace_by_views()
         self.positions = {
-            table: columns_of(self._full, table).index(mark.column)
+            table: self.columns_of(table).index(mark.column)
             for table, mark in PROTECTED.items()
-        }
-        self.options = {
-            option for (option,) in self._full.execute("PRAGMA compile_options")
         }
         self.copy_before = self.contents(self._copy)
         self.hidden_before = {
@@ -300,31 +280,25 @@ class World:
         self.guard(self._copy)
         self.reset()
 
-    def fill(self, connection: sqlite3.Connection) -> None:
-        """Make the tables and their rows, hidden ones too."""
-        connection.executescript(SCHEMA)
-        self.insert(connection, ROWS)
+    # of the database
 
-    def insert(self, connection: sqlite3.Connection, tables: Tables) -> None:
-        for table, rows in tables.items():
-            slots = ", ".join("?" * len(rows[0]))
-            text = f"INSERT INTO {quoted(table)} VALUES ({slots})"
-            connection.executemany(text, rows)
-        connection.commit()
-
-    def visible(self, table: str) -> str:
-        """The condition on the rows of a protected table that are there."""
-        return PROTECTED[table].live()
-
-    def guard(self, connection: sqlite3.Connection) -> None:
-        """Have the copy refuse rows that may not be written; here, none."""
-
-    def contents(self, connection: sqlite3.Connection) -> Tables:
-        """All rows of all tables, hidden or not."""
-        return {
-            table: connection.execute(f"SELECT * FROM {quoted(table)}").fetchall()
-            for table in self.schema.tables
+    def open(self) -> None:
+        """Connect to all of them, with all rows."""
+        self._full, self._copy = (sqlite3.connect(":memory:") for _ in range(2))
+        self.full, self.copy = (sqlite3.connect(":memory:") for _ in range(2))
+        self.fill(self._full)
+        self.fill(self._copy)
+        self.views = sqlite3.connect(":memory:")
+        self._full.backup(self.views)
+        self.options = {
+            option for (option,) in self._full.execute("PRAGMA compile_options")
         }
+        if "ENABLE_UPDATE_DELETE_LIMIT" in self.options:
+            self.language = replace(SQLITE, limits=True)
+
+    def script(self, connection: Any, text: str) -> None:
+        """Execute statements."""
+        connection.executescript(text)
 
     def reset(self) -> None:
         """Both databases as they were; what a transaction left open is undone."""
@@ -339,6 +313,71 @@ class World:
     def close(self) -> None:
         for connection in (self._full, self._copy, self.full, self.copy, self.views):
             connection.close()
+
+    def attempt(
+        self, connection: Any, statement: Statement
+    ) -> tuple[Sequence[Row], int] | None:
+        """The rows and the row count, or None for an error or a search without end.
+
+        That a row may not be written is no error but an answer.
+        """
+        looks = iter(range(_BUDGET))
+        connection.set_progress_handler(lambda: next(looks, None) is None, _STEPS)
+        try:
+            cursor = connection.cursor()
+            statement.run(cursor)
+            rows: list[Row] = cursor.fetchall()
+            return sorted(rows, key=repr), cursor.rowcount
+        except sqlite3.Error as error:
+            return ([(VIOLATION,)], -1) if is_violation(error) else None
+        finally:
+            connection.set_progress_handler(None, 0)
+
+    @contextmanager
+    def texts(self) -> Generator[list[str], None, None]:
+        """The texts that the full database is given meanwhile."""
+        sent: list[str] = []
+        self.full.set_trace_callback(sent.append)
+        try:
+            yield sent
+        finally:
+            self.full.set_trace_callback(None)
+
+    # the same in all
+
+    def fill(self, connection: Any) -> None:
+        """Make the tables and their rows, hidden ones too."""
+        self.script(connection, self.ddl)
+        self.insert(connection, ROWS)
+
+    def insert(self, connection: Any, tables: Tables) -> None:
+        for table, rows in tables.items():
+            slots = ", ".join([self.slot] * len(rows[0]))
+            text = f"INSERT INTO {quoted(table)} VALUES ({slots})"
+            connection.cursor().executemany(text, rows)
+        connection.commit()
+
+    def columns_of(self, table: str) -> list[str]:
+        found = self._full.execute(f"SELECT * FROM {quoted(table)}").description
+        return [column[0] for column in found]
+
+    def visible(self, table: str) -> str:
+        """The condition on the rows of a protected table that are there."""
+        return self.live(table)
+
+    def live(self, table: str) -> str:
+        """The condition on the rows of a table that are not deleted."""
+        return PROTECTED[table].live()
+
+    def guard(self, connection: Any) -> None:
+        """Have the copy refuse rows that may not be written; here, none."""
+
+    def contents(self, connection: Any) -> Tables:
+        """All rows of all tables, hidden or not."""
+        return {
+            table: connection.execute(f"SELECT * FROM {quoted(table)}").fetchall()
+            for table in self.schema.tables
+        }
 
     def _protected(self) -> list[str]:
         """The protected tables, those first that conditions on others read."""

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.oracle.schema import Column, Columns
+from tests.oracle.schema import PROTECTED, Column, Columns
 from tests.oracle.scope import Scope, Source
 from tests.oracle.selects import Ask, Selects
-from tests.oracle.world import PROTECTED
 
 NEW = 100_000  # keys of inserted rows; no row of either database has such a one
 _PARENTS = {
@@ -71,7 +70,7 @@ class Writes(Selects):
         """
         scope = Scope(None, frame.ctes)
         qualified = self.draft.chance(0.25)
-        parts = ("main", target) if qualified else (target,)
+        parts = (self.schema, target) if qualified else (target,)
         text, alias = self.draft.name(*parts), target
         if self.draft.chance(0.35):
             self.draft.mark("target with an alias")
@@ -258,7 +257,7 @@ class Writes(Selects):
             text = f"INSERT INTO {self.draft.name(target)} DEFAULT VALUES"
             return text + self._returning(target, frame)
         columns = self._inserted(target)
-        name = self.draft.name(*(("main",) * self.draft.chance(0.2)), target)
+        name = self.draft.name(*((self.schema,) * self.draft.chance(0.2)), target)
         text = f"INTO {name}"
         if columns != self.tables[target] or self.draft.chance(0.5):
             text += f" ({', '.join(self.draft.name(c.name) for c in columns)})"

@@ -38,7 +38,7 @@ def database(script: str, tables: Collection[str], *, filtered: bool) -> Connect
 
 
 def _statement(seed: int, kind: str) -> Statement:
-    return generator.draft(random.Random(seed), kind, limits=False)
+    return generator.draft(random.Random(seed), kind)
 
 
 def statements(*kinds: str) -> st.SearchStrategy[Statement]:

@@ -17,7 +17,7 @@ _AMBIGUOUS = {"OR", "BETWEEN", "CASE"}
 class Mark:
     """How a table marks its deleted rows. Every row is live or deleted, never neither.
 
-    A flag is 0 or NULL in live rows.
+    A flag is 0 (false, if it is a boolean) or NULL in live rows.
     """
 
     column: str
@@ -27,6 +27,8 @@ class Mark:
     nullable: bool = False
     #: What a live row has in the column.
     old: str = "NULL"
+    #: What a flag is in a deleted row.
+    set_: str = "1"
 
     @classmethod
     def of(
@@ -36,20 +38,23 @@ class Mark:
         found = table.column(dialect.fold(column, quoted=True))
         name = found.name if found else column
         nullable = flag and found is not None and not found.not_null
-        old = dialect.typed("0", found.type if found else "") if flag else "NULL"
-        return cls(name, dialect.quote(name), flag, nullable, old)
+        type_ = found.type if found else ""
+        off, on = (dialect.typed(constant, type_) for constant in "01")
+        old = off if flag else "NULL"
+        return cls(name, dialect.quote(name), flag, nullable, old, on)
 
     def live(self, qualifier: str = "") -> str:
         """The condition of live rows."""
         name = f"{qualifier}{self.quoted}"
         if not self.flag:
             return f"{name} IS NULL"
-        return f"coalesce({name}, 0) = 0" if self.nullable else f"{name} = 0"
+        value = f"coalesce({name}, {self.old})" if self.nullable else name
+        return f"{value} = {self.old}"
 
     def deleted(self, qualifier: str = "") -> str:
         """The condition of deleted rows."""
         name = f"{qualifier}{self.quoted}"
-        return f"{name} <> 0" if self.flag else f"{name} IS NOT NULL"
+        return f"{name} <> {self.old}" if self.flag else f"{name} IS NOT NULL"
 
     def leaves_out(self, key: "UniqueKey", dialect: "Dialect") -> bool:
         """Whether a unique key is one of live rows alone.
@@ -68,15 +73,18 @@ class Mark:
         return any(self._is_live(term, dialect) for term in _terms(words[at + 1 :]))
 
     def _is_live(self, term: Sequence[str], dialect: "Dialect") -> bool:
-        words = [word.upper() for word in term]
+        words, off = [word.upper() for word in term], self.old.upper()
         if self.flag and words[:2] == ["COALESCE", "("]:
             rest = words[3:]
-            return rest == [",", "0", ")", "=", "0"] and self._is(term[2], dialect)
+            return rest == [",", off, ")", "=", off] and self._is(term[2], dialect)
+        if self.flag and words[0] == "NOT" and len(words) == 2:
+            return self._is(term[1], dialect)
         if not self._is(term[0], dialect):
             return False
         rest = words[1:]
         if self.flag:
-            return rest in (["=", "0"], ["=", "=", "0"], ["IS", "0"])
+            known = (["=", off], ["=", "=", off], ["IS", off], ["IS", "NOT", "TRUE"])
+            return rest in known
         return rest in (["IS", "NULL"], ["ISNULL"])
 
     def _is(self, token: str, dialect: "Dialect") -> bool:
