@@ -93,8 +93,9 @@ class Planner:
             self._judge(
                 lambda: world.check_relations(draft, protected, active), protected
             )
+            unseen = self._tables(active, hidden=False)
+            self._judge(lambda: world.check_unseen(draft, unseen), unseen)
             intercept(active, draft)
-
             self._judge(
                 lambda: world.check_effects(draft, protected, active), protected
             )
