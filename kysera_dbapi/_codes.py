@@ -274,7 +274,7 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "dangerous-function": (
             "The statement calls a function that runs SQL, reads files or reads past "
-            "any filter.",
+            "any filter, or one that touches a protected table by itself.",
             "Do without the function, or run the statement within `bypass()`.",
         ),
         "unsupported-construct": (
@@ -294,9 +294,9 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Check the name and its schema.",
         ),
         "undeclared-view": (
-            "The statement reads a view, a virtual table or a system table that shows "
-            "rows of a protected table.",
-            "Read the table itself, or run the statement within `bypass()`.",
+            "The statement uses a view, a virtual table, a partition or a system table "
+            "that shows or holds rows of a protected table.",
+            "Use the table itself, or run the statement within `bypass()`.",
         ),
         "undeclared-trigger": (
             "The statement fires a trigger that uses a protected table.",
@@ -315,7 +315,8 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Look what another connection has done to the schema, and try again.",
         ),
         "protected-ddl": (
-            "The statement drops, renames or builds on a protected table.",
+            "The statement drops, renames or builds on a protected table, or writes to a "
+            "table of the database's own.",
             "Run it within `bypass()` for each plugin that protects the table.",
         ),
         "reserved-name": (

@@ -197,6 +197,11 @@ class Function:
         """Whether it is an operator, which has no language."""
         return not self.language
 
+    @property
+    def kind(self) -> str:
+        """What it is called in messages."""
+        return "operator" if self.is_operator else "function"
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

@@ -107,7 +107,7 @@ class ClosedWorld:
         """Those of ``tables`` that a statement, parsed or not, may write to."""
         if source.kind == "select" or (source.rule and not source.planned):
             return set()
-        return {key for key in tables if self._named(source, {self._name(key)})}
+        return {key for key in tables if self._named(source, self._reading({key}))}
 
     def _title(self, source: Source) -> str:
         """The words that tell what a statement is; none of the caller's constants."""
@@ -260,6 +260,21 @@ class ClosedWorld:
             ]
             self._check_actions(acting, judges)
 
+    def check_unseen(self, draft: Draft, unseen: Collection[str]) -> None:
+        """Refuse a write to rows of tables whose plugins look at their names alone."""
+        target = draft.target.table if draft.target is not None else None
+        if target is None or target.key in unseen:
+            return
+        below = self.reach.kin(target)
+        below |= self.reach.reads(target) if target.kind == "view" else set()
+        if not below.isdisjoint(unseen):
+            name = self._name(min(below & set(unseen)))
+            raise UnsupportedStatement(
+                f"a write to {target.name} would change rows of {name} unseen by its "
+                "plugins; write to that",
+                code="undeclared-view",
+            )
+
     def _check_name(self, name: str) -> None:
         if self._dialect.is_dangerous(name):
             raise _undeclared(name, "it shows stored rows past any filter")
@@ -393,12 +408,11 @@ def _events(draft: Draft, target: Table) -> list[Event]:
 
 
 def _touching(routine: Function) -> UnsupportedStatement:
-    what = "operator" if routine.is_operator else "function"
     unnamed = ", which the database may call by itself," if routine.implicit else ""
     return UnsupportedStatement(
-        f"the {what} {routine.name}{unnamed} is refused: it touches a protected table "
-        "where nothing filters it; write its query into the statement, or run the "
-        "statement under bypass()",
+        f"the {routine.kind} {routine.name}{unnamed} is refused: it touches a "
+        "protected table where nothing filters it; write its query into the statement, "
+        "or run the statement under bypass()",
         code="dangerous-function",
     )
 

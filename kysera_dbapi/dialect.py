@@ -192,6 +192,14 @@ class Dialect:
         """``constant`` as the value of a column declared with that type compares."""
         return constant
 
+    def holds_moment(self, type_: str) -> bool:
+        """Whether a column declared with that type takes a moment; what is not sure."""
+        return True
+
+    def holds_flag(self, type_: str) -> bool:
+        """Whether a column declared with that type takes 0 and 1, or true and false."""
+        return not any(text in type_.upper() for text in ("CHAR", "CLOB", "TEXT"))
+
     def projected(self, type_: str) -> tuple[str, str]:
         """What stands round a bound value that is put into a column of that type.
 
@@ -223,11 +231,15 @@ class Dialect:
         """The indexes of a table over all of its rows, by name, and their columns."""
         raise NotImplementedError
 
+    def index_name(self, table: "Table", name: str) -> str:
+        """What CREATE INDEX calls an index: it is in its table's schema."""
+        return self.quote(name)
+
     def create_index(self, table: "Table", name: str, columns: Sequence[str]) -> str:
         """The statement that makes an index of a table."""
         names = ", ".join(map(self.quote, columns))
         on = f"{self.quote(table.schema)}.{self.quote(table.name)}"
-        return f"CREATE INDEX {self.quote(name)} ON {on} ({names})"
+        return f"CREATE INDEX {self.index_name(table, name)} ON {on} ({names})"
 
     def in_list(self, *, negated: bool = False) -> tuple[str, str]:
         """``IN (a list)``, or ``NOT IN``, of a list that is bound as one value.

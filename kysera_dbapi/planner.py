@@ -108,6 +108,8 @@ class Planner:
         """Let the plugins edit a statement, if what it reads and sets off may be."""
         world = self.world
         self._judge(lambda: world.check_relations(draft, protected, active), protected)
+        unseen = self._tables(active, hidden=False)
+        self._judge(lambda: world.check_unseen(draft, unseen), unseen)
         intercept(active, draft)
         self._judge(lambda: world.check_effects(draft, protected, active), protected)
 

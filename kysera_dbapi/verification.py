@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kysera_dbapi.catalogue import Table, Trigger
+from kysera_dbapi.catalogue import Catalogue, Table, Trigger
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.finding import Finding
 from kysera_dbapi.plugin import Host, Plugin, owners, verified
@@ -27,12 +27,13 @@ def findings(plugins: Sequence[Plugin], host: Host) -> list[Finding]:
             for trigger in table.triggers:
                 if not any(p.accepts_trigger(trigger) for p in plugins):
                     found += _touching(table, trigger, reach, protected)
+        found += _functions(host.catalogue, reach, protected)
     owned = owners(plugins, host.catalogue)
     return sorted({one for one in found if one.table not in owned})
 
 
 def _reading(table: Table, reach: Reach, protected: set[str]) -> Iterator[Finding]:
-    if table.kind not in ("view", "virtual"):
+    if table.kind not in ("view", "materialized view", "virtual"):
         return
     try:
         read = sorted(reach.reads(table) & protected)
@@ -47,10 +48,28 @@ def _reading(table: Table, reach: Reach, protected: set[str]) -> Iterator[Findin
     if read:
         yield Finding(
             table.key,
-            f"{table.kind}-unfiltered",
+            f"{table.kind.rpartition(' ')[2]}-unfiltered",
             f"the {table.kind} reads {', '.join(read)} unfiltered, so statements that "
             "use it are refused; write its query into them",
         )
+
+
+def _functions(
+    catalogue: Catalogue, reach: Reach, protected: set[str]
+) -> Iterator[Finding]:
+    """Those that can be called: a function of triggers is reported with them."""
+    triggers = (t for table in catalogue.tables.values() for t in table.triggers)
+    fired = {trigger.function for trigger in triggers}
+    for one in catalogue.routines_of(catalogue.routines.keys() - fired):
+        used = sorted(reach.beneath(one).tables & protected)
+        which = "every statement is" if one.implicit else "statements that call it are"
+        if used:
+            yield Finding(
+                one.key,
+                "function-unfiltered",
+                f"the {one.kind} reads or writes {', '.join(used)} unfiltered, so "
+                f"{which} refused; write its query into them",
+            )
 
 
 def _touching(

@@ -174,6 +174,14 @@ class PostgreSQLDialect(Dialect):
         """
         return _BOOLEANS.get(constant, constant) if type_ == "boolean" else constant
 
+    def holds_moment(self, type_: str) -> bool:
+        """Not a type of another kind; a domain may be of any."""
+        return not type_.startswith((*_NUMBERS, "boolean", *_OTHERS))
+
+    def holds_flag(self, type_: str) -> bool:
+        """Numbers and booleans, and domains of them."""
+        return not type_.startswith((*_TEXTS, *_MOMENTS, *_OTHERS))
+
     def indexes(
         self, execute: Execute, table: Table
     ) -> Sequence[tuple[str, tuple[str, ...]]]:
@@ -299,6 +307,11 @@ class PostgreSQLDialect(Dialect):
 
 
 _BOOLEANS = {"0": "false", "1": "true"}
+#: The beginnings of the names of types: as values go into a column, or do not.
+_NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
+_TEXTS = ("text", "character", '"char"')
+_MOMENTS = ("timestamp", "date")
+_OTHERS = ("uuid", "json", "bytea", "interval", "time with", "inet", "bit", "xml")
 _CONSTRAINT = ("schema", "table", "constraint")
 #: Undefined tables, columns, functions, objects and schemas; a wrong column reference.
 _NO_SUCH = ("42P01", "42703", "42883", "42704", "3F000", "42P10")

@@ -34,6 +34,7 @@ _KINDS: Mapping[str, TableKind] = {
     "S": "sequence",
 }
 _SYSTEM = ("pg_catalog", "information_schema", "pg_toast")
+_PUNCTUATION = "(),.;[]"
 _ACTIONS = {
     "a": "NO ACTION",
     "r": "RESTRICT",
@@ -223,8 +224,19 @@ class _Reader:
         return text.replace("CREATE INDEX", "CREATE UNIQUE INDEX", 1)
 
     def _words(self, text: str) -> tuple[str, ...]:
-        lexemes = self._lexer.lex(text) if text else ()
-        return tuple(t.text for t in lexemes if t.kind not in ("blank", "comment"))
+        """The tokens; symbols that touch are one operator."""
+        found: list[str] = []
+        end = -1
+        for lexeme in self._lexer.lex(text) if text else ():
+            if lexeme.kind in ("blank", "comment"):
+                continue
+            symbol = lexeme.kind == "symbol" and lexeme.text not in _PUNCTUATION
+            if symbol and lexeme.start == end:
+                found[-1] += lexeme.text
+            else:
+                found.append(lexeme.text)
+            end = lexeme.end if symbol else -1
+        return tuple(found)
 
     def _foreign_keys(self) -> Iterator[ForeignKey]:
         for child, parent, columns, to, *row in self._parts["foreign_keys"]:

@@ -81,6 +81,19 @@ _SOURCES = f"""
     WHERE a.attgenerated <> '' AND d.refobjsubid <> a.attnum
     ORDER BY a.attrelid, a.attnum, d.refobjsubid"""
 
+#: Whether the names of its columns are all that there is to an index.
+_IS_PLAIN = """(
+            i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
+            AND NOT COALESCE(
+                pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' = 'true', false)
+            AND NOT EXISTS (
+                SELECT 1 FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) e(place)
+                JOIN pg_catalog.pg_attribute a
+                    ON a.attrelid = i.indrelid AND a.attnum = i.indkey[e.place]
+                JOIN pg_catalog.pg_opclass c ON c.oid = i.indclass[e.place]
+                WHERE i.indoption[e.place] <> 0 OR NOT c.opcdefault
+                OR a.attcollation <> i.indcollation[e.place]))"""
+
 # printing an index looks at its table, so only those are printed that it takes
 _KEYS = f"""
     SELECT pg_catalog.json_build_array(
@@ -88,7 +101,7 @@ _KEYS = f"""
         CAST(i.indcollation AS pg_catalog.text), i.indisprimary,
         i.indpred IS NOT NULL, k.oid IS NULL,
         pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' = 'true',
-        CASE WHEN k.oid IS NULL AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
+        CASE WHEN k.oid IS NULL AND NOT {_IS_PLAIN}
         THEN pg_catalog.pg_get_indexdef(c.oid) END,
         (SELECT pg_catalog.json_agg(
             o.oprname = '=' AND o.oprnamespace = s.oid ORDER BY e.place)

@@ -145,10 +145,14 @@ class SQLiteDialect(Dialect):
         """https://www.sqlite.org/pragma.html#pragma_index_list"""
         return sqlite_catalogue.indexes(self, execute, table)
 
-    def create_index(self, table: Table, name: str, columns: Sequence[str]) -> str:
+    def index_name(self, table: Table, name: str) -> str:
         """The schema stands before the name of the index."""
+        return f"{self.quote(table.schema)}.{self.quote(name)}"
+
+    def create_index(self, table: Table, name: str, columns: Sequence[str]) -> str:
+        """The name of the table has none."""
         names = ", ".join(map(self.quote, columns))
-        full = f"{self.quote(table.schema)}.{self.quote(name)}"
+        full = self.index_name(table, name)
         return f"CREATE INDEX {full} ON {self.quote(table.name)} ({names})"
 
     def check(self, label: str) -> tuple[str, str]:

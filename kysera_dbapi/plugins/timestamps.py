@@ -102,12 +102,21 @@ class Timestamps(Plugin):
                     f"there is no table {name!r}; create it or take it out of tables=",
                     code="missing-table",
                 )
+            if table.kind in _UNWRITTEN:
+                raise _wrong(f"{name!r} is a {table.kind}, to which nothing is written")
             for setting, column in columns.items():
-                if column and table.column(fold(column, quoted=True)) is None:
+                known = table.column(fold(column, quoted=True)) if column else None
+                if column and known is None:
                     raise _wrong(
                         f"table {name!r} has no column {column!r}; set {setting}= or "
                         "take the table out",
                         code="missing-column",
+                    )
+                timed = setting in ("created_at", "updated_at")
+                if known and timed and not host.dialect.holds_moment(known.type):
+                    raise _wrong(
+                        f"column {column!r} of table {name!r} is a {known.type}, which "
+                        "holds no time"
                     )
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
@@ -190,6 +199,7 @@ class Timestamps(Plugin):
         return Bind(self._user, partial(single, self._user), self._user)
 
 
+_UNWRITTEN = ("materialized view", "sequence", "system")
 _REASON = {
     "created_at": "when it was created",
     "updated_at": "when it was updated",

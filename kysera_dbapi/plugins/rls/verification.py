@@ -70,14 +70,15 @@ def _unique(
         at = key.words.index("(") + 1
         words = (*key.words[:at], quote(tenants[0]), ",", *key.words[at:])
         name = f"{quote(table.schema)}.{quote(key.name)}"
-        ddl = f"DROP INDEX {name}; {spelled(_qualified(words, name))}"
+        new = host.dialect.index_name(table, key.name)
+        ddl = f"DROP INDEX {name}; {spelled(_qualified(words, new))}"
     else:
         problem += f"; make the table anew with UNIQUE ({tenants[0]}, {shown})"
     yield Finding(table.key, "unique-ignores-tenant", problem, ddl)
 
 
 def _qualified(words: Sequence[str], name: str) -> list[str]:
-    """The words of CREATE INDEX, with the index's name and schema for the name."""
+    """The words of CREATE INDEX, with what the index is to be called there."""
     upper = [word.upper() for word in words]
     return ["CREATE", "UNIQUE", "INDEX", name, *words[upper.index("ON") :]]
 
@@ -136,7 +137,8 @@ def _joins_equals(child: "Column | None", parent: "Column | None") -> bool:
 def _unlisted(
     table: "Table", policies: dict[str, list["Policy"]], tenants: set[str]
 ) -> Iterator[Finding]:
-    if table.key in policies:
+    # rows of another's are refused by its own name
+    if table.key in policies or not policies.keys().isdisjoint(table.parents):
         return
     for column in table.columns:
         if folded(column.name) in tenants:

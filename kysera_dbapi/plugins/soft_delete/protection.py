@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Protection"]
 
-_TEXTS = ("CHAR", "CLOB", "TEXT")
-
 
 @dataclass(frozen=True)
 class Protection:
@@ -130,9 +128,14 @@ class Protection:
                 f"{what} is NOT NULL, so no row could be live; allow NULL, or set "
                 "flag=True if it is 0 in live rows"
             )
-        if setting.flag and any(text in column.type.upper() for text in _TEXTS):
+        if setting.flag and not self.dialect.holds_flag(column.type):
             raise wrong(
                 f"{what} is a {column.type}; a flag is a number, 0 in live rows"
+            )
+        if not (setting.flag or self.dialect.holds_moment(column.type)):
+            raise wrong(
+                f"{what} is a {column.type}, which holds no time of deletion; set "
+                "flag=True if it is a flag"
             )
         if table.on_conflict and _is_keyed(table, column):
             raise wrong(

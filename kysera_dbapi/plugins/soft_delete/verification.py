@@ -60,5 +60,6 @@ def _mended(
     made = replace(key, partial=True, words=(*words, mark.quoted, *said))
     if not mark.leaves_out(made, protection.dialect):
         return ""
-    index = f"CREATE UNIQUE INDEX {name} {spelled(words)} {mark.live()}"
+    new = protection.dialect.index_name(table, key.name)
+    index = f"CREATE UNIQUE INDEX {new} {spelled(words)} {mark.live()}"
     return f"DROP INDEX {name}; {index}"
