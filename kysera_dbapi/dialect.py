@@ -164,6 +164,10 @@ class Dialect:
         """``constant`` as the value of a column declared with that type compares."""
         return constant
 
+    def flags(self, type_: str) -> tuple[str, str]:
+        """What a flag of that type is where it is not set, and where it is."""
+        return "0", "1"
+
     def projected(self, type_: str) -> tuple[str, str]:
         """What stands round a bound value that is put into a column of that type.
 

@@ -159,12 +159,12 @@ class PostgreSQLDialect(Dialect):
             return _said(token[1:])
         return token
 
-    def typed(self, constant: str, type_: str) -> str:
+    def flags(self, type_: str) -> tuple[str, str]:
         """A boolean is no number, and compares with none.
 
         https://www.postgresql.org/docs/current/datatype-boolean.html
         """
-        return _BOOLEANS.get(constant, constant) if type_ == "boolean" else constant
+        return ("false", "true") if type_ == "boolean" else super().flags(type_)
 
     def indexes(
         self, execute: Execute, table: Table
@@ -277,7 +277,6 @@ class PostgreSQLDialect(Dialect):
         return found
 
 
-_BOOLEANS = {"0": "false", "1": "true"}
 _CONSTRAINT = ("schema", "table", "constraint")
 #: Undefined tables, columns, functions, objects and schemas; a wrong column reference.
 _NO_SUCH = ("42P01", "42703", "42883", "42704", "3F000", "42P10")

@@ -101,7 +101,7 @@ class Cascade:
         """Mark rows as deleted."""
         for key, keys in rows.items():
             mark = self.protection.marks[key]
-            value, values = (mark.set_, ()) if mark.flag else ("?", (now,))
+            value, values = (mark.on, ()) if mark.flag else ("?", (now,))
             yield from self._change(key, keys, f"{mark.quoted} = {value}", values)
 
     def unmark(self, rows: Rows) -> Steps:
