@@ -196,6 +196,15 @@ def _assigns(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
     return False
 
 
+def _names_target(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    """Whether the names of a table, and an alias, follow up to SET."""
+    for i in range(at + 1, len(tokens)):
+        named = kinds[i] in _NAMED or _is_word(tokens[i].text)
+        if not named or (i > at + 1 and tokens[i].text.upper() == "SET"):
+            return named
+    return False
+
+
 def _follows_operand(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
     """Whether an operator of words may stand there."""
     return at > 0 and kinds[at - 1] not in _NO_OPERANDS and at + 1 < len(kinds)
@@ -217,6 +226,7 @@ def _counts(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
     return before > 0 and tokens[before - 1].text.upper() in _COUNTED
 
 
+_NAMED = (TokenType.IDENTIFIER, TokenType.DOT, TokenType.STAR)
 _COUNTED = ("OFFSET", "FIRST", "NEXT")
 _NO_OPERANDS = frozenset(
     TokenType[name]
@@ -235,7 +245,7 @@ _PLACES: dict[str, _Place] = {
     "DELETE": _all(_STARTS, _before("FROM")),
     "UPDATE": _any(
         _after("FOR", "KEY", "DO"),
-        _all(_STARTS, _before("VAR", "IDENTIFIER", "ONLY", "SET", "UPDATE")),
+        _all(_STARTS, _names_target),
     ),
     "VALUES": _any(
         _after("DEFAULT"),

@@ -143,10 +143,15 @@ class _Returning:
     ) -> list[Splice]:
         draft = self._draft
         if isinstance(projection, exp.Star):
+            return [Splice(start, end, (", ".join((self._star(), *self._others())),))]
+        if self._is_star_of_target(projection):
             return [Splice(start, end, (self._star(),))]
         found: list[Splice] = []
         for column in projection.find_all(exp.Column):
             name = draft.name_of(column.this)
+            self._check_whole_row(column, name)
+            if not self._is_of_target(column, name):
+                continue
             old = self._old.get(name)
             if old is None and name not in self._computed:
                 continue
@@ -164,6 +169,67 @@ class _Returning:
             alias = f" AS {draft.dialect.quote(name)}"
             found.append(Splice(end, end, spaced(draft, end, (alias,)), rank=1))
         return found
+
+    @cached_property
+    def _exposed(self) -> list[tuple[str, exp.Expression]]:
+        """The other relations of the statement, by name."""
+        target = self._draft.target
+        assert target is not None
+        # USING stands in the tree twice, as it is to be the FROM of an UPDATE
+        found = {
+            id(n): (name, n) for name, n in self._draft.exposures(self._draft.tree)
+        }
+        found.pop(id(target.node), None)
+        return list(found.values())
+
+    def _is_star_of_target(self, projection: exp.Expression) -> bool:
+        """Whether it is ``orders.*``."""
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        qualifier = projection.args.get("table")
+        star = isinstance(projection, exp.Column) and isinstance(
+            projection.this, exp.Star
+        )
+        named = draft.name_of(qualifier) if qualifier is not None else ""
+        return star and named == target.exposed
+
+    def _is_of_target(self, column: exp.Column, name: str) -> bool:
+        """Whether a name can only be that of a column of the deletion's target.
+
+        One that another relation has too is ambiguous, which the database says.
+        """
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        qualifier = column.args.get("table")
+        if qualifier is not None:
+            return draft.name_of(qualifier) == target.exposed
+        tables = {id(r.node): r.table for r in draft.references}
+        for _, node in self._exposed:
+            table = tables.get(id(node))
+            if table is None and name in self._old:
+                draft.refuse(f"RETURNING: whose column {name} is has to be said")
+            if table is not None and table.column(name):
+                return False
+        return True
+
+    def _check_whole_row(self, column: exp.Column, name: str) -> None:
+        """``RETURNING orders`` would show the new values."""
+        draft, target = self._draft, self._draft.target
+        assert target is not None
+        whole = column.args.get("table") is None and name == target.exposed
+        if whole and not target.table.column(name):
+            draft.refuse(f"RETURNING of whole rows of {name}; name the columns")
+
+    def _others(self) -> list[str]:
+        """What ``*`` shows of the other relations."""
+        draft = self._draft
+        if not self._exposed:
+            return []
+        from_ = draft.tree.args.get("from_")
+        for join in from_.find_all(exp.Join) if from_ is not None else ():
+            if join.args.get("using") or join.args.get("method"):
+                draft.refuse("RETURNING * beside USING or NATURAL; name the columns")
+        return [f"{draft.quoted(name)}.*" for name, _ in self._exposed]
 
     @cached_property
     def _computed(self) -> frozenset[str]:
@@ -207,7 +273,7 @@ class _Returning:
         return column.name if column else name
 
     def _star(self) -> str:
-        """``*`` written out: a star would show the new values."""
+        """The target's ``*`` written out: a star would show the new values."""
         draft, target = self._draft, self._draft.target
         assert target is not None
         columns = [c for c in target.table.columns if not c.hidden]
@@ -222,5 +288,6 @@ class _Returning:
         for column in columns:
             old = self._old.get(draft.dialect.fold(column.name, quoted=True))
             name = draft.dialect.quote(column.name)
-            spelled.append(name if old is None else f"{old} AS {name}")
+            full = f"{draft.quoted(target.exposed)}.{name}" if self._exposed else name
+            spelled.append(full if old is None else f"{old} AS {name}")
         return ", ".join(spelled)

@@ -192,6 +192,10 @@ class Dialect:
         """``constant`` as the value of a column declared with that type compares."""
         return constant
 
+    def flags(self, type_: str) -> tuple[str, str]:
+        """What a flag of that type is where it is not set, and where it is."""
+        return "0", "1"
+
     def holds_moment(self, type_: str) -> bool:
         """Whether a column declared with that type takes a moment; what is not sure."""
         return True

@@ -167,12 +167,12 @@ class PostgreSQLDialect(Dialect):
             return _said(token[1:])
         return token
 
-    def typed(self, constant: str, type_: str) -> str:
+    def flags(self, type_: str) -> tuple[str, str]:
         """A boolean is no number, and compares with none.
 
         https://www.postgresql.org/docs/current/datatype-boolean.html
         """
-        return _BOOLEANS.get(constant, constant) if type_ == "boolean" else constant
+        return ("false", "true") if type_ == "boolean" else super().flags(type_)
 
     def holds_moment(self, type_: str) -> bool:
         """Not a type of another kind; a domain may be of any."""
@@ -306,7 +306,6 @@ class PostgreSQLDialect(Dialect):
         return found
 
 
-_BOOLEANS = {"0": "false", "1": "true"}
 #: The beginnings of the names of types: as values go into a column, or do not.
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 _TEXTS = ("text", "character", '"char"')

@@ -74,7 +74,7 @@ def _kept(seed: int, number: int, world: World, *, kind: str) -> Statement:
     for _ in range(_TRIES):
         candidate = draft(rng, kind, language, schema=schema)
         copy = world.attempt(world.copy, candidate)
-        full = world.attempt(world.full, candidate)
+        full = copy and world.attempt(world.full, candidate)
         if kind == "write":
             world.reset()
         if copy is None or full is None:

@@ -102,7 +102,7 @@ class Cascade:
         for key, keys in rows.items():
             mark = self.protection.marks[key]
             bound = (self.protection.dialect.mark, (now,))
-            value, values = (mark.set_, ()) if mark.flag else bound
+            value, values = (mark.on, ()) if mark.flag else bound
             yield from self._change(key, keys, f"{mark.quoted} = {value}", values)
 
     def unmark(self, rows: Rows) -> Steps:

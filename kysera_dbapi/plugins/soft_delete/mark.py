@@ -27,8 +27,9 @@ class Mark:
     nullable: bool = False
     #: What a live row has in the column.
     old: str = "NULL"
-    #: What a flag is in a deleted row.
-    set_: str = "1"
+    #: What a flag is where it is not set, and where it is.
+    off: str = "0"
+    on: str = "1"
 
     @classmethod
     def of(
@@ -39,22 +40,22 @@ class Mark:
         name = found.name if found else column
         nullable = flag and found is not None and not found.not_null
         type_ = found.type if found else ""
-        off, on = (dialect.typed(constant, type_) for constant in "01")
-        old = off if flag else "NULL"
-        return cls(name, dialect.quote(name), flag, nullable, old, on)
+        off, on = dialect.flags(type_)
+        old = dialect.typed(off, type_) if flag else "NULL"
+        return cls(name, dialect.quote(name), flag, nullable, old, off, on)
 
     def live(self, qualifier: str = "") -> str:
         """The condition of live rows."""
         name = f"{qualifier}{self.quoted}"
         if not self.flag:
             return f"{name} IS NULL"
-        value = f"coalesce({name}, {self.old})" if self.nullable else name
-        return f"{value} = {self.old}"
+        value = f"coalesce({name}, {self.off})" if self.nullable else name
+        return f"{value} = {self.off}"
 
     def deleted(self, qualifier: str = "") -> str:
         """The condition of deleted rows."""
         name = f"{qualifier}{self.quoted}"
-        return f"{name} <> {self.old}" if self.flag else f"{name} IS NOT NULL"
+        return f"{name} <> {self.off}" if self.flag else f"{name} IS NOT NULL"
 
     def leaves_out(self, key: "UniqueKey", dialect: "Dialect") -> bool:
         """Whether a unique key is one of live rows alone.
@@ -73,7 +74,7 @@ class Mark:
         return any(self._is_live(term, dialect) for term in _terms(words[at + 1 :]))
 
     def _is_live(self, term: Sequence[str], dialect: "Dialect") -> bool:
-        words, off = [word.upper() for word in term], self.old.upper()
+        words, off = [word.upper() for word in term], self.off.upper()
         if self.flag and words[:2] == ["COALESCE", "("]:
             rest = words[3:]
             return rest == [",", off, ")", "=", off] and self._is(term[2], dialect)

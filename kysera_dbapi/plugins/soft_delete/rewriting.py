@@ -197,7 +197,7 @@ class SoftDelete(Plugin):
             )
         now = Bind("now", lambda: self._now(statement.dialect))
         children = protection.children(table.key)
-        value = Value(mark.set_)
+        value = Value(mark.on)
         if not mark.flag:
             bound = children or self._clock != "database"
             value = Value(now if bound else "CURRENT_TIMESTAMP")

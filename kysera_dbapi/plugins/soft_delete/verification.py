@@ -56,7 +56,7 @@ def _mended(
         words = [*words[:at], "WHERE", "(", *words[at + 1 :], ")", "AND"]
     else:
         words.append("WHERE")
-    said = ("=", mark.old) if mark.flag else ("IS", "NULL")
+    said = ("=", mark.off) if mark.flag else ("IS", "NULL")
     made = replace(key, partial=True, words=(*words, mark.quoted, *said))
     if not mark.leaves_out(made, protection.dialect):
         return ""
