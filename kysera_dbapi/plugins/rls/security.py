@@ -92,9 +92,9 @@ class RowLevelSecurity(Plugin):
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables that have policies; all if others are refused."""
-        return (
-            catalogue.tables if self._refuses_unlisted else self.configured(catalogue)
-        )
+        if self._refuses_unlisted:
+            return list(catalogue.tables)
+        return self.configured(catalogue)
 
     def configured(self, catalogue: "Catalogue") -> Collection[str]:
         """The tables that have policies."""
