@@ -301,8 +301,8 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Look what another connection has done to the schema, and try again.",
         ),
         "protected-ddl": (
-            "The statement drops, renames or builds on a protected table, or writes to a "
-            "table of the database's own.",
+            "The statement drops, renames or builds on a protected table, or writes to "
+            "a table of the database's own.",
             "Run it within `bypass()` for each plugin that protects the table.",
         ),
         "reserved-name": (
