@@ -205,7 +205,12 @@ class ClosedWorld:
         protected: Collection[str],
         judges: Sequence[Judge],
     ) -> None:
-        for one in called:
+        pending, seen = list(called), set[int]()
+        while pending:
+            one = pending.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
             beneath = self.reach.beneath(one)
             if not beneath.tables.isdisjoint(protected):
                 raise _touching(one)
@@ -216,7 +221,14 @@ class ClosedWorld:
                 trusted = one.is_operator and routine.language == "c"
                 strict = self._strict and not trusted
                 self.functions.check_routine(routine, strict=strict)
-            self._check_effects([*self.reach.writes(one)], protected, judges)
+            effects = self._check_events(self.reach.writes(one), protected, judges)
+            pending += self._called_by(effects)
+
+    def _called_by(self, effects: Effects) -> list[Function]:
+        """What the defaults and checks of written tables call; a view has its query."""
+        written = (self._catalogue.tables.get(key) for key in sorted(effects.written))
+        tables = [t for t in written if t is not None and t.reads is None]
+        return [f for t in tables for f in self._catalogue.routines_of(t.calls)]
 
     def _check_system(self, key: str) -> None:
         """Refuse what shows stored rows, beneath a view or a function."""
@@ -326,7 +338,20 @@ class ClosedWorld:
         return [one for one in below if one is not None and one.kind in kinds]
 
     def _check_effects(
-        self, events: list[Event], protected: Collection[str], judges: Sequence[Judge]
+        self,
+        events: Iterable[Event],
+        protected: Collection[str],
+        judges: Sequence[Judge],
+    ) -> Effects:
+        effects = self._check_events(events, protected, judges)
+        self._check_routines(self._called_by(effects), protected, judges)
+        return effects
+
+    def _check_events(
+        self,
+        events: Iterable[Event],
+        protected: Collection[str],
+        judges: Sequence[Judge],
     ) -> Effects:
         effects = self.reach.effects(events)
         if not effects.removed.isdisjoint(protected):
@@ -343,10 +368,8 @@ class ClosedWorld:
             written = self._catalogue.tables[key]
             if written.kind == "system":
                 raise _of_the_database(written.name)
-            if written.reads is None:  # else it is a view, whose query is judged
+            if written.reads is None:
                 self._check_calls(written)
-                called = self._catalogue.routines_of(written.calls)
-                self._check_routines(called, protected, judges)
         return effects
 
     def _check_actions(

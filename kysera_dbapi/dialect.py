@@ -319,6 +319,10 @@ class Dialect:
         """Whether a function uses nothing but what the catalogue or its text tells."""
         return False
 
+    def changes_names(self, code: str) -> bool:
+        """Whether the text of a function has names mean other tables from then on."""
+        return False
+
     def view_path(self, schema: str, path: Sequence[str]) -> Sequence[str]:
         """The schemas in which a view of ``schema`` finds bare names."""
         return path

@@ -160,6 +160,8 @@ class Functions:
             called = self.calls(read(code, self._dialect, self._lexer))
             names = [name for name in called if name in self._catalogue.functions]
             self.check_names(names, strict=strict)
+        if self._dialect.changes_names(routine.text):
+            raise _refused(routine.name, "names would mean other tables afterwards")
         if strict and not self._dialect.is_plain_routine(routine):
             raise _refused(routine.name, "strict mode cannot tell what it does")
 

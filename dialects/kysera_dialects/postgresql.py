@@ -249,6 +249,10 @@ class PostgreSQLDialect(Dialect):
         """By its language; of C, by its extension."""
         return postgresql_functions.is_plain(routine)
 
+    def changes_names(self, code: str) -> bool:
+        """SET of the search path or the role, as a statement."""
+        return postgresql_functions.changes_names(code)
+
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
         return postgresql_statements.classify(words)

@@ -15,6 +15,7 @@ __all__ = [
     "KNOWN",
     "LANGUAGES",
     "STATISTICS",
+    "changes_names",
     "is_dangerous",
     "is_plain",
 ]
@@ -185,6 +186,17 @@ def is_dangerous(name: str) -> bool:
 
 #: What makes a statement of a text, and strings whose escapes hide what they say.
 _HIDING = re.compile(r"(?i)\bexecute\b|\be'[^']*\\|\bu&['\"]")
+
+#: Where a statement begins, and not the SET of an UPDATE.
+_NAMING = re.compile(
+    r"(?i)(?:^|[;']|\b(?:begin|then|else|loop))\s*(?:re)?set\s+(?:session\s+|local\s+)?"
+    r"(?:all|role|schema|search_path|session_authorization|session\s+authorization)\b"
+)
+
+
+def changes_names(code: str) -> bool:
+    """Whether the text of a function sets the search path, or the role."""
+    return bool(_NAMING.search(code))
 
 
 def is_plain(routine: Function) -> bool:

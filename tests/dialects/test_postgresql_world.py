@@ -235,6 +235,22 @@ def test_what_a_function_writes_is_followed(raw: Any) -> None:
     assert rows(connection, "SELECT looks()") == [(0,)]
 
 
+def test_functions_that_go_in_a_circle_come_to_an_end(raw: Any) -> None:
+    run(
+        raw,
+        "CREATE TABLE a (id integer, x integer)",
+        "CREATE FUNCTION f() RETURNS integer LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO a VALUES (1, 2); RETURN g(); END'",
+        "CREATE FUNCTION g() RETURNS integer LANGUAGE plpgsql AS "
+        "'BEGIN RETURN CASE WHEN false THEN f() END; END'",
+        "ALTER TABLE a ALTER x SET DEFAULT f()",
+        "CREATE VIEW v AS SELECT f() AS x FROM a",
+    )
+    connection = wrapped(raw)
+    assert code(connection, "INSERT INTO a (id) VALUES (3)") == ""
+    assert rows(connection, "SELECT x IS NULL FROM v LIMIT 1") == [(True,)]
+
+
 # -- views, partitions, inheritance ---------------------------------------------------
 
 
@@ -446,6 +462,25 @@ def test_settings_are_not_written_as_rows(raw: Any) -> None:
         sql = f"UPDATE {name} SET setting = 'x' WHERE name = 'search_path'"
         assert code(connection, sql) == "protected-ddl"
     assert code(connection, "DELETE FROM pg_catalog.pg_policy") == "protected-ddl"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "BEGIN SET search_path = other; RETURN 1; END",
+        "BEGIN IF true THEN SET LOCAL ROLE x; END IF; RETURN 1; END",
+        "BEGIN EXECUTE ''set search_path = '' || ''other''; RETURN 1; END",
+        "BEGIN PERFORM set_config(''search_path'', ''other'', false); RETURN 1; END",
+    ],
+)
+def test_functions_that_change_what_names_mean(raw: Any, body: str) -> None:
+    making = "CREATE FUNCTION {}() RETURNS integer LANGUAGE plpgsql AS '{}'"
+    harmless = "BEGIN UPDATE users SET role = 1; RETURN 1; END"
+    run(raw, "CREATE TABLE users (role integer)")
+    run(raw, making.format("f", body), making.format("g", harmless))
+    connection = wrapped(raw)
+    assert code(connection, "SELECT f()") == "dangerous-function"
+    assert rows(connection, "SELECT g()") == [(1,)]
 
 
 def test_temporary_tables_hide_others(raw: Any) -> None:

@@ -149,4 +149,4 @@ def answer(connection: Any, sql: str) -> tuple[Any, ...]:
 
 def _plain(value: Any) -> Any:
     """What Counter can hold."""
-    return str(value) if isinstance(value, (list, dict)) else value
+    return value if value.__hash__ is not None else str(value)

@@ -194,7 +194,8 @@ class Tenants:
         for table in () if hidden_alone else (*PROTECTED, *OTHERS):
             # of the copy, too: a note is visible as long as its order is there
             text = f"SELECT * FROM {table} WHERE {VISIBLE.get(table, '1 = 1')}"
-            mine, rows = (Counter(c.execute(text)) for c in (self.full, self.copy))
+            both = (self.full, self.copy)
+            mine, rows = (Counter[Row](c.execute(text)) for c in both)
             if mine != rows:
                 found.append(f"{table}: visible {mine - rows}, due {rows - mine}")
         for table in PROTECTED:
