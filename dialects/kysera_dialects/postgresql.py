@@ -167,6 +167,10 @@ class PostgreSQLDialect(Dialect):
             return _said(token[1:])
         return token
 
+    def typed(self, constant: str, type_: str) -> str:
+        """A NULL without a type is a text, and calls other functions."""
+        return f"CAST({constant} AS {type_})" if type_ else constant
+
     def flags(self, type_: str) -> tuple[str, str]:
         """A boolean is no number, and compares with none.
 

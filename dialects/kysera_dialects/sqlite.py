@@ -114,12 +114,13 @@ class SQLiteDialect(Dialect):
         return token
 
     def typed(self, constant: str, type_: str) -> str:
-        """A number, with the column's affinity: by it ``0 = '0'`` or not.
+        """A number, with the column's affinity: by it ``0 = '0'`` or not; NULL has none.
 
         https://www.sqlite.org/datatype3.html#determination_of_column_affinity
         """
         upper = type_.upper()
-        if "INT" not in upper and (not upper or "BLOB" in upper):
+        untyped = "INT" not in upper and (not upper or "BLOB" in upper)
+        if untyped or constant == "NULL":
             return constant
         real = "INT" not in upper and any(t in upper for t in ("REAL", "FLOA", "DOUB"))
         return f"CAST({constant} AS {'REAL' if real else 'INTEGER'})"

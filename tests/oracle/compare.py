@@ -101,7 +101,9 @@ def ask(connection: Connection, statement: Statement) -> Answer:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays can be counted only as tuples."""
+    """Arrays and objects can be counted only as tuples."""
+    if isinstance(value, dict):
+        return tuple(sorted((key, _plain(one)) for key, one in value.items()))
     return tuple(map(_plain, value)) if isinstance(value, list) else value
 
 

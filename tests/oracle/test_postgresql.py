@@ -3,18 +3,24 @@
 The same laws as on SQLite, by the same generator, which writes what PostgreSQL takes.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 import kysera_dbapi
 from tests.oracle import generator
-from tests.oracle.compare import Connection
+from tests.oracle.compare import BAD, Connection, Outcome, judge, report
+from tests.oracle.corpus import CORPUS as PORTABLE
+from tests.oracle.corpus_postgresql import CORPUS
+from tests.oracle.entries import Entry
 from tests.oracle.postgresql_world import PostgreSQLTenants, PostgreSQLWorld
 from tests.oracle.tally import check, tallied
 from tests.oracle.tenants import CONTEXT, security
+from tests.oracle.test_soft_delete import tells
 from tests.oracle.world import soft_delete
 from tests.servers import Server, database
 
@@ -74,3 +80,32 @@ def test_queries_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) ->
 def test_writes_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) -> None:
     tally = tallied(tenants, secured, generator.writes(SEED, WRITES, tenants))
     check(tenants, secured, tally, seed=SEED)
+
+
+@pytest.mark.parametrize("entry", CORPUS, ids=lambda e: cast("Entry", e).id)
+def test_corpus(world: PostgreSQLWorld, shim: Connection, entry: Entry) -> None:
+    statement = replace(entry.statement(), plain=not entry.params)
+    verdict = judge(world, shim, statement)
+    text = report(statement, verdict)
+    if entry.refused:
+        assert verdict.outcome is Outcome.REFUSED, f"{entry.refused}\n{text}"
+    else:
+        assert verdict.outcome is Outcome.EQUAL, text
+        assert tells(verdict), f"the statement shows nothing\n{text}"
+
+
+def test_the_corpus_of_sqlite(world: PostgreSQLWorld, shim: Connection) -> None:
+    """What PostgreSQL takes of it, as it is written there."""
+    counts: Counter[Outcome] = Counter()
+    for entry in PORTABLE:
+        if entry.params or entry.refused:
+            continue
+        statement = replace(entry.statement(), plain=True)
+        verdict = judge(world, shim, statement)
+        if verdict.expected.error and not verdict.got.error:
+            pytest.fail(report(statement, verdict))
+        if not verdict.expected.error:
+            counts[verdict.outcome] += 1
+            assert verdict.outcome not in BAD, report(statement, verdict)
+    assert counts[Outcome.EQUAL] > 200
+    assert counts[Outcome.REFUSED] < 5

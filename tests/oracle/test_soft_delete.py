@@ -67,10 +67,10 @@ def test_corpus(world: World, shim: Connection, entry: Entry) -> None:
         assert verdict.outcome is Outcome.REFUSED, f"{entry.refused}\n{text}"
     else:
         assert verdict.outcome is Outcome.EQUAL, text
-        assert entry.empty or _tells(verdict), f"the statement shows nothing\n{text}"
+        assert entry.empty or tells(verdict), f"the statement shows nothing\n{text}"
 
 
-def _tells(verdict: Verdict) -> bool:
+def tells(verdict: Verdict) -> bool:
     """Whether there were rows, or an unknown number of them (WITH before a write)."""
     changed = verdict.expected.rowcount != 0 and not verdict.expected.columns
     return bool(verdict.expected.rows) or changed

@@ -41,7 +41,7 @@ class Mark:
         nullable = flag and found is not None and not found.not_null
         type_ = found.type if found else ""
         off, on = dialect.flags(type_)
-        old = dialect.typed(off, type_) if flag else "NULL"
+        old = dialect.typed(off if flag else "NULL", type_)
         return cls(name, dialect.quote(name), flag, nullable, old, off, on)
 
     def live(self, qualifier: str = "") -> str:
