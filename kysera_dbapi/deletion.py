@@ -192,10 +192,12 @@ class _Returning:
         draft, target = self._draft, self._draft.target
         assert target is not None
         qualifier = projection.args.get("table")
-        star = isinstance(projection, exp.Column) and isinstance(
-            projection.this, exp.Star
+        star = isinstance(projection.this, exp.Star)
+        return (
+            star
+            and qualifier is not None
+            and draft.name_of(qualifier) == target.exposed
         )
-        return star and draft.name_of(qualifier) == target.exposed
 
     def _is_of_target(self, column: exp.Column, name: str) -> bool:
         """Whether a name can only be that of a column of the deletion's target.

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.exposure import lone
+from kysera_dbapi.grouping import dependent
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
 from kysera_dbapi.statement import Reference
 
@@ -129,6 +130,7 @@ class Derivation:
             )
         self._check_alone(reference)
         self._check_row_identifiers(reference)
+        self._check_grouping(reference)
         self._unqualify(reference)
 
     def _check_alone(self, reference: Reference) -> None:
@@ -214,6 +216,19 @@ class Derivation:
                     "filtered; name the column of its primary key",
                     code="unsupported-construct",
                 )
+
+    def _check_grouping(self, reference: Reference) -> None:
+        """A derived table has no primary key that other columns depend on."""
+        draft, owner = self._draft, owner_of(reference.node)
+        if owner is None or not draft.dialect.groups_by_key:
+            return
+        node = dependent(draft, reference, owner)
+        if node is not None:
+            draft.refuse(
+                f"{node.sql()} depends on the key of {reference.exposed}, which is "
+                "lost where it is filtered; add it to GROUP BY",
+                code="unsupported-construct",
+            )
 
 
 @dataclass(frozen=True, slots=True)

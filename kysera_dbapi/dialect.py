@@ -115,6 +115,8 @@ class Dialect:
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
     table_parts: ClassVar[frozenset[str]] = frozenset()
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
+    #: What a table's primary key groups need not be grouped by.
+    groups_by_key: ClassVar[bool] = False
     #: A sub-query or a call in FROM may be LATERAL.
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).

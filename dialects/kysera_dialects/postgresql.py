@@ -111,6 +111,7 @@ class PostgreSQLDialect(Dialect):
         ("this", "db", "alias", "joins", "only", "sample", "ordinality")
     )
     laterals: ClassVar[bool] = True
+    groups_by_key: ClassVar[bool] = True
     # without a limit of its own a query is pulled up; with any it is not
     barrier: ClassVar[str] = "OFFSET 0"
     refuses_nul: ClassVar[bool] = True
