@@ -156,9 +156,20 @@ class Checking:
             opening, closing = self._around(f" END AS {name}")
             wrapped = (*opening, name, *closing) if column is chosen else (name,)
             parts += [", ", *wrapped]
+        parts += [f", {name}.*" for name in self._others()]
         spelled = tuple(parts[1:])
         draft.splices.append(Splice(start, end, spaced(draft, end, spelled)))
         return _sqlglot.selected(spell(spelled), draft.dialect)
+
+    def _others(self) -> list[str]:
+        """The other relations whose columns a star shows: those of FROM, or none."""
+        draft, target = self._draft, self._draft.target
+        if target is None or draft.dialect.returning_names_table:
+            return []
+        if any(j.args.get("using") or j.args.get("method") for j in _joins(draft.tree)):
+            draft.refuse("RETURNING * beside USING or NATURAL; name the columns")
+        found = draft.exposures(draft.tree)
+        return [draft.quoted(name) for name, node in found if node is not target.node]
 
     def _around(self, end: str) -> tuple[Fragment, Fragment]:
         return ("CASE WHEN ", *conjoined(self._calls), " THEN "), (end,)
@@ -180,3 +191,9 @@ class Checking:
         if self._draft.layout.tokens[before].text.upper() == "AS":
             before -= 1
         return max(first, before)
+
+
+def _joins(tree: exp.Expression) -> list[exp.Join]:
+    """The joins of the FROM of an UPDATE."""
+    from_ = tree.args.get("from_")
+    return list(from_.find_all(exp.Join)) if from_ is not None else []

@@ -95,8 +95,10 @@ class ClosedWorld:
 
     def _check_evaluated(self, source: Source, protected: Collection[str]) -> None:
         """No definition may be tried on rows that are hidden."""
+        if not self._dialect.evaluates(source.words):
+            return
         name = self._named(source, {self._name(key) for key in protected})
-        if name and self._dialect.evaluates(source.words):
+        if name:
             raise UnsupportedStatement(
                 f"{self._title(source)} would try an expression on hidden rows of "
                 f"{name}; name columns alone, or run it under bypass()",

@@ -187,11 +187,12 @@ class _Returning:
         draft, target = self._draft, self._draft.target
         assert target is not None
         qualifier = projection.args.get("table")
-        star = isinstance(projection, exp.Column) and isinstance(
-            projection.this, exp.Star
+        star = isinstance(projection.this, exp.Star)
+        return (
+            star
+            and qualifier is not None
+            and draft.name_of(qualifier) == target.exposed
         )
-        named = draft.name_of(qualifier) if qualifier is not None else ""
-        return star and named == target.exposed
 
     def _is_of_target(self, column: exp.Column, name: str) -> bool:
         """Whether a name can only be that of a column of the deletion's target.

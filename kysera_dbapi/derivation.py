@@ -1,6 +1,6 @@
 """A derived table in a reference's place: ``(SELECT * FROM t WHERE p) AS t``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.exposure import lone
+from kysera_dbapi.grouping import dependent
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
 from kysera_dbapi.statement import Reference
 
@@ -217,39 +218,17 @@ class Derivation:
                 )
 
     def _check_grouping(self, reference: Reference) -> None:
-        """A derived table has no primary key that decides its other columns."""
+        """A derived table has no primary key that other columns depend on."""
         draft, owner = self._draft, owner_of(reference.node)
-        group = owner.args.get("group") if owner is not None else None
-        key = reference.table.primary_key
-        if owner is None or group is None or not (key and draft.dialect.groups_by_key):
+        if owner is None or not draft.dialect.groups_by_key:
             return
-        grouped = {name for name, _ in self._columns_of(reference, group)}
-        if not grouped.issuperset(key):
-            return
-        parts = (*owner.expressions, owner.args.get("having"), owner.args.get("order"))
-        for part in parts:
-            for name, column in self._columns_of(reference, part):
-                aggregated = column.find_ancestor(exp.AggFunc, exp.Select)
-                if name not in grouped and aggregated is owner:
-                    draft.refuse(
-                        f"{name} of {reference.exposed} needs its primary key in GROUP "
-                        "BY, which is lost where it is filtered; group by it, too",
-                        code="unsupported-construct",
-                    )
-
-    def _columns_of(
-        self, reference: Reference, within: exp.Expression | None
-    ) -> Iterator[tuple[str, exp.Expression]]:
-        """The columns that may be the reference's, and their (folded) names."""
-        name_of = self._draft.name_of
-        for column in within.find_all(exp.Column) if within is not None else ():
-            table = column.args.get("table")
-            own = table is None or name_of(table) == reference.exposed
-            name = (
-                name_of(column.this) if isinstance(column.this, exp.Identifier) else ""
+        node = dependent(draft, reference, owner)
+        if node is not None:
+            draft.refuse(
+                f"{node.sql()} depends on the key of {reference.exposed}, which is "
+                "lost where it is filtered; add it to GROUP BY",
+                code="unsupported-construct",
             )
-            if own and reference.table.column(name) is not None:
-                yield name, column
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,13 @@ from kysera_dbapi.plan import Plan
 from kysera_dbapi.psycopg_session import PsycopgSession
 from kysera_dbapi.script import split
 
-__all__ = ["CURSOR_MEMBERS", "PlannedCursor", "cursor_class", "is_raw_cursor"]
+__all__ = [
+    "CURSOR_MEMBERS",
+    "PlannedCursor",
+    "adopt",
+    "cursor_class",
+    "is_raw_cursor",
+]
 
 #: What becomes of each public member of ``psycopg.Cursor`` and its like.
 CURSOR_MEMBERS: dict[str, str] = {

@@ -392,7 +392,7 @@ class _Walker:
                 raise _unsupported(f"{part} of a table")
         if isinstance(node.this, exp.Identifier):
             self._add(node, _parts(node), _role(node), visible)
-        elif not _is_call(node.this):
+        elif not (_is_call(node.this) or isinstance(node.this, exp.Values)):
             raise _unsupported("a table that is neither named nor called")
 
     def _follows_table(self, position: int) -> bool:

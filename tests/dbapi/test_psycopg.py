@@ -592,3 +592,18 @@ def test_settings_in_which_texts_are_not_what_they_seem(
         made.unwrap().execute(f"SET {setting}")
         with pytest.raises(kysera_dbapi.ConfigurationError):
             made.execute("SELECT id, 'a new shape' FROM notes")
+
+
+def test_returning_a_star_beside_other_relations(connection: Any) -> None:
+    text = "UPDATE notes SET tenant_id = 7 FROM log WHERE log.id = notes.id RETURNING *"
+    cursor = connection.execute(text)
+    names = [column.name for column in cursor.description]
+    assert names[:3] == ["id", "tenant_id", "body"]
+    assert names[-3:] == ["deleted_at", "id", "line"]
+    assert cursor.fetchone()[-2:] == (1, "one")
+
+
+def test_default_values(connection: Any, raw: Any) -> None:
+    connection.execute("INSERT INTO notes DEFAULT VALUES")
+    text = "SELECT tenant_id, created_at IS NULL FROM notes WHERE id = 100"
+    assert raw.execute(text).fetchone() == (7, False)

@@ -88,6 +88,9 @@ SOURCES = entries(
         "full-using-star": 'SELECT * FROM items FULL JOIN "Order Details" USING (order_id)',
         "natural-full": 'SELECT * FROM items NATURAL FULL JOIN "Order Details"',
         "group-by-key-full": "SELECT o.id, o.status FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id, o.status",
+        "group-by-key-left": "SELECT o.id, o.status, c.id FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY o.id, c.id",
+        "group-by-key-aggregated": "SELECT o.id, max(o.status) FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "values-in-parentheses": "SELECT v.n, o.id FROM log l LEFT JOIN ((VALUES (101), (102)) AS v (n) JOIN orders o ON o.id = v.n) ON l.entity_id = o.id",
         "comma-then-join": "SELECT t.tag, c.id, o.id FROM tags t, orders o RIGHT JOIN customers c ON o.customer_id = c.id",
         "parenthesised-joins": "SELECT c.id, o.id, i.line FROM ((customers c LEFT JOIN orders o ON o.customer_id = c.id) LEFT JOIN items i ON i.order_id = o.id)",
         "cte-of-own-name": "WITH orders AS (SELECT * FROM orders WHERE total > 20) SELECT id FROM orders",
@@ -207,6 +210,18 @@ UNREAD = refused(
     },
 )
 
+GROUPED = refused(
+    "a derived table has no key for other columns to depend on",
+    "pg-grouped",
+    {
+        "full": "SELECT o.id, o.status FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "ordinal": "SELECT o.id, max(c.id), o.status || 'x' FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY 1",
+        "having": "SELECT count(*) FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id HAVING o.total > 5",
+        "star": "SELECT o.* FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "window": "SELECT sum(o.total) OVER () FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+    },
+)
+
 #: A soft DELETE would show the mark as it will be.
 REFUSED = refused(
     "whole rows of the deleted ones are not as they were",
@@ -229,5 +244,6 @@ CORPUS = [
     *UPDATES,
     *INSERTS,
     *UNREAD,
+    *GROUPED,
     *REFUSED,
 ]

@@ -169,14 +169,12 @@ SAFE: dict[str, list[str]] = {
         "INSERT INTO log (message) (SELECT status FROM orders UNION SELECT body FROM notes)",
         "INSERT INTO log (message) VALUES ((SELECT max(status) FROM orders)), (DEFAULT)",
         "INSERT INTO log (message) WITH x AS (SELECT * FROM orders) SELECT status FROM x",
-        "INSERT INTO orders DEFAULT VALUES",
         "INSERT INTO orders OVERRIDING USER VALUE SELECT * FROM orders",
     ],
     "7 writable common table expressions": [
         "WITH x AS (DELETE FROM orders RETURNING *) SELECT count(*) FROM x",
         "WITH x AS (UPDATE orders SET total = 0 RETURNING *) SELECT id, status FROM x",
         "WITH x AS (INSERT INTO log (message) SELECT status FROM orders RETURNING message) SELECT * FROM x",
-        "WITH x AS (DELETE FROM log RETURNING *) INSERT INTO orders (id, status) SELECT id + 900, message FROM x",
         "WITH x AS (SELECT id FROM orders) DELETE FROM log USING x",
     ],
     "9 LATERAL and table functions": [
