@@ -150,13 +150,16 @@ class Checking:
         if chosen is None:
             return []
         draft.reads_columns = True
+        others = self._others()
+        own = f"{self._name}." if others else ""
         parts: list[str | Bind] = []
         for column in columns:
             name = quote(column.name)
             opening, closing = self._around(f" END AS {name}")
-            wrapped = (*opening, name, *closing) if column is chosen else (name,)
+            shown = f"{own}{name}"
+            wrapped = (*opening, shown, *closing) if column is chosen else (shown,)
             parts += [", ", *wrapped]
-        parts += [f", {name}.*" for name in self._others()]
+        parts += [f", {name}.*" for name in others]
         spelled = tuple(parts[1:])
         draft.splices.append(Splice(start, end, spaced(draft, end, spelled)))
         return _sqlglot.selected(spell(spelled), draft.dialect)

@@ -114,7 +114,7 @@ class SQLiteDialect(Dialect):
         return token
 
     def typed(self, constant: str, type_: str) -> str:
-        """A number, with the column's affinity: by it ``0 = '0'`` or not; NULL has none.
+        """A number, with the column's affinity: ``0 = '0'`` or not; NULL has none.
 
         https://www.sqlite.org/datatype3.html#determination_of_column_affinity
         """

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 from tests.oracle.schema import Schema, Value
 
 T = TypeVar("T")
-Params: TypeAlias = tuple[Value, ...] | dict[str, Value]
+Params: TypeAlias = tuple[Value | list[int], ...] | dict[str, Value]
 
 GENERATOR = "executemany of a generator"  # which has its rows but once
 _NAME = "\x01{}\x02"

@@ -1,0 +1,251 @@
+"""Statements of PostgreSQL through psycopg: what each gives, and what is refused."""
+
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+import kysera_dbapi
+from kysera_dbapi.plugins import SoftDelete
+from tests.dbapi.notes import OURS, QUERY, plugins
+
+SCS = "standard_conforming_strings"
+
+
+@pytest.fixture
+def connection(notes: Any) -> Any:
+    return notes
+
+
+@pytest.fixture
+def raw(raw_notes: Any) -> Any:
+    return raw_notes
+
+
+def test_writes_in_with(connection: Any, raw: Any) -> None:
+    text = (
+        "WITH gone AS (DELETE FROM notes WHERE id < 9 RETURNING *), "
+        "made AS (INSERT INTO notes (id, body) SELECT id + 70, body FROM gone) "
+        "UPDATE log SET line = (SELECT string_agg(body, ',' ORDER BY id) FROM gone) "
+        "RETURNING line"
+    )
+    assert connection.execute(text).fetchall() == [("ours,ours too",)]
+    text = "SELECT id, tenant_id, body, deleted_at IS NULL FROM notes ORDER BY id"
+    assert raw.execute(text).fetchall() == [
+        (1, 7, "ours", False),
+        (2, 7, "ours too", False),
+        (3, 7, "gone", False),
+        (4, 8, "GHOST", True),
+        (5, 8, "GHOST 50%", False),
+        (71, 7, "ours", True),
+        (72, 7, "ours too", True),
+    ]
+    with pytest.raises(kysera_dbapi.PolicyViolation):
+        connection.execute(
+            "WITH made AS (INSERT INTO notes (id, tenant_id) VALUES (80, 8)) SELECT 1"
+        )
+    upsert = (
+        "WITH made AS (INSERT INTO notes (id, body) VALUES (4, 'x') ON CONFLICT (id) "
+        "DO UPDATE SET body = excluded.body RETURNING id) SELECT id FROM made"
+    )
+    with pytest.raises(kysera_dbapi.PolicyViolation):
+        connection.execute(upsert)
+    assert connection.execute(upsert.replace("4", "71")).fetchall() == [(71,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "params", "lines"),
+    [
+        ("COPY notes (id, body) TO STDOUT", None, b"1\tours\n2\tours too\n"),
+        ("COPY public.notes (body) TO STDOUT (FORMAT csv)", None, b"ours\nours too\n"),
+        (
+            "COPY (SELECT id, body FROM notes WHERE id %% 2 = %s) "
+            "TO STDOUT WITH (DELIMITER '%%')",
+            (1,),
+            b"1%ours\n",
+        ),
+        (
+            "COPY (SELECT id FROM notes WHERE id % 2 = 1) TO STDOUT WITH CSV HEADER",
+            None,
+            b"id\n1\n",
+        ),
+        ("COPY log TO STDOUT", None, b"1\tone\n"),
+    ],
+)
+def test_copy_to(connection: Any, statement: str, params: Any, lines: bytes) -> None:
+    with connection.cursor().copy(statement, params) as copy:
+        assert b"".join(copy) == lines
+
+
+def test_copy_of_a_whole_table(connection: Any) -> None:
+    with connection.cursor().copy("COPY notes TO STDOUT") as copy:
+        rows = [bytes(row).split(b"\t") for row in copy]
+    assert [row[:3] for row in rows] == [
+        [b"1", b"7", b"ours"],
+        [b"2", b"7", b"ours too"],
+    ]
+    assert {len(row) for row in rows} == {6}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY notes FROM STDIN",
+        "COPY notes TO PROGRAM 'cat'",
+        "COPY (DELETE FROM notes RETURNING id) TO STDOUT",
+        "COPY (SELECT * FROM notes) TO '/tmp/x'",
+    ],
+)
+def test_copy_is_refused(connection: Any, raw: Any, statement: str) -> None:
+    with (
+        pytest.raises(kysera_dbapi.UnsupportedStatement),
+        connection.cursor().copy(statement),
+    ):
+        pass
+    assert raw.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+
+
+def test_copy_from_into_another_table(connection: Any, raw: Any) -> None:
+    cursor = connection.cursor()
+    with cursor.copy("COPY log (id, line) FROM STDIN") as copy:
+        copy.write_row((2, "two"))
+    assert cursor.rowcount == 1
+    assert raw.execute("SELECT count(*) FROM log").fetchone() == (2,)
+
+
+def test_copy_from_that_sets_off_a_trigger(connection: Any, raw: Any) -> None:
+    raw.execute(
+        "CREATE FUNCTION wipe() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN DELETE FROM notes; RETURN NEW; END'"
+    )
+    raw.execute(
+        "CREATE TRIGGER t BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION wipe()"
+    )
+    with (
+        pytest.raises(kysera_dbapi.UnsupportedStatement),
+        connection.cursor().copy("COPY log FROM STDIN") as copy,
+    ):
+        copy.write_row((2, "two"))
+    assert raw.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+
+
+def test_declare_and_fetch(connection: Any) -> None:
+    with connection.transaction():
+        connection.execute("DECLARE c CURSOR FOR " + QUERY)
+        with kysera_dbapi.context(tenant_id=8):
+            assert connection.execute("FETCH 1 FROM c").fetchall() == OURS[:1]
+        connection.execute("MOVE 0 FROM c")
+        assert connection.execute("FETCH ALL FROM c").fetchall() == OURS[1:]
+        connection.execute("CLOSE c")
+
+
+def test_a_table_made_later_takes_no_protection_away(connection: Any, raw: Any) -> None:
+    raw.execute('CREATE TABLE "public.notes" (LIKE notes)')
+    assert connection.execute("SELECT count(*) FROM public.notes").fetchone() == (2,)
+    made = kysera_dbapi.wrap(raw, plugins=[SoftDelete(["notes"])])
+    raw.execute('CREATE TABLE "Notes" (LIKE notes)')
+    assert made.execute("SELECT count(*), 1 FROM notes").fetchone() == (3, 1)
+    with pytest.raises(kysera_dbapi.ConfigurationError):
+        kysera_dbapi.wrap(raw, plugins=[SoftDelete(["Notes"])])
+
+
+def test_a_path_does_not_move_the_protection(connection: Any, raw: Any) -> None:
+    raw.execute("CREATE SCHEMA other")
+    raw.execute("CREATE TABLE other.notes AS SELECT * FROM notes")
+    connection.execute("SET search_path TO other, public")
+    assert connection.execute("SELECT count(*) FROM notes").fetchone() == (5,)
+    assert connection.execute("SELECT count(*) FROM public.notes").fetchone() == (2,)
+    connection.execute("RESET search_path")
+    assert connection.execute("SELECT count(*) FROM notes").fetchone() == (2,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO notes VALUES (90), (91)",
+        "INSERT INTO notes AS n VALUES (90), (91) RETURNING n.id",
+        "INSERT INTO notes SELECT 90 UNION ALL SELECT 91 ORDER BY 1",
+        "INSERT INTO notes VALUES (90, 7, 'a'), (91, 7, 'b')",
+        "INSERT INTO notes VALUES (90, 7), (91, DEFAULT) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO notes TABLE two",
+        "INSERT INTO notes VALUES (90) UNION SELECT 91",
+        "INSERT INTO notes WITH w AS (SELECT 90 id) SELECT id FROM w UNION SELECT 91",
+    ],
+)
+def test_rows_that_end_early(connection: Any, raw: Any, text: str) -> None:
+    raw.execute("CREATE TABLE two AS SELECT 90 AS id UNION SELECT 91")
+    raw.execute("ALTER TABLE notes ALTER tenant_id SET DEFAULT 7")
+    try:
+        connection.execute(text)
+    except kysera_dbapi.UnsupportedStatement:
+        assert "TABLE two" in text
+        return
+    found = raw.execute(
+        "SELECT tenant_id, created_at IS NULL FROM notes WHERE id >= 90 ORDER BY id"
+    )
+    assert found.fetchall() == [(7, False), (7, False)]
+
+
+def test_explain_reads_placeholders(connection: Any) -> None:
+    shown = connection.explain(
+        "SELECT id FROM notes WHERE body LIKE %s AND id %% 2 = 1"
+    )
+    assert "LIKE %s" in shown.sql
+    assert "id %% 2" in shown.sql
+    assert "id % 2" in connection.explain("SELECT id FROM log WHERE id % 2 = 1").sql
+
+
+def test_raw_cursors_are_planned_apart(connection: Any, raw: Any) -> None:
+    for _ in range(2):
+        assert connection.execute(QUERY, ()).fetchall() == OURS
+        assert psycopg.RawCursor(connection).execute(QUERY, ()).fetchall() == OURS
+    text = "SELECT body FROM notes WHERE id = $1 AND tenant_id = $2 AND id = $1"
+    cursor = psycopg.RawCursor(connection)
+    assert cursor.execute(text, (1, 7)).fetchall() == [("ours",)]
+    assert cursor.execute(text, (4, 8)).fetchall() == []
+
+
+def test_a_commit_that_is_a_rollback(raw: Any, postgresql_url: str) -> None:
+    made = kysera_dbapi.connect(postgresql_url, plugins=plugins())
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        made.execute("CREATE TABLE later AS SELECT id FROM notes")
+        assert made.execute("SELECT id FROM later").fetchall() == [(1,), (2,)]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            made.execute("SELECT 1 / 0")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            made.execute("SELECT id FROM later")
+        made.commit()
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            made.execute("SELECT id FROM later")
+
+
+@pytest.mark.parametrize("setting", ["client_encoding=SJIS", SCS + "=off"])
+def test_settings_in_which_texts_are_not_what_they_seem(
+    raw: Any, postgresql_url: str, setting: str
+) -> None:
+    with pytest.raises(kysera_dbapi.ConfigurationError):
+        kysera_dbapi.connect(postgresql_url, plugins=plugins(), options=f"-c {setting}")
+    made = kysera_dbapi.connect(postgresql_url, plugins=plugins())
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            made.execute(f"SET {setting}")
+        made.rollback()
+        made.unwrap().execute(f"SET {setting}")
+        with pytest.raises(kysera_dbapi.ConfigurationError):
+            made.execute("SELECT id, 'a new shape' FROM notes")
+
+
+def test_returning_a_star_beside_other_relations(connection: Any) -> None:
+    text = "UPDATE notes SET tenant_id = 7 FROM log WHERE log.id = notes.id RETURNING *"
+    cursor = connection.execute(text)
+    names = [column.name for column in cursor.description]
+    assert names[:3] == ["id", "tenant_id", "body"]
+    assert names[-3:] == ["deleted_at", "id", "line"]
+    assert cursor.fetchone()[-2:] == (1, "one")
+
+
+def test_default_values(connection: Any, raw: Any) -> None:
+    connection.execute("INSERT INTO notes DEFAULT VALUES")
+    text = "SELECT tenant_id, created_at IS NULL FROM notes WHERE id = 100"
+    assert raw.execute(text).fetchone() == (7, False)
