@@ -21,7 +21,7 @@ def dependent(
 ) -> exp.Expression | None:
     """What a block shows of a relation by its key alone; None if it shows nothing so.
 
-    ``SELECT o.id, o.status ... GROUP BY o.id`` is such: each id has one status.
+    ``SELECT o.status ... GROUP BY o.id`` does: there is one status for each id.
     """
     group = owner.args.get("group")
     if group is None:

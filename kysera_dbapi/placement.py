@@ -271,6 +271,7 @@ class Placement:
             tree = _conjunction(None, [draft.fragment_tree(f) for f in fragments])
             node.set("where", exp.Where(this=tree))
             return
+        self._drop_parentheses(condition, where)
         trees = [draft.fragment_tree(f) for f in fragments]
         if block.start not in self._guarded:
             self._conjoin(condition, fragments)
@@ -281,6 +282,25 @@ class Placement:
         self._conjoin(condition, fragments, ("CASE WHEN ", *visible, " THEN "), " END")
         guarded = draft.case_tree(visible, _grouped(where.this))
         where.set("this", _conjunction(None, [*trees, guarded]))
+
+    def _drop_parentheses(
+        self, condition: tuple[int, int], where: exp.Expression
+    ) -> None:
+        """sqlglot makes some round what ends in NOT LIKE and stands before FOR."""
+        layout, last = self._draft.layout, condition[1] - 1
+        if layout.tokens[last + 1 : last + 2] == []:
+            return
+        if layout.tokens[last + 1].token_type is not _sqlglot.TokenType.FOR:
+            return
+        opened = next((i for i, end in layout.close.items() if end == last), last)
+        before = layout.tokens[opened - 1].text.upper()
+        if opened < last and before in ("WHERE", "AND", "OR"):
+            return
+        node = where.this
+        while isinstance(node, (exp.And, exp.Or)):
+            node = node.expression
+        if isinstance(node, exp.Paren):
+            node.replace(node.this)
 
     def _write_on(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
         join = self._joins[span]

@@ -2,11 +2,10 @@
 
 import random
 from collections.abc import Mapping
-
 from typing import Any
 
 from tests.oracle.draft import Params
-from tests.oracle.schema import Schema, Value
+from tests.oracle.schema import Schema
 from tests.oracle.writes import NEW
 
 
@@ -22,7 +21,7 @@ def _varied(params: Params, number: int, schema: Schema, rng: random.Random) -> 
     return tuple(_other(value, number, schema, rng) for value in params)
 
 
-def _other(value: Any, number: int, schema: Schema, rng: random.Random) -> Value:
+def _other(value: Any, number: int, schema: Schema, rng: random.Random) -> Any:
     """A new key for a new key; else, now and then, a value that is found beside it."""
     if isinstance(value, int) and value >= NEW:
         return value + 1000 * number

@@ -322,7 +322,7 @@ class PostgreSQLSelects(Selects):
             return f"ONLY {text}"
         if source.table and source.alias != source.table and self.draft.chance(0.06):
             return self._renamed(scope, text)
-        if source.table and self.draft.chance(0.01):
+        if source.table and self.draft.chance(0.004):
             self.draft.mark("TABLESAMPLE")
             return f"{text} TABLESAMPLE BERNOULLI (100) REPEATABLE (3)"
         return text
