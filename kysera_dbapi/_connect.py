@@ -46,8 +46,9 @@ def connect(
     """Open a connection on which every statement obeys the plugins.
 
     ``driver`` is a URL (``sqlite:///relative.db``, ``sqlite:////absolute.db``,
-    ``sqlite://`` for memory; percent-encoded, with the driver's arguments as query), or
-    a PEP 249 module that is followed by its own arguments. Raises
+    ``sqlite://`` for memory; percent-encoded, with the driver's arguments as query;
+    ``postgresql://...``, as libpq reads it), or a PEP 249 module that is followed by
+    its own arguments. Raises
     ``ConfigurationError``: bad-url, unknown-scheme, unknown-mode, missing-driver, or
     what the plugins find wrong.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from inspect import Signature, getattr_static, signature
 from types import MemberDescriptorType
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import wrapt
 
@@ -51,6 +51,23 @@ class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]
     settable: frozenset[str] = frozenset()
     #: The class itself, where a program's own class is derived from it.
     planned: Any
+
+    if TYPE_CHECKING:  # what every driver's has; see there for what it takes
+
+        def cursor(self, *args: Any, **options: Any) -> Any:
+            """A cursor whose statements are planned."""
+
+        def execute(self, *args: Any, **options: Any) -> Any:
+            """A new cursor, having executed a statement."""
+
+        def close(self) -> None:
+            """Let the plugins go and close the raw connection."""
+
+        def commit(self) -> None:
+            """Commit the open transaction."""
+
+        def rollback(self) -> None:
+            """Undo the open transaction."""
 
     def __init__(self, raw: Any, session: Session, class_: type | None = None) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType]

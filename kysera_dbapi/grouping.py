@@ -1,7 +1,7 @@
 """Columns that depend on the primary key that their block is grouped by."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
@@ -53,8 +53,8 @@ def _terms(owner: exp.Expression, group: exp.Expression) -> Iterator[exp.Express
 
 def _shown(owner: exp.Expression) -> Iterator[exp.Expression]:
     for part in _GROUPED:
-        found = owner.args.get(part) or []
-        for node in found if isinstance(found, list) else [found]:
+        found: Any = owner.args.get(part) or []
+        for node in [found] if isinstance(found, exp.Expression) else found:
             yield from node.find_all(exp.Column, exp.Star)
 
 

@@ -86,8 +86,9 @@ class Connection(_Connection):
         session, frame = self._self_session, sys._getframe(1)
         if session.plugins and not _is_driver(frame):
             self._refuse("pgconn runs SQL past every plugin")
-        made = frame.f_locals.get("self")
-        if isinstance(made, BaseCursor) and made._conn is self:
+        made: Any = frame.f_locals.get("self")
+        of_us = getattr(made, "_conn", None) is self
+        if of_us and issubclass(type(made), BaseCursor):
             # one that is made by hand asks for it first: ServerCursor(connection, ..)
             adopt(made, self, session)
         return session._raw.pgconn

@@ -207,11 +207,11 @@ class PlannedCursor(Planned):
     def _raw_executemany(self, sql: Any, rows: Iterable[Any]) -> None:
         self._driver.executemany(sql, rows, **self._options)
 
-    def _style(self, params: Any) -> int:
+    def _style(self, parameters: Any) -> int:
         """By which of the dialect's lexers the text is read."""
         if not self._formats:
             return 2
-        return 0 if params is None else 1
+        return 0 if parameters is None else 1
 
     def _text(self, query: Any, params: Any) -> str:
         """The text of a query. One without parameters has no placeholders."""

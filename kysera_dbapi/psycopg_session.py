@@ -89,8 +89,9 @@ class PsycopgSession(Session):
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
+        given: Any = sql
         with RawCursor(self._raw, row_factory=tuple_row) as cursor:
-            RawCursor.execute(cursor, sql, parameters or None)
+            RawCursor.execute(cursor, given, parameters or None)
             piped = self._raw.pgconn.pipeline_status
             return list(cursor.fetchall()) if cursor.description or piped else []
 

@@ -293,7 +293,8 @@ def test_transactions_made_by_hand_are_refused(connection: Any) -> None:
 
 def test_adaptation_accepts_the_proxy(connection: Any) -> None:
     assert sql.Identifier("a b").as_string(connection) == '"a b"'
-    info = TypeInfo.fetch(connection, "int4")
+    fetch: Any = TypeInfo.fetch
+    info: Any = fetch(connection, "int4")
     assert info is not None
     info.register(connection)
 

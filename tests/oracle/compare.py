@@ -102,9 +102,10 @@ def ask(connection: Connection, statement: Statement) -> Answer:
 
 def _plain(value: Any) -> Any:
     """Arrays and objects can be counted only as tuples."""
+    given: Any = value
     if isinstance(value, dict):
-        return tuple(sorted((key, _plain(one)) for key, one in value.items()))
-    return tuple(map(_plain, value)) if isinstance(value, list) else value
+        return tuple(sorted((key, _plain(one)) for key, one in given.items()))
+    return tuple(map(_plain, given)) if isinstance(value, list) else given
 
 
 def _class_of(error: BaseException) -> str:

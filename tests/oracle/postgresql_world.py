@@ -201,7 +201,7 @@ class PostgreSQLWorld(World):
         try:
             cursor = connection.cursor()
             statement.run(cursor)
-            rows = cursor.fetchall() if cursor.description else []
+            rows: list[Any] = cursor.fetchall() if cursor.description else []
             if time.monotonic() - start > _SLOW:
                 return None
             return sorted(rows, key=repr), cursor.rowcount

@@ -126,7 +126,7 @@ def all_rows(connection: Any) -> tuple[Any, ...]:
 
 def given(cursor: Any, sql: str) -> tuple[Any, ...]:
     """The rows, sorted where their order is not told."""
-    rows = cursor.fetchall() if cursor.description else []
+    rows: list[Any] = cursor.fetchall() if cursor.description else []
     return tuple(rows if "ORDER BY" in sql else sorted(rows))
 
 
