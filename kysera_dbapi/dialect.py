@@ -158,6 +158,8 @@ class Dialect:
     numbers_placeholders: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
     refuses_nul: ClassVar[bool] = False
+    #: Its own relations may be written to, as far as it lets that happen.
+    writes_own: ClassVar[bool] = False
     #: Relations that show stored rows whatever the filter.
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.

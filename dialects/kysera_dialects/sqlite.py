@@ -70,6 +70,8 @@ class SQLiteDialect(Dialect):
     )
     # those of the extensions that are often compiled in, and the table functions
     knows_own: ClassVar[bool] = True
+    # sqlite_sequence; definitions need PRAGMA writable_schema, which is refused
+    writes_own: ClassVar[bool] = True
     known_functions: ClassVar[frozenset[str]] = frozenset(
         "bm25 fts5_source_id generate_series highlight json_each json_tree jsonb_each "
         "jsonb_tree match matchinfo offsets optimize rtreedepth rtreenode "

@@ -174,6 +174,8 @@ def test_unique_keys(server: Server) -> None:
         "CREATE UNIQUE INDEX lowered ON t (b, lower(a))",
         "CREATE UNIQUE INDEX loosely ON t (b, a COLLATE loose)",
         'CREATE UNIQUE INDEX "Own" ON t (b) INCLUDE (a)',
+        "CREATE UNIQUE INDEX simple ON t (a)",
+        "CREATE UNIQUE INDEX downward ON t (b DESC, a text_pattern_ops)",
         "CREATE INDEX plain ON t (b)",
         "ALTER TABLE t ADD CONSTRAINT apart EXCLUDE USING gist (during WITH &&)",
         "ALTER TABLE t ADD CONSTRAINT once EXCLUDE USING btree (a WITH =, b WITH =)",
@@ -186,15 +188,20 @@ def test_unique_keys(server: Server) -> None:
         "lowered": ("b", ""),
         "loosely": ("b", ""),
         "Own": ("b",),
+        "simple": ("a",),
+        "downward": ("b", "a"),
         "apart": ("",),
         "once": ("a", "b"),
     }
     assert [name for name, key in keys.items() if key.primary] == ["t_pkey"]
     assert [name for name, key in keys.items() if key.partial] == ["live"]
     assert [n for n, key in keys.items() if key.text] == sorted(
-        ("live", "lowered", "loosely", "Own"), key=list(keys).index
+        ("live", "lowered", "loosely", "Own", "simple", "downward"),
+        key=list(keys).index,
     )
-    assert keys["Own"].text == 'CREATE UNIQUE INDEX "Own" ON "public"."t" ("b")'
+    assert keys["Own"].text.endswith('"Own" ON public.t USING btree (b) INCLUDE (a)')
+    assert keys["simple"].text == 'CREATE UNIQUE INDEX "simple" ON "public"."t" ("a")'
+    assert keys["downward"].text.endswith("(b DESC, a text_pattern_ops)")
     assert keys["live"].words[-6:] == ("WHERE", "(", "gone", "IS", "NULL", ")")
 
 
