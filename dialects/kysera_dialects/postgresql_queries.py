@@ -10,7 +10,7 @@ https://www.postgresql.org/docs/current/catalogs.html
 
 import re
 
-__all__ = ["INDEXES", "OWN", "OWNERS", "PARTS", "READ", "qualified"]
+__all__ = ["INDEXES", "OWN", "PARTS", "READ", "qualified"]
 
 _OPERATOR = re.compile(r" (=|<>|>=|\|\||->>|\*|-) ")
 

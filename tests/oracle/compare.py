@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from tests.oracle.draft import Statement
-from tests.oracle.schema import PROTECTED, Row
+from tests.oracle.schema import Row
 from tests.oracle.world import GHOST, VIOLATION, World, is_violation
 
 # The classes of PEP 249, and the one by which a statement is refused.
@@ -208,7 +208,7 @@ def _state(world: World, statement: Statement) -> str:
     for table in full:
         due = Counter(copy[table]) + world.hidden_before[table]
         extra, missing = Counter(full[table]) - due, due - Counter(full[table])
-        if statement.kind == "delete" and table == statement.target in PROTECTED:
+        if statement.kind == "delete" and table == statement.target in world.marks:
             gone = Counter(world.copy_before[table]) - Counter(copy[table])
             extra = _without_deleted(world, table, extra, gone)
         if extra or missing:
@@ -226,7 +226,7 @@ def _without_deleted(
 
     Rows that were to be marked and are not there count as well.
     """
-    at, mark = world.positions[table], PROTECTED[table]
+    at, mark = world.positions[table], world.marks[table]
     marked = Counter(
         (*row[:at], None, *row[at + 1 :]) for row in extra if mark.hides(row[at])
     )

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import psycopg
 
@@ -16,7 +17,7 @@ from tests.oracle.postgresql_writes import (
     PostgreSQLTenantWrites,
     PostgreSQLWrites,
 )
-from tests.oracle.schema import PROTECTED, Columns, Row, Schema, Tables, columns
+from tests.oracle.schema import PROTECTED, Columns, Mark, Row, Schema, Tables, columns
 from tests.oracle.tenants import Tenants
 from tests.oracle.world import SHOP, VIOLATION, World, is_violation, quoted
 
@@ -240,6 +241,62 @@ class PostgreSQLTenants(PostgreSQLWorld, Tenants):
                 f"FOR EACH ROW EXECUTE FUNCTION {name}()",
             )
         connection.commit()
+
+
+class Native(PostgreSQLTenants):
+    """All rows on both sides; one has PostgreSQL's own row security, and no shim.
+
+    Rows are not marked here: only policies hide them.
+    """
+
+    marks: ClassVar[Mapping[str, Mark]] = {}
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._role = f"kysera_{uuid4().hex[:12]}"
+        super().__init__(urls)
+
+    def visible(self, table: str) -> str:
+        return " AND ".join(self.asked(table, quoted(table)))
+
+    def _filter(self) -> None:
+        """Create the policies, and a role that they are for."""
+        self.script(
+            self.copy,
+            f"CREATE ROLE {self._role}; "
+            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {self._role}; "
+            f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {self._role}",
+        )
+        for table in self.schema.protected:
+            name = quoted(table)
+            self.script(
+                self.copy,
+                f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY; "
+                f"CREATE POLICY one ON {name} USING ({self.visible(table)})",
+            )
+        self.script(self.copy, f"SET ROLE {self._role}")
+        self.copy.commit()
+
+    def shown(self) -> Tables:
+        self.copy.rollback()  # and with it the role that sees all
+        return super().contents(self.copy)
+
+    def guard(self, connection: Any) -> None:
+        """The policies are what guards it."""
+
+    def contents(self, connection: Any) -> Tables:
+        if connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
+            connection.rollback()
+        connection.execute("SET LOCAL ROLE NONE")
+        return super().contents(connection)
+
+    def close(self) -> None:
+        self.copy.rollback()
+        self.script(
+            self.copy,
+            f"RESET ROLE; DROP OWNED BY {self._role}; DROP ROLE {self._role}",
+        )
+        self.copy.commit()
+        super().close()
 
 
 def _given(value: Any) -> Any:

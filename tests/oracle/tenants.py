@@ -135,9 +135,13 @@ class Tenants(World):
         super().__init__()
         seen = {
             table: [_key(self.schema, table, row) for row in rows]
-            for table, rows in self.copy_before.items()
+            for table, rows in self.shown().items()
         }
         self.schema = self.schema_of(seen)
+
+    def shown(self) -> Tables:
+        """The rows that the tenant sees."""
+        return self.copy_before
 
     def schema_of(self, seen: Mapping[str, list[Row]]) -> Schema:
         return _schema(self._rows, self.context, seen)

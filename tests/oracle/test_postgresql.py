@@ -17,7 +17,7 @@ from tests.oracle.compare import BAD, Connection, Outcome, judge, report
 from tests.oracle.corpus import CORPUS as PORTABLE
 from tests.oracle.corpus_postgresql import CORPUS
 from tests.oracle.entries import Entry
-from tests.oracle.postgresql_world import PostgreSQLTenants, PostgreSQLWorld
+from tests.oracle.postgresql_world import Native, PostgreSQLTenants, PostgreSQLWorld
 from tests.oracle.tally import check, tallied
 from tests.oracle.tenants import CONTEXT, security
 from tests.oracle.test_soft_delete import tells
@@ -27,6 +27,7 @@ from tests.servers import Server, database
 SEED = 20_260_401
 QUERIES = 1_500
 WRITES = 300
+NATIVE = 200
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,27 @@ def test_queries_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) ->
 def test_writes_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) -> None:
     tally = tallied(tenants, secured, generator.writes(SEED, WRITES, tenants))
     check(tenants, secured, tally, seed=SEED)
+
+
+@pytest.fixture(scope="module")
+def native(postgresql_server: Server) -> Iterator[Native]:
+    with ExitStack() as stack:
+        urls = [stack.enter_context(database(postgresql_server)) for _ in range(3)]
+        made = Native(urls)
+        stack.callback(made.close)
+        yield made
+
+
+def test_as_row_security_of_its_own(native: Native) -> None:
+    """The same rows and the same denials as by CREATE POLICY, for another role."""
+    with kysera_dbapi.context(**CONTEXT):
+        made: Any = kysera_dbapi.wrap(native.full, plugins=[security()])
+    made.context = CONTEXT
+    shim = cast(Connection, made)
+    tally = tallied(native, shim, generator.queries(SEED, NATIVE, native))
+    check(native, shim, tally, seed=SEED)
+    tally = tallied(native, shim, generator.writes(SEED, NATIVE // 2, native))
+    check(native, shim, tally, seed=SEED)
 
 
 @pytest.mark.parametrize("entry", CORPUS, ids=lambda e: cast("Entry", e).id)
