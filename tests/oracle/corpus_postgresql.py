@@ -246,6 +246,44 @@ REFUSED = refused(
     },
 )
 
+#: On tables whose rows have a tenant.
+TENANTS = [
+    *entries(
+        "pg-tenant",
+        {
+            "alias-columns": "SELECT * FROM customers AS c (tenant_id, name, email, country_code, credit, deleted_at, id)",
+            "alias-columns-left": "SELECT l.id, c.tenant_id FROM log l LEFT JOIN customers AS c (tenant_id, a, b, d, e, f, id) ON c.tenant_id > 0",
+            "lateral": "SELECT c.id, x.* FROM customers c, LATERAL (SELECT * FROM orders o WHERE o.customer_id = c.id) x",
+            "for-update": "SELECT id FROM orders FOR UPDATE",
+            "full-only": "SELECT c.id, s.sku FROM customers c FULL JOIN ONLY stock s ON s.qty = c.id",
+        },
+    ),
+    *writes(
+        "update",
+        "orders",
+        {
+            "pg-returning-star-from": "UPDATE orders SET total = 1 FROM archive a WHERE a.order_id = orders.id RETURNING *",
+            "pg-returning-star-join": "UPDATE orders o SET total = 1 FROM archive a JOIN log l ON l.id = a.id WHERE a.order_id = o.id RETURNING *, 1",
+            "pg-returning-of-another": "UPDATE orders o SET total = 1 FROM archive a WHERE a.order_id = o.id RETURNING a.*, o.id",
+        },
+    ),
+    *writes(
+        "delete",
+        "stock",
+        {
+            "pg-returning-star-using": "DELETE FROM stock s USING settings t WHERE t.value = '10' RETURNING *"
+        },
+    ),
+    *writes(
+        "insert",
+        "stock",
+        {
+            "pg-values": "INSERT INTO stock (sku, qty) VALUES ('new', DEFAULT), ('newer', 3) RETURNING *",
+            "pg-on-conflict": "INSERT INTO stock AS s (sku, qty) VALUES ('bolt', 5) ON CONFLICT (tenant_id, sku) DO UPDATE SET qty = excluded.qty + s.qty RETURNING *",
+        },
+    ),
+]
+
 CORPUS = [
     *PLACES,
     *TAILS,

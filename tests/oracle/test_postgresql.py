@@ -15,7 +15,7 @@ import kysera_dbapi
 from tests.oracle import generator
 from tests.oracle.compare import BAD, Connection, Outcome, judge, report
 from tests.oracle.corpus import CORPUS as PORTABLE
-from tests.oracle.corpus_postgresql import CORPUS
+from tests.oracle.corpus_postgresql import CORPUS, TENANTS
 from tests.oracle.entries import Entry
 from tests.oracle.postgresql_world import Native, PostgreSQLTenants, PostgreSQLWorld
 from tests.oracle.tally import check, tallied
@@ -114,6 +114,17 @@ def test_corpus(world: PostgreSQLWorld, shim: Connection, entry: Entry) -> None:
     else:
         assert verdict.outcome is Outcome.EQUAL, text
         assert tells(verdict), f"the statement shows nothing\n{text}"
+
+
+@pytest.mark.parametrize("entry", TENANTS, ids=lambda e: cast("Entry", e).id)
+def test_corpus_of_tenants(
+    tenants: PostgreSQLTenants, secured: Connection, entry: Entry
+) -> None:
+    statement = replace(entry.statement(), plain=not entry.params)
+    verdict = judge(tenants, secured, statement)
+    text = report(statement, verdict)
+    assert verdict.outcome is Outcome.EQUAL, text
+    assert tells(verdict), f"the statement shows nothing\n{text}"
 
 
 def test_the_corpus_of_sqlite(world: PostgreSQLWorld, shim: Connection) -> None:
