@@ -249,7 +249,6 @@ def test_relations(sql: str, expected: str) -> None:
         "INSERT INTO log TABLE orders",
         "CREATE TABLE copy AS TABLE orders",
         "CREATE TABLE copy AS EXECUTE p",
-        "SELECT * FROM log, LATERAL (SELECT * FROM orders) o",
         "WITH a AS (SELECT 1) SEARCH DEPTH FIRST BY b SET update DELETE FROM orders",
     ],
 )
