@@ -184,26 +184,27 @@ class _Returning:
 
     def _is_star_of_target(self, projection: exp.Expression) -> bool:
         """Whether it is ``orders.*``."""
-        draft, target = self._draft, self._draft.target
-        assert target is not None
         qualifier = projection.args.get("table")
         star = isinstance(projection.this, exp.Star)
-        return (
-            star
-            and qualifier is not None
-            and draft.name_of(qualifier) == target.exposed
-        )
+        return star and qualifier is not None and not self._is_other(qualifier)
+
+    def _is_other(self, qualifier: exp.Expression) -> bool:
+        """Whether it names another relation: the target may have two names.
+
+        RETURNING knows it by its alias, on SQLite by the table's own name.
+        """
+        name = self._draft.name_of(qualifier)
+        return any(exposed == name for exposed, _ in self._exposed)
 
     def _is_of_target(self, column: exp.Column, name: str) -> bool:
         """Whether a name can only be that of a column of the deletion's target.
 
         One that another relation has too is ambiguous, which the database says.
         """
-        draft, target = self._draft, self._draft.target
-        assert target is not None
+        draft = self._draft
         qualifier = column.args.get("table")
         if qualifier is not None:
-            return draft.name_of(qualifier) == target.exposed
+            return not self._is_other(qualifier)
         tables = {id(r.node): r.table for r in draft.references}
         for _, node in self._exposed:
             table = tables.get(id(node))

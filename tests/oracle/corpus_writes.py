@@ -29,6 +29,8 @@ DELETES = [
             "returning": "DELETE FROM orders WHERE total > 40 RETURNING *",
             "returning-mark": "DELETE FROM orders WHERE total > 40 RETURNING id, deleted_at, deleted_at IS NULL AS live",
             "returning-sub-select": "DELETE FROM orders WHERE total > 40 RETURNING id, (SELECT count(*) FROM items WHERE order_id = orders.id)",
+            "returning-aliased": "DELETE FROM orders AS o WHERE total > 40 RETURNING orders.deleted_at, orders.id, deleted_at",
+            "returning-aliased-sub-select": "DELETE FROM orders AS o WHERE total > 40 RETURNING id, (SELECT orders.deleted_at FROM items AS orders LIMIT 1) AS d",
             "returning-expression": "DELETE FROM orders WHERE id > 110 RETURNING id * 2, coalesce(deleted_at, 'live') AS d",
             "returning-nothing": "DELETE FROM orders WHERE id IN (101, 106) RETURNING id",
             "row-value": "DELETE FROM orders WHERE (customer_id, status) IN (SELECT customer_id, status FROM orders WHERE id = 101)",
