@@ -202,27 +202,6 @@ def _dropping(server: Server, name: str) -> list[str]:
     return [*killing, f"DROP DATABASE {name}"]
 
 
-@pytest.fixture(scope="session")
-def postgresql_server(request: pytest.FixtureRequest) -> Server:
-    """Each PostgreSQL that was found, for a database that many tests share."""
-    server: Server = request.param
-    return server
-
-
-@pytest.fixture
-def postgresql_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database on each PostgreSQL that was found."""
-    with database(request.param) as url:
-        yield url
-
-
-@pytest.fixture
-def mysql_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database on each MariaDB and each MySQL that was found."""
-    with database(request.param) as url:
-        yield url
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that wants a server on each that was found."""
     for family in FAMILIES:
