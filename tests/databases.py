@@ -71,6 +71,13 @@ def postgresql_server(request: pytest.FixtureRequest) -> Server:
     return server
 
 
+@pytest.fixture(scope="module")
+def postgresql_shared_url(postgresql_server: Server) -> Iterator[str]:
+    """A database of the tests of a file, each of which leaves it as it was."""
+    with database(postgresql_server) as url:
+        yield url
+
+
 @pytest.fixture
 def postgresql_url(
     request: pytest.FixtureRequest, databases: Callable[[Server], Databases]

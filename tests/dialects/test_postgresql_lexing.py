@@ -27,9 +27,9 @@ PIECES = [
 
 
 @pytest.fixture
-def connection(postgresql_url: str) -> Iterator[Any]:
+def connection(postgresql_shared_url: str) -> Iterator[Any]:
     """Texts go as they are: the server's whole lexer, and no driver's."""
-    with servers.connect(postgresql_url) as made:
+    with servers.connect(postgresql_shared_url) as made:
         yield made
 
 

@@ -74,8 +74,10 @@ CATALOGUE = Catalogue(SHOP, path=("public",), home="public")
 
 
 @pytest.fixture
-def connection(postgresql_url: str) -> Iterator[Any]:
-    with servers.connect(postgresql_url) as made:
+def connection(postgresql_shared_url: str) -> Iterator[Any]:
+    """In a transaction that is rolled back."""
+    connected = servers.connect(postgresql_shared_url)
+    with connected as made, made.transaction(force_rollback=True):
         made.execute(
             "CREATE TABLE orders (id int PRIMARY KEY, total int, comment text);"
             "CREATE TABLE log (id int PRIMARY KEY, text text);"
