@@ -23,7 +23,7 @@ demo: .venv/demo.installed ## other people's programs over a shop of two tenants
 
 test: .venv/test.installed ## the whole test suite
 	$(call say,tests)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 bench: .venv/bench.installed ## measure the driver against the raw one
 	$(call say,benchmarks)

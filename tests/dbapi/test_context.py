@@ -308,7 +308,7 @@ UNREACHED: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("target", UNREACHED, ids=str)
+@pytest.mark.parametrize("target", UNREACHED)
 def test_what_the_block_would_not_reach_is_refused(target: Any) -> None:
     with pytest.raises(TypeError, match="cannot decorate"):
         including_deleted()(target)

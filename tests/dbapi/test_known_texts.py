@@ -92,7 +92,7 @@ def test_values_of_every_kind_are_added_to(
 WRONG: list[Any] = [(), (1, 2), None, {"id": 1}, 7, object()]
 
 
-@pytest.mark.parametrize("values", WRONG, ids=repr)
+@pytest.mark.parametrize("values", WRONG)
 def test_wrong_values_are_the_same_error_once_the_text_is_known(
     connection: Any, values: Any
 ) -> None:
