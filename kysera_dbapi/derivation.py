@@ -37,13 +37,13 @@ class Derivation:
         draft = self._draft
         group = self._parentheses(reference)
         hint = self._hint(reference)
-        name = draft.text[reference.start : reference.end]
+        name = draft.stand_in[reference.start : reference.end]
         inner = draft.quoted(reference.table.name)
         condition = conjoined([p.about(inner) for p in predicates])
         if barred:
             condition = (*condition, f" {draft.dialect.barrier}")
         named = f" AS {draft.quoted(reference.exposed)}"
-        end = hint[1] if hint else reference.end
+        end = hint[1] if hint else self._end(reference)
         close: Fragment = (" WHERE ", *condition)
         only = self._only(reference)
         if group is None:
@@ -66,6 +66,8 @@ class Derivation:
         draft.splices.append(Splice(start, reference.start, (opening,)))
         if hint:
             draft.splices.append(Splice(reference.end, hint[0], (" ",)))
+        elif only is not None:  # ONLY (t)
+            draft.splices.append(Splice(reference.end, end, (), rank=-1))
         draft.splices.append(Splice(end, stop, spaced(draft, stop, close)))
         spelled = draft.stand_in[slice(*hint)] if hint else ""
         name = name if only is None else f"ONLY {name}"
@@ -73,15 +75,18 @@ class Derivation:
             reference, f"SELECT * FROM {name} {spelled} WHERE {spell(condition)}"
         )
 
+    def _end(self, reference: Reference) -> int:
+        """Where the name ends, with the ``*`` of ``t *``, or the parenthesis."""
+        after = self._draft.layout.tokens[reference.token + 1 :][:1]
+        starred = bool(after) and after[0].token_type is _sqlglot.TokenType.STAR
+        return self._draft.end_of(reference.token + starred)
+
     def _only(self, reference: Reference) -> int | None:
         """Where ONLY stands: it moves into the derived table."""
         if reference.in_list or not reference.node.args.get("only"):
             return None
         at = self._draft.layout.at(reference.start) or 1
-        before = self._draft.layout.tokens[at - 1]
-        if before.text.upper() != "ONLY":
-            self._draft.refuse(f"write ONLY {reference.table.name} without parentheses")
-        return int(before.start)
+        return self._draft.start_of(at - 1)
 
     def _replace(self, reference: Reference, derived: str) -> None:
         node = reference.node
@@ -161,11 +166,13 @@ class Derivation:
                 continue
             if self._bound_within(column, owner, reference):
                 continue
-            start, end = _sqlglot.span(schema), _sqlglot.span(table)
+            first = column.args.get("catalog") or schema
+            start, end = _sqlglot.span(first), _sqlglot.span(table)
             assert start is not None
             assert end is not None
             draft.splices.append(Splice(start[0], end[0], ()))
             column.set("db", None)
+            column.set("catalog", None)
 
     def _bound_within(
         self, column: exp.Column, owner: exp.Expression, reference: Reference

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
     from kysera_dbapi.catalogue import Catalogue, Function, Table, UniqueKey
+    from kysera_dbapi.shape import Lexeme
 
 __all__ = [
     "Dialect",
@@ -130,6 +131,8 @@ class Dialect:
     upserts_by_any_key: ClassVar[bool] = True
     #: A common table expression may be a write.
     writes_in_with: ClassVar[bool] = False
+    #: ``TABLE t`` is a query.
+    has_table_queries: ClassVar[bool] = False
     #: What ends a query whose rows are about to be written: others have to wait.
     locking: ClassVar[str] = ""
     #: A row to be inserted may have fewer values than the table has columns.
@@ -181,6 +184,14 @@ class Dialect:
     def unquote(self, token: str) -> str:
         """The name that a bare or quoted identifier token spells."""
         raise NotImplementedError
+
+    def stand_ins(self, lexemes: "Sequence[Lexeme]") -> Mapping[int, str]:
+        """What the parser is to read in the place of tokens, by their positions.
+
+        Each is as long as its token; those that are empty belong to the token before.
+        None of them may name, or hide, a relation that the statement uses.
+        """
+        return {}
 
     def quote(self, name: str) -> str:
         """``name`` as a quoted identifier."""

@@ -22,12 +22,19 @@ from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.functions import Functions
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
-from kysera_dbapi.layout import Layout
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
-from kysera_dbapi.splices import Fragment, Splice, Value, spell, splice, unproved
-from kysera_dbapi.statement import Reference, Statement, tree_of
+from kysera_dbapi.splices import (
+    Fragment,
+    Splice,
+    Value,
+    spell,
+    spelled_tables,
+    splice,
+    unproved,
+)
+from kysera_dbapi.statement import Reference, Statement, layout_of, tree_of
 
 if TYPE_CHECKING:
     from kysera_dbapi.plugin import Plugin
@@ -312,6 +319,7 @@ class Draft(Statement):
             for one in self.nested:
                 self._take_over(one)
             self.splices += kept_names(self, aliases)
+            self.splices += spelled_tables(self)
             self._prove(self.splices, self.tree)
             self._pin()
         except _DEFECTS as error:
@@ -379,13 +387,9 @@ class Draft(Statement):
         return self.dialect.quote(name)
 
     def end_of(self, token: int) -> int:
-        """Where the text of a token ends; a placeholder may be longer there."""
+        """Where the text of a token ends, with what the parser does not see of it."""
         found = self.layout.tokens[token]
-        return self._placeholders.get(int(found.start), int(found.end) + 1)
-
-    @cached_property
-    def _placeholders(self) -> dict[int, int]:
-        return {t.start: t.end for t in self.source.placeholders}
+        return self.ends.get(int(found.start), int(found.end) + 1)
 
     def start_of(self, token: int) -> int:
         """Where the text of a token starts."""
@@ -422,8 +426,7 @@ class Draft(Statement):
 
     def _prove(self, splices: Sequence[Splice], expected: exp.Expression) -> None:
         text = splice(self.stand_in, splices)
-        layout = Layout(_sqlglot.tokenize(text, self.dialect))
-        tree = tree_of(text, layout, self.dialect)
+        tree = tree_of(text, layout_of(text, self.dialect), self.dialect)
         for alias in list(tree.find_all(exp.Alias)):
             if alias.alias == KEPT:
                 alias.replace(alias.this)

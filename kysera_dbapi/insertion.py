@@ -138,7 +138,7 @@ class Insertion:
         draft, tree, last = self._draft, self._draft.tree, self._target.token
         if self._tokens[last + 1].token_type is _T.ALIAS:
             last += 2
-        at = draft.end_of(last)
+        at = int(self._tokens[last].end) + 1  # before OVERRIDING
         listed = (f" ({', '.join(map(draft.quoted, names))})",)
         draft.splices.append(Splice(at, at, spaced(draft, at, listed)))
         columns = [self._identifier(name) for name in names]

@@ -200,11 +200,14 @@ class Layout:
             block.tail = i
 
     def _is_soft_tail(self, i: int) -> bool:
-        """WINDOW and ON CONFLICT, which may also be a name or part of a join."""
+        """WINDOW, ON CONFLICT and WITH NO DATA: they may also be something else."""
         token = self.tokens[i]
         after = self.tokens[i + 1 : i + 3]
         if token.token_type is _T.WINDOW:
             return len(after) == 2 and after[1].token_type is _T.ALIAS
+        if token.token_type is _T.WITH:
+            words = [t.text.upper() for t in after]
+            return words[:1] == ["DATA"] or words == ["NO", "DATA"]
         if token.token_type is _T.ON and after:
             return bool(after[0].text.upper() == "CONFLICT")
         return False

@@ -15,7 +15,7 @@ _SHALLOW = 12
 #: Relations in one statement; databases take a few hundred a query.
 _RELATIONS = 2_000
 #: Aliases and functions that policies are written with, however they are quoted.
-_RESERVED = re.compile(r"[\"'`\[]?_K[\d_]")
+_RESERVED = re.compile(r"(?:U&)?[\"'`\[]?_K[\d_]")
 
 
 def check_text(source: Source) -> None:

@@ -4,11 +4,15 @@ Each token keeps its place in the text; only what the parser makes of it changes
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from kysera_dbapi._sqlglot import Token, TokenType, retyped
 from kysera_dbapi.layout import SET_OPERATORS, Block, Item, Join, Layout
 
-__all__ = ["respelled"]
+if TYPE_CHECKING:
+    from kysera_dbapi.dialect import Dialect
+
+__all__ = ["respelled", "spelled_out"]
 
 _T = TokenType
 #: The order in which sqlglot reads the words before JOIN; SQLite takes any.
@@ -16,6 +20,24 @@ _ORDER = (_T.NATURAL, _T.LEFT, _T.RIGHT, _T.FULL, _T.INNER, _T.CROSS, _T.OUTER, 
 _SIDES = (_T.LEFT, _T.RIGHT, _T.FULL)
 #: The tokens from one index to another, and those in their place.
 _Change = tuple[int, int, list[Token]]
+
+
+def spelled_out(tokens: Sequence[Token], dialect: "Dialect") -> Sequence[Token]:
+    """The tokens of a text, ``TABLE t`` as ``SELECT * FROM t``: all of it at TABLE."""
+    if not (dialect.has_table_queries and any(map(_is_table, tokens))):
+        return tokens
+    found: list[Token] = []
+    for token in tokens:
+        made = bool(found) and found[-1].text.upper() in _BEFORE_MADE
+        if _is_table(token) and not made:
+            found += [retyped(token, kind, text) for kind, text in _SELECT_FROM[:3]]
+        else:
+            found.append(token)
+    return found
+
+
+def _is_table(token: Token) -> bool:
+    return bool(token.token_type is _T.TABLE)
 
 
 def respelled(layout: Layout) -> Sequence[Token]:
@@ -111,6 +133,8 @@ def _past_rows(layout: Layout, i: int) -> int:
     return i
 
 
+#: Before TABLE they say that one is made: CREATE TEMP TABLE, SELECT INTO TABLE.
+_BEFORE_MADE = ("CREATE", "GLOBAL", "INTO", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED")
 _WITH_ENDS = ("AS", "MATERIALIZED")
 _SELECT_FROM = (
     (_T.SELECT, "SELECT"),

@@ -17,6 +17,7 @@ __all__ = [
     "conjoined",
     "spaced",
     "spell",
+    "spelled_tables",
     "splice",
     "unproved",
 ]
@@ -87,3 +88,20 @@ def spaced(draft: "Draft", at: int, parts: Fragment) -> Fragment:
         if after.isalnum() or (after in ("_", '"', "'", "[") and after)
         else parts
     )
+
+
+def spelled_tables(draft: "Draft") -> list[Splice]:
+    """``TABLE t`` as ``SELECT * FROM t``, where an edit has no place in it."""
+    found: list[Splice] = []
+    for block in draft.layout.blocks:
+        start, end = draft.start_of(block.start), draft.end_of(block.start)
+        stop = draft.end_of(block.tail - 1)
+        edited = any(start < one.start <= stop for one in draft.splices)
+        if (
+            edited
+            and block.source is not None
+            and draft.start_of(block.source) == start
+        ):
+            found.append(Splice(start, end, ("SELECT *",)))
+            found.append(Splice(end, end, (" FROM",), rank=9))
+    return found

@@ -17,11 +17,11 @@ from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.exposure import exposed_name, exposures
 from kysera_dbapi.layout import Block, Layout
-from kysera_dbapi.respelling import respelled
+from kysera_dbapi.respelling import respelled, spelled_out
 from kysera_dbapi.shape import Lexeme
 from kysera_dbapi.source import MAX_TOKENS, Source, verb_of
 
-__all__ = ["Reference", "Role", "Statement", "parse", "tree_of"]
+__all__ = ["Reference", "Role", "Statement", "layout_of", "parse", "tree_of"]
 
 Role = Literal["source", "target"]
 
@@ -65,6 +65,8 @@ class Statement:
     unknown: list[str] = field(default_factory=list[str])
     #: Where names of the caller's stand, some of which may be spelled as strings.
     named: frozenset[int] = frozenset()
+    #: Where tokens end, by where they start: those whose stand-ins end before.
+    ends: dict[int, int] = field(default_factory=dict[int, int])
     #: The writes in a WITH: each with its own tree, references and target.
     nested: list[Self] = field(default_factory=list[Self])
     #: The tokens of one that is nested, the end excluded.
@@ -151,11 +153,12 @@ def parse(
     Raises ``UnsupportedStatement``: unparsed-statement if it has no parse,
     unsupported-construct if it has one that is not understood.
     """
-    pieces, conflict = _stand_in(source, dialect)
-    stand_in = "".join(pieces)
     try:
-        layout = Layout(_sqlglot.tokenize(stand_in, dialect))
-        _check_tokens(source, pieces, layout.tokens)
+        pieces, conflict = _stand_in(source, dialect)
+        stand_in = "".join(pieces)
+        tokens = _sqlglot.tokenize(stand_in, dialect)
+        _check_tokens(source, pieces, tokens)
+        layout = Layout(spelled_out(tokens, dialect))
         tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
         raise UnsupportedStatement(
@@ -166,11 +169,12 @@ def parse(
     if not isinstance(tree, (exp.Command, *_TREES[source.kind])):
         raise _unsupported("a statement that may be read in two ways")
     statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
+    statement.ends = _ends(source, pieces)
     _Walker(statement).walk()
     statement.named = _named(tree)
     for node in _nested(tree):
         one = make(source, dialect, catalogue, stand_in, node, layout)
-        one.named = statement.named
+        one.named, one.ends = statement.named, statement.ends
         statement.nested.append(one)
         _hand_over(statement, one)
     return statement
@@ -214,6 +218,11 @@ def _named(tree: exp.Expression) -> frozenset[int]:
     return frozenset(where[0] for where in spans if where is not None)
 
 
+def layout_of(text: str, dialect: Dialect) -> Layout:
+    """The layout of a stand-in text; raises ``ParseError``."""
+    return Layout(spelled_out(_sqlglot.tokenize(text, dialect), dialect))
+
+
 def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:
     """The tree of a stand-in text; raises ``ParseError``."""
     return _sqlglot.parse(text, respelled(layout), dialect)
@@ -243,7 +252,27 @@ def _stand_in(source: Source, dialect: Dialect) -> tuple[list[str], str]:
         pieces[at[verb]] = "INSERT "
     for i in at[verb + 1 : verb + 1 + extra]:
         pieces[i] = " " * len(pieces[i])
+    said = [source.lexemes[i] for i in at]
+    for i, text in dialect.stand_ins(said).items():
+        size = len(said[i].text)
+        if text and len(text) != size:
+            raise _sqlglot.ParseError("a stand-in of another length")
+        pieces[at[i]] = text or " " * size
     return pieces, conflict
+
+
+def _ends(source: Source, pieces: Sequence[str]) -> dict[int, int]:
+    """Where tokens end in the caller's text, with what the parser does not see."""
+    found: dict[int, int] = {}
+    last = -1
+    for lexeme, piece in zip(source.lexemes, pieces, strict=True):
+        if lexeme.kind in _SILENT:
+            continue
+        if piece.strip():
+            last = lexeme.start
+        if not piece.strip() or lexeme.kind == "placeholder":
+            found[last] = lexeme.end
+    return found
 
 
 _SILENT = ("blank", "comment")

@@ -4,15 +4,24 @@ https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ClassVar
 
 from kysera_dbapi.catalogue import Catalogue, Function, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Lexical, Rule, Style
-from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.shape import Lexeme
 from kysera_dialects import postgresql_functions, postgresql_statements
+from kysera_dialects.postgresql_spelling import stand_ins
+from kysera_dialects.postgresql_strings import (
+    BITS,
+    COMMENT,
+    ESCAPED,
+    PLAIN,
+    UNICODE,
+    in_pieces,
+    says,
+)
 
 __all__ = ["PostgreSQLDialect"]
 
@@ -41,30 +50,12 @@ OPERATOR ORDINALITY OUTER OVER RECURSIVE RIGHT ROLLUP ROW ROWS SET TEMP TEMPORAR
 VALUES
 """
 
-#: What may stand between the pieces of one string: a new line at least.
-_JOINT = r"(?:(?:[ \t\f\v]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*+[\n\r])*+)"
 _DIGITS = r"[0-9](?:_?[0-9])*+"
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
 _TAG = rf"(?:[{_LETTER}][{_LETTER}0-9]*+)?"
 
 
 _DOLLAR = rf"\${_TAG}\$"
-
-
-def _comment(depth: int) -> str:
-    """A comment that holds others, so many deep."""
-    nested = f"|{_comment(depth - 1)}" if depth else ""
-    return rf"/\*(?:[^*/]++|\*(?!/)|/(?!\*){nested})*+\*/"
-
-
-def _string(inner: str) -> str:
-    """A string in pieces, from the first quote on."""
-    return rf"'{inner}'(?:{_JOINT}'{inner}')*+"
-
-
-_PLAIN = r"(?:[^']|'')*+"
-_BITS = "[^']*+"
-_ESCAPED = r"(?:[^'\\]|''|\\(?s:.))*+"
 
 
 class PostgreSQLDialect(Dialect):
@@ -75,15 +66,14 @@ class PostgreSQLDialect(Dialect):
     driver: ClassVar[str] = "psycopg"
     lexical: ClassVar[Lexical] = Lexical(
         blank=r"[ \t\n\r\f\v]++",
-        # a comment that nests deeper, or does not end, is none: no statement begins so
-        comment=rf"--[^\n\r]*+|{_comment(8)}",
-        string=_string(_PLAIN),
+        comment=COMMENT,
+        string=in_pieces(PLAIN),
         blob=(
-            rf"[eE]{_string(_ESCAPED)}|[nN]{_string(_PLAIN)}|[uU]&{_string(_PLAIN)}"
-            rf"|[bBxX]{_string(_BITS)}"
+            rf"[eE]{in_pieces(ESCAPED)}|[nN]{in_pieces(PLAIN)}|{UNICODE[0]}"
+            rf"|[bBxX]{in_pieces(BITS)}"
             r"|0[xX](?:_?[0-9a-fA-F])++|0[oO](?:_?[0-7])++|0[bB](?:_?[01])++"
         ),
-        quoted=r'(?:[uU]&)?"(?:[^"]|"")*+"',
+        quoted=rf'"(?:[^"]|"")*+"|{UNICODE[1]}',
         # 1..2 is 1, one token of two dots, and 2
         number=(
             rf"(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?+)?+|(?<!\.)\.{_DIGITS})"
@@ -109,7 +99,7 @@ class PostgreSQLDialect(Dialect):
     languages: ClassVar[frozenset[str]] = postgresql_functions.LANGUAGES
     types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
-        ("this", "db", "alias", "joins", "only", "sample", "ordinality")
+        ("this", "db", "catalog", "alias", "joins", "only", "sample", "ordinality")
     )
     laterals: ClassVar[bool] = True
     # without a limit of its own a query is pulled up; with any it is not
@@ -123,6 +113,7 @@ class PostgreSQLDialect(Dialect):
     filters_full_joins: ClassVar[bool] = False
     writes_in_with: ClassVar[bool] = True
     groups_by_key: ClassVar[bool] = True
+    has_table_queries: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False
     # https://www.postgresql.org/docs/current/ddl-system-columns.html
     row_identifiers: ClassVar[frozenset[str]] = frozenset(
@@ -147,25 +138,14 @@ class PostgreSQLDialect(Dialect):
     def unquote(self, token: str) -> str:
         """What a name, or a string in any of its forms, says.
 
-        Raises ``UnsupportedStatement`` (unsupported-construct) for one with escapes.
+        Raises ``UnsupportedStatement`` (unsupported-construct) for escapes that mean
+        nothing.
         """
-        first = token[:1]
-        if first == '"':
-            return token[1:-1].replace('""', '"')
-        if first == "'":
-            return _said(token)
-        if first == "$" and token[-1:] == "$":
-            opening = token.index("$", 1) + 1
-            return token[opening:-opening]
-        if "'" in token or '"' in token:
-            if first in "uU" or "\\" in token:
-                raise UnsupportedStatement(
-                    "escapes in U&'', U&\"\" and E'' are not read; spell the "
-                    "characters themselves, or run the statement under bypass()",
-                    code="unsupported-construct",
-                )
-            return _said(token[1:])
-        return token
+        return says(token)
+
+    def stand_ins(self, lexemes: Sequence[Lexeme]) -> Mapping[int, str]:
+        """What sqlglot's grammar of PostgreSQL lacks."""
+        return stand_ins(lexemes)
 
     def typed(self, constant: str, type_: str) -> str:
         """A NULL without a type is a text, and calls other functions."""
@@ -327,11 +307,3 @@ _NO_SUCH = ("42P01", "42703", "42883", "42704", "3F000", "42P10")
 def _catalogue() -> Any:
     """What reads the catalogue: it comes when it is wanted."""
     return import_module("kysera_dialects.postgresql_catalogue")
-
-
-def _said(string: str) -> str:
-    """What the pieces of a string say."""
-    return "".join(_PIECE.findall(string)).replace("''", "'")
-
-
-_PIECE = re.compile(rf"'({_PLAIN})'(?:{_JOINT}|\Z)")

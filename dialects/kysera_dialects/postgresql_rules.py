@@ -52,12 +52,13 @@ _UNSEEN = "what it runs is not seen by the shim"
 RULES = (
     Rule(
         "select",
-        "`SELECT`, `VALUES`, `WITH ... SELECT`",
+        "`SELECT`, `VALUES`, `TABLE`, `WITH ... SELECT`",
         "planned",
         "every relation it reads is filtered",
         (
             "SELECT * FROM orders",
             "VALUES ((SELECT count(*) FROM orders))",
+            "TABLE orders",
             "WITH c AS (SELECT * FROM orders) SELECT comment FROM c",
             "(SELECT id FROM orders) UNION (SELECT id FROM log)",
         ),
@@ -125,13 +126,6 @@ RULES = (
             "SELECT * INTO copy FROM orders",
         ),
         effect="catalogue",
-    ),
-    Rule(
-        "table",
-        "`TABLE name`",
-        "refused",
-        "no filter has a place in it; write SELECT * FROM",
-        ("TABLE orders",),
     ),
     Rule(
         "merge",

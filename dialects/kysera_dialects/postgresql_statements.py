@@ -19,7 +19,7 @@ _FIRST = {
     "UPDATE": "update",
     "DELETE": "delete",
     "MERGE": "merge",
-    "TABLE": "table",
+    "TABLE": "select",
     "BEGIN": "transaction",
     "START": "transaction",
     "COMMIT": "transaction",

@@ -114,7 +114,20 @@ def test_a_string_says_what_the_server_says(connection: Any, token: str) -> None
     assert kind in ("string", "blob")
 
 
-@pytest.mark.parametrize("token", ['"a""b"', '"A b"', "Abc", "ÀÉb", "a$1", '"\u00a0"'])
+@pytest.mark.parametrize(
+    "token",
+    [
+        'U&"\\0061B"',
+        "U&\"d!0061t!!\" UESCAPE '!'",
+        'u&"a""\\\\"',
+        '"a""b"',
+        '"A b"',
+        "Abc",
+        "ÀÉb",
+        "a$1",
+        '"\u00a0"',
+    ],
+)
 def test_a_name_is_what_the_server_takes(connection: Any, token: str) -> None:
     assert label(connection, token) == folded(token)
 
@@ -155,8 +168,79 @@ def test_comments_nest(connection: Any) -> None:
     assert tokens(f"SELECT {deep} 1") == [("word", "SELECT"), ("number", "1")]
 
 
-@pytest.mark.parametrize("token", ["U&'\\0061'", 'U&"\\0061"', "E'\\x61'", "u&'a'"])
-def test_escapes_are_never_taken_for_other_names(token: str) -> None:
+#: What strings with escapes are made of.
+ESCAPES = [
+    *r"\ \\ '' a é x41 \x41 \xc3\xa9 \351 \u00e9 \ud83d\ude00 \n \101".split(),
+    r"\U0001F600",
+    *r"u0061 +000061 \0061 \+01f600 !0061 ! \' \d83d\de00 0 \ud83d \x4 \b".split(),
+    *("'\n'", "' --x\n '"),
+]
+FORMS = (
+    *("'{}'", "E'{}'", "U&'{}'", "U&'{}' UESCAPE '!'"),
+    "u&'{}'/* /* */ */uescape\n--x\n'!'",
+)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:4])
+def test_escapes_say_what_the_server_says(connection: Any, seed: int) -> None:
+    rng, said = random.Random(seed), 0
+    for _ in range(500):
+        body = "".join(rng.choices(ESCAPES, k=rng.randint(0, 6)))
+        token = rng.choice(FORMS).format(body)
+        try:
+            due = connection.execute(f"SELECT {token}".encode()).fetchone()[0]
+        except connection.Error:
+            continue
+        assert len(tokens(token)) == 1, token
+        assert DIALECT.unquote(token) == due
+        said += "\\" in token
+    assert said > 50
+
+
+@pytest.mark.parametrize("seed", SEEDS[:4])
+def test_a_stand_in_is_as_long_as_its_token(seed: int) -> None:
+    words = (
+        "ONLY USING AS ROWS FROM SEARCH CYCLE OVERRIDING SYSTEM VALUE ON COMMIT DROP"
+    )
+    pieces = [
+        *PIECES,
+        *ESCAPES,
+        *(f" {word} " for word in words.split()),
+        "0x1f",
+        "1_0",
+    ]
+    rng, found = random.Random(seed), 0
+    for _ in range(2000):
+        text = "".join(rng.choices(pieces, k=rng.randint(1, 12)))
+        said = [t for t in LEXER.lex(text) if t.kind not in ("blank", "comment")]
+        try:
+            instead = DIALECT.stand_ins(said)
+        except UnsupportedStatement:
+            continue
+        found += len(instead)
+        assert all(len(s) in (0, len(said[i].text)) for i, s in instead.items()), text
+    assert found > 100
+
+
+@pytest.mark.parametrize(
+    ("token", "number"),
+    [
+        ("1_000", 1000),
+        ("0x1F", 31),
+        ("0xDEAD_beef", 0xDEADBEEF),
+        ("0o17", 15),
+        ("0b1_01", 5),
+        ("1_0.2_5", 10.25),
+    ],
+)
+def test_a_number_stands_in_for_a_number(token: str, number: float) -> None:
+    said = [t for t in LEXER.lex(token) if t.kind not in ("blank", "comment")]
+    assert len(said) == 1
+    assert float(DIALECT.stand_ins(said)[0]) == number
+
+
+@pytest.mark.parametrize("token", ["U&'\\006'", 'U&"\\+61"', "E'\\u61'", "U&'\\d83d'"])
+def test_escapes_that_mean_nothing_are_refused(token: str) -> None:
     with pytest.raises(UnsupportedStatement):
         DIALECT.unquote(token)
 

@@ -244,14 +244,15 @@ def test_relations(sql: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        'SELECT * FROM U&"ord\\0065rs"',
-        'SELECT U&"a" FROM orders',
-        "SELECT * FROM other.public.orders",
-        "SELECT * FROM (TABLE orders) o",
-        "INSERT INTO log TABLE orders",
-        "CREATE TABLE copy AS TABLE orders",
+        'SELECT * FROM U&"ord\\065rs"',
+        "SELECT U&\"a\" UESCAPE '+' FROM orders",
+        "INSERT INTO temp TABLE orders",
+        "SELECT * FROM ROWS FROM (orders)",
+        "SELECT * FROM ROWS FROM (f(1), (SELECT 1))",
+        "SELECT * FROM ONLY (orders, log)",
+        "SELECT * FROM orders JOIN log USING (id) AS j (a)",
         "CREATE TABLE copy AS EXECUTE p",
-        "WITH a AS (SELECT 1) SEARCH DEPTH FIRST BY b SET update DELETE FROM orders",
+        "WITH a AS (SELECT 1) CYCLE b SET c TO f(1) DEFAULT 2 USING d SELECT 1",
     ],
 )
 def test_what_is_not_understood_is_refused(sql: str) -> None:

@@ -208,17 +208,76 @@ INSERTS = [
     ),
 ]
 
-UNREAD = refused(
-    "the parser does not know it",
-    "pg-unread",
+#: What the parser knows nothing of.
+SPELLED = entries(
+    "pg-spelled",
     {
+        "table": "TABLE orders",
+        "table-only": "TABLE ONLY public.orders",
+        "table-tail": "TABLE orders ORDER BY 1 LIMIT 2",
+        "table-union": "TABLE orders UNION TABLE orders",
+        "table-except": "SELECT id FROM orders EXCEPT TABLE flagged",
+        "table-parenthesised": "(TABLE orders) UNION ALL (TABLE ONLY (orders) LIMIT 2)",
+        "table-cte": "WITH x AS (TABLE orders), orders AS (TABLE flagged) TABLE orders UNION SELECT id FROM x",
+        "table-derived": "SELECT c.id, o.id FROM customers c FULL JOIN (TABLE orders) o ON o.customer_id = c.id",
+        "table-in": "SELECT id FROM orders WHERE id IN (TABLE flagged) OR (SELECT count(*) FROM (TABLE items) i) > 3",
+        "table-lateral": "SELECT c.id, x.tag FROM customers c, LATERAL (TABLE tags) x",
+        "table-for-update": "TABLE orders FOR UPDATE",
+        "table-odd": 'table/**/U&"Order\\0020Details"-- x',
         "rows-from": "SELECT * FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY['a', 'b'])) AS r (n, t), tags",
-        "order-using": "SELECT id FROM orders ORDER BY total USING >, id",
+        "rows-from-sub-select": "SELECT r.* FROM ROWS FROM (unnest(ARRAY(SELECT id FROM orders ORDER BY 1)), pg_catalog.generate_series(1, 3)) WITH ORDINALITY AS r",
+        "rows-from-lateral": "SELECT o.id, r.* FROM orders o, LATERAL ROWS FROM (generate_series(1, o.id - 100), json_to_recordset('[{\"a\": 1}]') AS (a int)) AS r (n, a)",
+        "rows-from-full": "SELECT o.id, r.n FROM ROWS FROM (generate_series(100, 102)) AS r (n) FULL JOIN orders o ON n = o.id",
+        "rows-from-none": "SELECT 1, rows FROM (orders o CROSS JOIN (SELECT 2 AS rows) x)",
+        "order-using": "SELECT id FROM orders ORDER BY total USING >, id USING OPERATOR(pg_catalog.<) NULLS FIRST",
+        "order-using-aggregate": "SELECT array_agg(id ORDER BY id USING >) FROM orders",
         "using-alias": 'SELECT j.order_id FROM items JOIN "Order Details" USING (order_id) AS j',
-        "cte-search": "WITH RECURSIVE t (id) AS (SELECT 10 UNION ALL SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SEARCH DEPTH FIRST BY id SET place SELECT id FROM t",
-        "pg-overriding": "INSERT INTO log (id, message) OVERRIDING SYSTEM VALUE SELECT id + 5000, comment FROM orders",
+        "using-alias-full": 'SELECT j.order_id, j FROM items FULL JOIN "Order Details" USING (order_id) AS j',
+        "using-alias-of-table": 'SELECT orders.order_id, o.id FROM items JOIN "Order Details" USING (order_id) AS orders JOIN orders o ON o.id = orders.order_id',
+        "cte-search": "WITH RECURSIVE t (id) AS (SELECT 10 UNION ALL SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SEARCH DEPTH FIRST BY id SET place SELECT id, place::text FROM t",
+        "cte-search-cycle": "WITH RECURSIVE t (id, p) AS (SELECT id, parent_id FROM categories UNION ALL SELECT c.id, c.parent_id FROM categories c JOIN t ON c.parent_id = t.id) SEARCH BREADTH FIRST BY id, p SET place CYCLE id, p SET again TO 'y' DEFAULT 'n' USING path, o AS (SELECT id FROM orders) SELECT t.id, t.again, path::text, o.id FROM t, o",
+        "cte-cycle": "WITH RECURSIVE cycle AS (SELECT id FROM categories UNION ALL SELECT c.id FROM categories c, cycle WHERE c.parent_id = cycle.id) CYCLE id SET search USING path SELECT id, search FROM cycle",
+        "only-parenthesised": "SELECT id FROM ONLY (orders) WHERE total > 5",
+        "only-parenthesised-left": "SELECT c.id, o.id FROM customers c LEFT JOIN ONLY (public.orders) AS o ON o.customer_id = c.id",
+        "only-parenthesised-full": "SELECT c.id, orders.id FROM ONLY (customers) c FULL JOIN ONLY ( orders ) ON orders.customer_id = c.id",
+        "star-full": "SELECT c.id, o.id FROM customers * c FULL JOIN orders * AS o ON o.customer_id = c.id",
+        "string-continued": "SELECT id, 'a'\n'b' FROM orders WHERE status IN ('op' -- ')\n  'en', 'x') AND comment <> ''\n''' OR 1 = 1 --'",
+        "string-continued-escaped": "SELECT id FROM orders WHERE status = E'o\\x70'\n'e\\156' OR status = N'op'\n'en' OR B'01'\n'1' = B'1'",
+        "string-by-codes": "SELECT id FROM orders WHERE status = U&'op'\n'\\0065n' OR status = U&'op!+000065n' /* */ UESCAPE '!'",
+        "names-by-codes": 'SELECT x.U&"\\0069d" FROM customers c FULL JOIN U&"!006frders" UESCAPE \'!\' AS U&"\\0078" ON x.customer_id = c.id',
+        "names-by-codes-cte": 'WITH U&"\\006Frders" AS (SELECT id FROM customers) SELECT id FROM orders',
     },
 )
+
+SPELLED_WRITES = [
+    *writes(
+        "insert",
+        "log",
+        {
+            "pg-overriding": "INSERT INTO log (id, message) OVERRIDING SYSTEM VALUE SELECT id + 5000, comment FROM orders",
+            "pg-overriding-user": "INSERT INTO log AS overriding (message, id) OVERRIDING USER VALUE SELECT comment, id FROM orders ORDER BY 1 RETURNING message",
+            "pg-overriding-bare": "INSERT INTO log OVERRIDING SYSTEM VALUE VALUES (5000, 'a'\n'b', 3)",
+            "pg-table": "INSERT INTO log (entity_id) TABLE flagged RETURNING entity_id",
+        },
+    ),
+    *writes(
+        "update",
+        "orders",
+        {
+            "pg-only-parenthesised": 'UPDATE ONLY (orders) AS o SET U&"tot\\0061l" = 1 FROM ONLY (customers) c WHERE o.customer_id = c.id RETURNING o.id',
+        },
+    ),
+    *writes(
+        "delete",
+        "orders",
+        {
+            "pg-only-parenthesised": "DELETE FROM ONLY (orders) o WHERE o.id > 101 RETURNING o.id",
+            "pg-star": "DELETE FROM orders * AS o USING ONLY (customers) AS c WHERE o.customer_id = c.id",
+            "pg-using-alias": 'DELETE FROM orders USING items JOIN "Order Details" d USING (order_id) AS j WHERE j.order_id = orders.id',
+            "pg-cycle": "WITH RECURSIVE t AS (SELECT id FROM orders UNION ALL SELECT c.id FROM categories c, t WHERE c.parent_id = t.id) CYCLE id SET x USING y DELETE FROM orders USING t WHERE orders.id = t.id",
+        },
+    ),
+]
 
 GROUPED = refused(
     "a derived table has no key for other columns to depend on",
@@ -279,6 +338,7 @@ TENANTS = [
         "stock",
         {
             "pg-values": "INSERT INTO stock (sku, qty) VALUES ('new', DEFAULT), ('newer', 3) RETURNING *",
+            "pg-overriding": "INSERT INTO stock OVERRIDING SYSTEM VALUE SELECT 'newest', 3 RETURNING *",
             "pg-on-conflict": "INSERT INTO stock AS s (sku, qty) VALUES ('bolt', 5) ON CONFLICT (tenant_id, sku) DO UPDATE SET qty = excluded.qty + s.qty RETURNING *",
         },
     ),
@@ -291,7 +351,8 @@ CORPUS = [
     *DELETES,
     *UPDATES,
     *INSERTS,
-    *UNREAD,
+    *SPELLED,
+    *SPELLED_WRITES,
     *GROUPED,
     *REFUSED,
 ]

@@ -80,7 +80,15 @@ class _Speller(Speller):
         escaped = said.replace("'", "\\'")
         if "$" in said:
             return f"E'{escaped}'"
-        return self._rng.choice((f"$${said}$$", f"$q${said}$q$", f"E'{escaped}'"))
+        half, quoted = len(said) // 2, "'{}'".format
+        parts = [p.replace("'", "''") for p in (said[:half], said[half:])]
+        forms = (
+            *(f"$${said}$$", f"$q${said}$q$", f"E'{escaped}'"),
+            "\n ".join(map(quoted, parts)),
+            " -- '\n".join(map(quoted, parts)),
+            f"U&'{_by_code(said[:1])}{said[1:].replace(chr(39), chr(39) * 2)}'",
+        )
+        return self._rng.choice(forms)
 
     def _name(self, name: str) -> str:
         plain = re.match(r"[A-Za-z_][A-Za-z_0-9]*\Z", name)
@@ -89,4 +97,11 @@ class _Speller(Speller):
                 return self._recased(name) if self._rng.random() < 0.1 else name
             name = name.lower()
         self._shapes.add("double quotes")
+        if self._rng.random() < 0.03:
+            self._shapes.add("name by codes")
+            return f'U&"{_by_code(name[:1])}{name[1:]}"'
         return f'"{name}"'
+
+
+def _by_code(said: str) -> str:
+    return "".join(f"\\{ord(character):04x}" for character in said)

@@ -22,6 +22,7 @@ _LOCKS = (
     *("FOR UPDATE", "FOR UPDATE", "FOR SHARE", "FOR NO KEY UPDATE", "FOR KEY SHARE"),
     *("FOR UPDATE NOWAIT", "FOR SHARE SKIP LOCKED"),
 )
+_DOWN = ("DESC", "DESC NULLS LAST", "USING >", "USING OPERATOR(pg_catalog.>)")
 
 
 @dataclass
@@ -154,7 +155,7 @@ class PostgreSQLSelects(Selects):
             self.draft.mark("ANY of a CTE")
             left = self._lookup(scope, domain)
             word = self.draft.pick(("IN", "NOT IN", "= ANY", "<> ALL"))
-            return f"{left} {word} (SELECT * FROM {self.draft.name(name)})"
+            return f"{left} {word} ({self._all_of(self.draft.name(name))})"
         table = "tags" if "tags" not in self.banned else "flagged"
         if table in self.banned:
             return self._like(scope, depth)
@@ -162,8 +163,14 @@ class PostgreSQLSelects(Selects):
         columns = self.tables[table]
         row = ", ".join(self._lookup(scope, column.domain) for column in columns)
         word = self.draft.pick(("IN", "NOT IN", "= ANY", "<> ALL"))
-        rows = f"(SELECT * FROM {self.base_name(scope, table)})"
-        return f"({row}) {word} {rows}"
+        return f"({row}) {word} ({self._all_of(self.base_name(scope, table))})"
+
+    def _all_of(self, name: str) -> str:
+        """A query of all columns and rows."""
+        if self.draft.chance(0.5):
+            return f"SELECT * FROM {name}"
+        self.draft.mark("TABLE")
+        return f"TABLE {self.draft.pick(('', '', 'ONLY '))}{name}"
 
     # aggregates
 
@@ -233,7 +240,7 @@ class PostgreSQLSelects(Selects):
     def _sort_key(self, block: Scope) -> str:
         if self.draft.fuel > 0 and self.draft.chance(0.5):
             self.draft.mark("sub-select in ORDER BY")
-            return f"{self.scalar(block, 'number')} DESC"
+            return f"{self.scalar(block, 'number')} {self.draft.pick(_DOWN)}"
         ref = self.find(block, "text", own=True)
         collation = self.draft.name("ucs_basic")
         return f"{self.refer(ref)} COLLATE {collation}" if ref else "1 + 0"
@@ -295,7 +302,13 @@ class PostgreSQLSelects(Selects):
         if operator.startswith("NATURAL"):
             return f" {operator} {item}"
         if merged:
-            return f" {operator} {item} USING ({self._using(left, merged)})"
+            using = f" {operator} {item} USING ({self._using(left, merged)})"
+            if self.draft.chance(0.15):
+                self.draft.mark("USING with an alias")
+                alias = self._alias(scope)
+                scope.taken.add(alias.lower())
+                using += f" AS {self.draft.name(alias)}"
+            return using
         seen = Scope(scope.parent, scope.ctes, scope.sources[start:], bare=False)
         seen.rows, seen.taken = scope.rows, scope.taken
         if operator.startswith("FULL"):
@@ -317,9 +330,16 @@ class PostgreSQLSelects(Selects):
     def _table(self, scope: Scope, *, parenthesised: bool) -> str:
         text = super()._table(scope, parenthesised=False)
         source = scope.sources[-1]
+        bare = source.alias == source.table
         if source.table and self.draft.chance(0.05):
             self.draft.mark("ONLY")
+            if bare and self.draft.chance(0.5):
+                self.draft.mark("ONLY with parentheses")
+                text = f"({text})"
             return f"ONLY {text}"
+        if source.table and bare and self.draft.chance(0.03):
+            self.draft.mark("star of a source")
+            return f"{text} *"
         if source.table and source.alias != source.table and self.draft.chance(0.06):
             return self._renamed(scope, text)
         if source.table and self.draft.chance(0.004):
@@ -373,6 +393,10 @@ class PostgreSQLSelects(Selects):
                 (f"generate_series(1, {argument} % 4)", ("value",)),
                 (f"unnest(ARRAY[2, {argument}, 11])", ("value",)),
                 (f"unnest(ARRAY[{argument}]) WITH ORDINALITY", ("value", "place")),
+                (
+                    f"ROWS FROM (unnest(ARRAY[{argument}]), generate_series(1, 3))",
+                    ("value", "place"),
+                ),
             )
         )
         alias = self._alias(scope)

@@ -41,6 +41,19 @@ class _Common(PostgreSQLSelects, Writes):
             text = f"ONLY {text}"
         return text, scope
 
+    def _rows(self, target: str, columns: Columns, frame: Scope) -> str:
+        return self._overriding() + super()._rows(target, columns, frame)
+
+    def _selected(self, target: str, columns: Columns, frame: Scope) -> str:
+        return self._overriding() + super()._selected(target, columns, frame)
+
+    def _overriding(self) -> str:
+        """For columns with an identity; others do not mind it."""
+        if not self.draft.chance(0.05):
+            return ""
+        self.draft.mark("OVERRIDING")
+        return " OVERRIDING SYSTEM VALUE"
+
     def _inserted(self, target: str) -> Columns:
         made = GENERATED.get(target)
         return tuple(c for c in super()._inserted(target) if c.name != made)

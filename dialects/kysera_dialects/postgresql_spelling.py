@@ -1,0 +1,274 @@
+"""What PostgreSQL's grammar has and the parser lacks, in words that the parser reads.
+
+Each stand-in is as long as what it stands for, so that everything keeps its place. What
+says nothing of the relations that a statement reads is left out.
+
+https://www.postgresql.org/docs/current/sql-syntax.html
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from kysera_dbapi.shape import Lexeme
+from kysera_dialects.postgresql_strings import ESCAPED, JOINT, PLAIN, says
+
+__all__ = ["stand_ins"]
+
+_Stand = dict[int, str]
+_NAMES = ("word", "quoted")
+#: What an operator is made of.
+_SIGNS = frozenset("+-*/<>=~!@#%^&|`?")
+_BASES = {"x": 16, "o": 8, "b": 2}
+
+
+def stand_ins(lexemes: Sequence[Lexeme]) -> dict[int, str]:
+    """What the parser is to read for tokens that it does not know, by their places.
+
+    It is empty for those that it is not to see.
+    """
+    found: _Stand = {}
+    words = [t.word if t.kind == "word" else "" for t in lexemes]
+    for i, lexeme in enumerate(lexemes):
+        if words[i] in _CLAUSES:
+            found |= _CLAUSES[words[i]](lexemes, i)
+        elif lexeme.kind in _CONSTANTS:
+            text = _CONSTANTS[lexeme.kind](lexeme.text)
+            if text != lexeme.text:
+                found[i] = text
+    return found
+
+
+# -- clauses --------------------------------------------------------------------------
+
+
+def _hidden(start: int, stop: int) -> _Stand:
+    return dict.fromkeys(range(start, stop), "")
+
+
+class _Reader:
+    """Reads tokens one by one; ``right`` turns false where they are not as wanted."""
+
+    def __init__(self, lexemes: Sequence[Lexeme], at: int) -> None:
+        self._lexemes = lexemes
+        self.at = at
+        self.right = True
+
+    def _next(self) -> Lexeme | None:
+        return self._lexemes[self.at] if self.at < len(self._lexemes) else None
+
+    def has(self, *texts: str) -> bool:
+        """Whether one of these words or symbols is next; it is read then."""
+        found = self._next()
+        here = found is not None and found.kind in ("word", "symbol")
+        here = here and found is not None and found.word in texts
+        self.at += here
+        return here
+
+    def take(self, *texts: str) -> None:
+        """One of these has to be next."""
+        self.right = self.has(*texts) and self.right
+
+    def name(self) -> None:
+        """A name has to be next."""
+        found = self._next()
+        self.right = self.right and found is not None and found.kind in _NAMES
+        self.at += 1
+
+    def names(self, divider: str) -> None:
+        """One name, or several."""
+        self.name()
+        while self.right and self.has(divider):
+            self.name()
+
+    def constant(self) -> None:
+        """A plain value has to be next."""
+        found = self._next()
+        known = found is not None and found.kind in ("string", "blob", "number")
+        if known:
+            self.at += 1
+        else:
+            self.take("TRUE", "FALSE", "NULL")
+
+    def group(self) -> None:
+        """Parentheses have to be next, and all that is in them is read."""
+        self.take("(")
+        depth = 1
+        while self.right and depth:
+            found = self._next()
+            self.right = found is not None
+            if found is not None and found.kind == "symbol":
+                depth += (found.text == "(") - (found.text == ")")
+            self.at += 1
+
+
+def _overriding(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``OVERRIDING SYSTEM VALUE``."""
+    reader = _Reader(lexemes, at + 1)
+    reader.take("SYSTEM", "USER")
+    reader.take("VALUE")
+    return _hidden(at, reader.at) if reader.right else {}
+
+
+def _search(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``) SEARCH DEPTH FIRST BY a, b SET c`` after a common table expression."""
+    reader = _Reader(lexemes, at - 1)
+    reader.take(")")
+    reader.take("SEARCH")
+    reader.take("DEPTH", "BREADTH")
+    reader.take("FIRST")
+    reader.take("BY")
+    reader.names(",")
+    reader.take("SET")
+    reader.name()
+    return _hidden(at, reader.at) if reader.right else {}
+
+
+def _cycle(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``CYCLE a, b SET c TO x DEFAULT y USING d`` after a common table expression."""
+    reader = _Reader(lexemes, at + 1)
+    reader.names(",")
+    reader.take("SET")
+    reader.name()
+    if reader.has("TO"):
+        reader.constant()
+        reader.take("DEFAULT")
+        reader.constant()
+    reader.take("USING")
+    reader.name()
+    return _hidden(at, reader.at) if reader.right else {}
+
+
+def _only(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``ONLY (t)``: without the parentheses."""
+    reader = _Reader(lexemes, at + 1)
+    reader.take("(")
+    reader.names(".")
+    reader.take(")")
+    return {at + 1: "", reader.at - 1: ""} if reader.right else {}
+
+
+def _using(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``USING (a, b) AS c`` of a join, and ``USING >`` of ORDER BY."""
+    reader = _Reader(lexemes, at + 1)
+    if _is_sign(lexemes, at + 1):
+        stop = at + 2
+        while _is_sign(lexemes, stop) and lexemes[stop - 1].end == lexemes[stop].start:
+            stop += 1
+        return _hidden(at, stop)
+    if reader.has("OPERATOR"):
+        reader.group()
+        return _hidden(at, reader.at) if reader.right else {}
+    reader.take("(")
+    reader.names(",")
+    reader.take(")")
+    start = reader.at
+    reader.take("AS")
+    reader.name()
+    return _hidden(start, reader.at) if reader.right else {}
+
+
+def _is_sign(lexemes: Sequence[Lexeme], at: int) -> bool:
+    return at < len(lexemes) and lexemes[at].text[0] in _SIGNS
+
+
+def _on_commit(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``ON COMMIT DROP`` of a temporary table that is made of a query."""
+    reader = _Reader(lexemes, at + 1)
+    reader.take("COMMIT")
+    if not reader.has("DROP"):
+        reader.take("PRESERVE", "DELETE")
+        reader.take("ROWS")
+    return _hidden(at, reader.at) if reader.right else {}
+
+
+def _rows_from(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``ROWS FROM (f(1), g(2) AS (a int))`` is read as one call.
+
+    Parentheses after a FROM that hold nothing but calls cannot be anything else.
+    """
+    reader = _Reader(lexemes, at + 1)
+    reader.take("FROM")
+    reader.take("(")
+    found: _Stand = {at: "fn__", at + 1: ""}
+    while reader.right:
+        reader.names(".")
+        reader.group()
+        start = reader.at
+        if reader.has("AS"):
+            reader.group()
+            found |= _hidden(start, reader.at)
+        if not reader.has(","):
+            reader.take(")")
+            break
+    return found if reader.right else {}
+
+
+_CLAUSES: dict[str, Callable[[Sequence[Lexeme], int], _Stand]] = {
+    "OVERRIDING": _overriding,
+    "SEARCH": _search,
+    "CYCLE": _cycle,
+    "ON": _on_commit,
+    "ONLY": _only,
+    "USING": _using,
+    "ROWS": _rows_from,
+}
+
+# -- constants and names --------------------------------------------------------------
+
+#: Names that begin so are ours: one that says it by escapes is not read.
+_OURS = "_k"
+
+
+def _string(text: str) -> str:
+    """A string in one piece, of escapes that the parser knows."""
+    start = text.find("'")
+    if start < 0 or text[0] == "$":
+        return text if text[0] == "$" else _number(text)
+    if text[1] == "&":
+        return f"E'{'x' * (len(text) - 3)}'"
+    if "\n" not in text and "\r" not in text:
+        return text
+    escapes, digits = text[0] in "eE", text[0] in "bBxX"
+    inner, blank = ESCAPED if escapes else PLAIN, "0" if digits else " "
+    return text[:start] + _seamless(text[start:], inner, blank)
+
+
+def _seamless(text: str, inner: str, blank: str) -> str:
+    """A string of several pieces as one, with blanks for what is between them."""
+    seams = re.compile(rf"({inner})('{JOINT}'|'\Z)")
+
+    def joined(piece: re.Match[str]) -> str:
+        last = piece[2] == "'"
+        return piece[1] + ("'" if last else blank * len(piece[2]))
+
+    return "'" + seams.sub(joined, text[1:])
+
+
+def _number(text: str) -> str:
+    """A number as PostgreSQL 16 takes it, in figures alone; it says the same.
+
+    Before 16 it is a number and a name, or an error, and names no relation either.
+    """
+    base = _BASES.get(text[1:2].lower(), 10) if text[0] == "0" else 10
+    plain = text.replace("_", "")
+    if base != 10:
+        plain = str(int(plain[2:], base))
+    return plain.rjust(len(text), "0") if len(plain) <= len(text) else text
+
+
+def _quoted(text: str) -> str:
+    """A name with escapes as the name that it says."""
+    if text[0] == '"':
+        return text
+    name = says(text)
+    if name.startswith(_OURS):
+        return text
+    return f"""\"{name.replace('"', '""').ljust(len(text) - 2)}\""""
+
+
+_CONSTANTS: dict[str, Callable[[str], str]] = {
+    "string": _string,
+    "blob": _string,
+    "number": _number,
+    "quoted": _quoted,
+}
