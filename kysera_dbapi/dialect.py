@@ -83,6 +83,8 @@ class Rule:
     keeps_text: bool = False
     #: What happens to the rows of the tables that a passed one names.
     event: str = ""
+    #: It does not run, or has no effect, within a transaction.
+    outside: bool = False
 
 
 class Dialect:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bounded", "Direct", "Plan", "Statistics", "as_written"]
 
-#: Kinds that change the catalogue and have no effect within a transaction.
-_OUTSIDE = ("attach", "catalogue pragma")
-
 #: A final text, what makes the values to send of the caller's, and the name of the
 #: value of the context that has only to be put before them, if that is so.
 Direct = tuple[str, Binder | None, str]
@@ -39,6 +36,8 @@ class Plan:
     kind: str
     effect: str = ""
     words: tuple[str, ...] = ()
+    #: As of its rule.
+    outside: bool = False
     program: "Program | None" = None
     binds: tuple[Bind, ...] = ()
     image: "Program | None" = None
@@ -89,7 +88,7 @@ class Plan:
     @property
     def undoable(self) -> bool:
         """Whether it changes the schema, and can do so within a transaction."""
-        return self.effect == "catalogue" and self.kind not in _OUTSIDE
+        return self.effect == "catalogue" and not self.outside
 
     def __post_init__(self) -> None:
         adds = self.program is not None and self.program.binding.adds
@@ -184,4 +183,5 @@ def as_written(source: Source, shape: Shape) -> Plan:
     # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
     pinned = () if source.planned else tuple(range(len(shape.given())))
     effect = "" if source.explained else rule.effect
-    return Plan(source.text, rule.kind, effect, source.words[:6], pinned=pinned)
+    words, outside = source.words[:6], rule.outside
+    return Plan(source.text, rule.kind, effect, words, outside, pinned=pinned)

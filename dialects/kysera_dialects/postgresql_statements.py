@@ -4,6 +4,7 @@ https://www.postgresql.org/docs/current/sql-commands.html
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from kysera_dbapi.dialect import Rule
@@ -112,7 +113,19 @@ def classify(words: Sequence[str]) -> Rule | None:
         kind = "verbose maintenance"
     if kind == "transaction" and words[1:2] == ("PREPARED",):
         kind = "two-phase commit"
-    return _BY_KIND.get(kind) if kind else None
+    rule = _BY_KIND.get(kind) if kind else None
+    return replace(rule, outside=True) if rule and _is_outside(words) else rule
+
+
+def _is_outside(words: Sequence[str]) -> bool:
+    """Whether the server runs it in no transaction (PreventInTransactionBlock)."""
+    return "CONCURRENTLY" in words or words[:2] in _OUTSIDE
+
+
+_OUTSIDE = (
+    *(("DROP", what) for what in ("DATABASE", "SUBSCRIPTION", "TABLESPACE")),
+    ("DISCARD", "ALL"),
+)
 
 
 def _create(words: Sequence[str]) -> str | None:

@@ -137,6 +137,7 @@ RULES = (
         "gone",
         ("PRAGMA foreign_keys = ON", "PRAGMA temp_store = MEMORY"),
         effect="catalogue",
+        outside=True,
     ),
     Rule(
         "other pragma",
@@ -253,6 +254,7 @@ RULES = (
         "gives tables a second name; do it under `bypass(...)`",
         ("ATTACH ':memory:' AS other", "DETACH other"),
         effect="catalogue",
+        outside=True,
     ),
 )
 

@@ -249,3 +249,55 @@ def test_default_values(connection: Any, raw: Any) -> None:
     connection.execute("INSERT INTO notes DEFAULT VALUES")
     text = "SELECT tenant_id, created_at IS NULL FROM notes WHERE id = 100"
     assert raw.execute(text).fetchone() == (7, False)
+
+
+#: What the server runs in no transaction; all of them work for the raw driver.
+OUTSIDE = (
+    "CREATE INDEX CONCURRENTLY i ON notes (body)",
+    "CREATE UNIQUE INDEX CONCURRENTLY ON log (id)",
+    "REINDEX INDEX CONCURRENTLY i",
+    "REINDEX (CONCURRENTLY) TABLE notes",
+    "REINDEX TABLE CONCURRENTLY log",
+    "DROP INDEX CONCURRENTLY i",
+    "DROP INDEX CONCURRENTLY IF EXISTS i",
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY lines",
+    "ALTER TABLE parts DETACH PARTITION part CONCURRENTLY",
+    "VACUUM",
+    "VACUUM (FULL, ANALYZE) notes",
+    "CLUSTER",
+    "CHECKPOINT",
+    "DISCARD ALL",
+    "DROP DATABASE IF EXISTS kysera_none",
+    "ALTER TYPE mood ADD VALUE 'new'",
+)
+
+
+def test_what_runs_in_no_transaction(postgresql_url: str, raw: Any) -> None:
+    raw.execute(
+        "CREATE TABLE parts (id int) PARTITION BY LIST (id);"
+        "CREATE TABLE part PARTITION OF parts FOR VALUES IN (1);"
+        "CREATE MATERIALIZED VIEW lines AS SELECT id, line FROM log;"
+        "CREATE UNIQUE INDEX ON lines (id); CREATE TYPE mood AS ENUM ('good');"
+    )
+    made = kysera_dbapi.connect(postgresql_url, plugins=plugins(), autocommit=True)
+    with closing(made) as connection, kysera_dbapi.context(tenant_id=7):
+        connection.execute("CREATE TEMP TABLE notes (id int, body text)")
+        assert connection.execute(QUERY).fetchall() == []
+        for statement in OUTSIDE:
+            connection.execute(statement)
+        assert connection.execute(QUERY).fetchall() == OURS
+        assert connection.execute("SELECT count(*) FROM part").fetchone() == (0,)
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            connection.execute("CREATE UNIQUE INDEX CONCURRENTLY ON notes (body)")
+        for refused in ("CREATE DATABASE kysera_none", "ALTER SYSTEM RESET work_mem"):
+            with pytest.raises(kysera_dbapi.UnsupportedStatement):
+                connection.execute(refused)
+
+
+def test_what_runs_in_no_transaction_does_not_in_one(connection: Any) -> None:
+    connection.autocommit = False
+    for statement in ("DISCARD ALL", "CREATE INDEX CONCURRENTLY i ON notes (body)"):
+        with pytest.raises(psycopg.errors.ActiveSqlTransaction):
+            connection.execute(statement)
+        connection.rollback()
+    assert connection.execute(QUERY).fetchall() == OURS
