@@ -167,6 +167,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The connection already is a connection of the shim.",
             "Wrap the raw connection once, with all plugins in one list.",
         ),
+        "unwrapped-class": (
+            "With `install()`, a connection was made by a class that is not wrapped.",
+            "Use the class that the message names, or wrap the connection by hand.",
+        ),
         "already-installed": (
             "The driver already has plugins installed.",
             "Call `uninstall()` first, or install all plugins in one call.",

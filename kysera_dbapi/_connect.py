@@ -74,7 +74,7 @@ def wrap(
     connection: Any, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
 ) -> "Connection":
     """Wrap an open connection of a known driver."""
-    names = (base.__module__.partition(".")[0] for base in type(connection).__mro__)
+    names = (base.__module__.partition(".")[0] for base in connection.__class__.__mro__)
     name = next((name for name in names if name in _DRIVERS), "sqlite3")
     made: Connection = _module(name).wrap(connection, plugins=plugins, mode=mode)
     return made

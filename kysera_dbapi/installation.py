@@ -1,141 +1,58 @@
-"""What takes the place of a driver's own constructors, and how it is taken back."""
+"""What is installed into a driver, and how its classes come to make wrapped objects."""
 
-import importlib
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from kysera_dbapi import sqlite3
 from kysera_dbapi.plugin import Mode, Plugin
-from kysera_dbapi.subclasses import (
-    BeneathConnection,
-    BeneathCursor,
-    Constructor,
-    classes_of,
-)
 
-__all__ = ["Installation", "installed"]
-
-#: The modules whose names are replaced; the first is the one that people import.
-_MODULES = ("sqlite3", "sqlite3.dbapi2", "_sqlite3")
+__all__ = ["Installation", "installed", "make_new", "reach"]
 
 #: What is installed, by driver.
 installed: "dict[str, Installation]" = {}
-#: Classes whose ``__new__`` is making a connection right now, by thread and class.
-_making = threading.local()
-#: Classes of programs whose ``__new__`` is ours.
+#: Classes whose ``__new__`` is ours.
 _reached: "WeakSet[Any]" = WeakSet()
 
 
-class Installation:
-    """What takes the place of a driver's constructors, and how it is taken back."""
+class Installation(ABC):
+    """What makes a driver's constructors give wrapped connections."""
 
     def __init__(
         self, plugins: Sequence[Plugin], mode: Mode, only: Callable[[str], bool] | None
     ) -> None:
-        self._plugins = plugins
-        self._mode: Mode = mode
-        self._only = only
-        self._before: list[tuple[Any, str, Any]] = []
+        self.plugins = plugins
+        self.mode: Mode = mode
+        self.only = only
 
+    @abstractmethod
     def install(self) -> None:
-        """Replace the constructors, and reach the subclasses that there are."""
-        modules = [importlib.import_module(name) for name in _MODULES]
-        opener, connection = modules[0].connect, modules[0].Connection
-        new = {
-            "connect": staticmethod(self._connect(opener)),
-            "Connection": Constructor.standing_in(BeneathConnection, _connection),
-            "Cursor": Constructor.standing_in(BeneathCursor, _cursor),
-        }
-        for theirs in _subclasses(connection):
-            if theirs not in _reached:
-                _reach(theirs)
-        for module in modules:
-            for name, value in new.items():
-                self._set(module, name, value)
+        """Reach every constructor; what it gives asks ``installed``."""
 
+    @abstractmethod
     def undo(self) -> None:
-        """Put the modules' own names back."""
-        for module, name, value in self._before:
-            setattr(module, name, value)
-
-    def _set(self, module: Any, name: str, value: Any) -> None:
-        self._before.append((module, name, getattr(module, name)))
-        setattr(module, name, value)
-
-    def _connect(self, opener: Callable[..., Any]) -> Callable[..., Any]:
-        def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
-            if installed.get("sqlite3") is not self:  # the program kept it
-                return opener(database, *args, **kwargs)
-            return self.opened(sqlite3.opener(opener, database, *args, **kwargs))
-
-        connect.__module__, connect.__qualname__ = opener.__module__, "connect"
-        connect.__doc__ = opener.__doc__
-        return connect
-
-    def opened(self, make: Callable[[], Any]) -> Any:
-        """A wrapped connection that ``make`` opens."""
-        return sqlite3.opened(
-            make, plugins=self._plugins, mode=self._mode, only=self._only
-        )
+        """Put back what ``install`` has taken the place of."""
 
 
-def _reach(theirs: Any) -> None:
-    """Have a class that was there before ``install`` make wrapped connections.
+def reach(theirs: Any, new: Callable[..., Any]) -> None:
+    """Have a class that is there already make its objects by ``new``.
 
-    A ``__new__`` gives the wrapped connection, once ``__init__`` was called. It stays
-    there, as Python cannot take one back; without an installation it does nothing.
+    ``new(before, class, arguments, options)`` is called, with the ``__new__`` that was
+    there before. It stays, as Python cannot take one back.
     """
+    if theirs in _reached:
+        return
     before = theirs.__new__
 
-    def new(cls: Any, *args: Any, **options: Any) -> Any:
-        busy = vars(_making).setdefault("classes", set[Any]())
-        installation = installed.get("sqlite3")
-        if cls in busy or installation is None:
-            return _new(before, cls, args, options)
-        beneath, _ = classes_of(cls, sqlite3.Connection)
+    def made(cls: Any, *args: Any, **options: Any) -> Any:
+        return new(before, cls, args, options)
 
-        def make() -> Any:
-            busy.add(beneath)  # a program's own __new__ calls that of its base
-            try:
-                raw = _new(before, beneath, args, options)
-            finally:
-                busy.discard(beneath)
-            raw.__init__(*args, **options)
-            return raw
-
-        return installation.opened(make)
-
-    theirs.__new__ = staticmethod(new)
+    theirs.__new__ = staticmethod(made)
     _reached.add(theirs)
 
 
-def _new(before: Any, cls: Any, args: Any, options: Any) -> Any:
+def make_new(before: Any, cls: Any, args: Any, options: Any) -> Any:
+    """An object by the ``__new__`` that was there before."""
     if before is object.__new__:
         return before(cls)
     return before(cls, *args, **options)
-
-
-def _subclasses(cls: Any) -> Iterator[Any]:
-    """The programs' own classes that have to have a ``__new__`` of ours."""
-    for theirs in cls.__subclasses__():
-        if theirs is BeneathConnection:
-            continue
-        yield theirs
-        yield from (sub for sub in _subclasses(theirs) if "__new__" in vars(sub))
-
-
-def _connection(cls: Any, args: Any, options: Any) -> Any:
-    """A connection that is made by calling its class."""
-    installation = installed.get("sqlite3")
-    if installation is None:
-        return type.__call__(cls, *args, **options)
-    return installation.opened(lambda: type.__call__(cls, *args, **options))
-
-
-def _cursor(cls: Any, args: Any, options: Any) -> Any:
-    """A cursor that is made by calling its class: planned on a wrapped connection."""
-    if args and isinstance(args[0], sqlite3.Connection):
-        return args[0].cursor(cls)
-    return type.__call__(cls, *args, **options)

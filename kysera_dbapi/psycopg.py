@@ -7,6 +7,7 @@ is a proxy. https://www.psycopg.org/psycopg3/docs/api/connections.html
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from types import FrameType, SimpleNamespace
 from typing import Any
@@ -32,7 +33,14 @@ from kysera_dbapi.psycopg_session import PsycopgSession
 from kysera_dbapi.session import check_mode
 from kysera_dbapi.transaction import Control
 
-__all__ = ["CONNECTION_MEMBERS", "CURSOR_MEMBERS", "Connection", "connect", "wrap"]
+__all__ = [
+    "CONNECTION_MEMBERS",
+    "CURSOR_MEMBERS",
+    "Connection",
+    "connect",
+    "makes_raw",
+    "wrap",
+]
 
 _PASSED = """
 DataError DatabaseError Error IntegrityError InterfaceError InternalError
@@ -174,8 +182,12 @@ class Connection(_Connection):
             reraise(error, _driver)
 
     def close(self) -> None:
-        """Let the plugins go and close the raw connection."""
+        """Let the plugins go and close the raw connection, or give it to its pool."""
         session = self._self_session
+        pool: Any = getattr(session._raw, "_pool", None)
+        if not session.closed and getattr(pool, "close_returns", False):
+            pool.putconn(self)
+            return
         try:
             session.close(partial(RawConnection.close, session._raw))
         except (_driver.Error, errors.Error) as error:
@@ -297,7 +309,7 @@ class _Info(ConnectionInfo):
 def _is_driver(frame: FrameType) -> bool:
     """Whether it is the driver's own code that runs there."""
     name = str(frame.f_globals.get("__name__", ""))
-    return name.partition(".")[0] == "psycopg"
+    return name.partition(".")[0] in ("psycopg", "psycopg_pool")
 
 
 def wrap(
@@ -336,16 +348,28 @@ def connect(
     """``psycopg.connect`` with plugins; other arguments are the driver's own."""
     ordered(plugins)
     check_mode(mode)
+    token = _raw.set(True)
     try:
         raw = RawConnection.connect(conninfo, **options)
     except _driver.Error as error:
         reraise(error, _driver)
+    finally:
+        _raw.reset(token)
     try:
         return wrap(raw, plugins=plugins, mode=mode)
     except BaseException:
         with suppress(_driver.Error):
             RawConnection.close(raw)
         raise
+
+
+#: Whether the driver is to make a raw connection, whatever is installed.
+_raw: ContextVar[bool] = ContextVar("kysera_dbapi.raw", default=False)
+
+
+def makes_raw() -> bool:
+    """Whether a connection that is made now is for ``connect`` to wrap."""
+    return _raw.get()
 
 
 #: The rest of the driver's module: its exceptions, types and constants.

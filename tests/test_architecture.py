@@ -86,8 +86,10 @@ DIRECTIONS = {
     "psycopg": "psycopg_cursor connection",
     "pymysql": "connection",
     "_connect": "connection sqlite3 psycopg pymysql",
-    "installation": "sqlite3",
-    "_install": "installation session",
+    "installation": "plugin",
+    "sqlite3_installation": "installation sqlite3",
+    "psycopg_installation": "installation psycopg",
+    "_install": "sqlite3_installation psycopg_installation session",
 }
 #: These may import what is written here and no more.
 PLUGINS = {
