@@ -44,7 +44,8 @@ What a statement gives in each mode, set by `connect(..., mode=...)`:
   that the program has registered, extensions and statistics may be used; how many rows
   a table stores is no secret.
 - **strict** also guards against hostile text of statements. Functions that are not
-  known are refused, as are statistics and virtual tables of unknown modules. When the
+  known are refused, as are statistics (PostgreSQL's EXPLAIN of a protected table is
+  one) and virtual tables of unknown modules. When the
   database prepares a statement, each relation and function that it is about to use must
   be one that the plan holds (SQLite's authorizer; it is not asked about functions in
   the defaults and constraints of columns). What is not is refused, a view that another

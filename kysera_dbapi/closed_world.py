@@ -247,6 +247,8 @@ class ClosedWorld:
         judges: Sequence[Judge] = (),
     ) -> None:
         """Refuse relations that read a protected table where nothing filters it."""
+        if self._strict and self._dialect.explains_rows:
+            self._check_explained(draft, protected)
         for name in draft.unknown:
             self._check_name(name.rpartition(".")[2])
         for reference in draft.references:
@@ -257,6 +259,15 @@ class ClosedWorld:
                 self._check_beneath(table, protected, judges)
         for table in self.reach.called(draft.source):
             self._check_beneath(table, protected, judges)
+
+    def _check_explained(self, draft: Draft, protected: Collection[str]) -> None:
+        read = {reference.table.key for reference in draft.references}
+        if draft.source.words[:1] == ("EXPLAIN",) and not read.isdisjoint(protected):
+            raise UnsupportedStatement(
+                "EXPLAIN is refused: it tells how many rows a filter hides, and of "
+                "which values; run it under bypass()",
+                code="statement-kind",
+            )
 
     def check_effects(
         self, draft: Draft, protected: Collection[str], judges: Sequence[Judge]

@@ -62,6 +62,9 @@ class Lexical:
     dollar: str = ""
     #: The beginning of a token that has no end; a text with one is no statement.
     broken: str = ""
+    #: What opens a string or a name; where it is a token, nothing after it ends a
+    #: statement.
+    unclosed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ class Dialect:
     operator_functions: ClassVar[Mapping[str, str]] = {}
     #: Relations that tell of the number or size of stored rows, refused in strict mode.
     statistics: ClassVar[frozenset[str]] = frozenset()
+    #: EXPLAIN tells how many rows there are: strict mode refuses it.
+    explains_rows: ClassVar[bool] = False
     #: Modules of virtual tables that read nothing but what their definition names.
     modules: ClassVar[frozenset[str]] = frozenset()
     #: ``x IN name`` reads the table of that name.

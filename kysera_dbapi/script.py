@@ -8,14 +8,12 @@ from kysera_dbapi.shape import Lexer, number_of
 
 __all__ = ["nulls", "split"]
 
-#: What opens a string or a name; alone, nothing after it ends a statement.
-_OPENING = ("'", '"', "`", "[")
-
 
 def split(script: str, lexer: Lexer, dialect: Dialect) -> Iterator[str]:
     """The statements of a script, by the dialect's own lexing."""
     lexemes = [t for t in lexer.lex(script) if t.kind not in ("blank", "comment")]
-    broken = next((i for i, t in enumerate(lexemes) if t.text in _OPENING), None)
+    unclosed = dialect.lexical.unclosed
+    broken = next((i for i, t in enumerate(lexemes) if t.text in unclosed), None)
     ends = dialect.statement_ends([t.word for t in lexemes[:broken]])
     at = first = 0
     for end in [*ends, len(lexemes)]:

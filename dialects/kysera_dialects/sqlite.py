@@ -50,6 +50,7 @@ class SQLiteDialect(Dialect):
         number=r"(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
         placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*\))?",
         word=r"(?!\ufeff)[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
+        unclosed=("'", '"', "`", "["),
     )
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
     placed: ClassVar[frozenset[str]] = frozenset(

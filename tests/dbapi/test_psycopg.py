@@ -207,6 +207,13 @@ def test_several_statements_in_one_text(connection: Any, raw: Any) -> None:
         connection.execute("UPDATE notes SET body = 'x'; COMMIT; SELECT 1")
 
 
+def test_brackets_open_no_name(connection: Any) -> None:
+    cursor = connection.execute("SELECT (ARRAY[1])[1]; SELECT id FROM notes")
+    assert cursor.fetchall() == [(1,)]
+    assert cursor.nextset()
+    assert cursor.fetchall() == [(1,), (2,)]
+
+
 def test_upserts(connection: Any, raw: Any) -> None:
     upsert = (
         "INSERT INTO notes (id, body) VALUES ({}, 'new') "

@@ -357,6 +357,12 @@ STRICT: dict[str, list[tuple[str, str]]] = {
         ("undeclared-view", "SELECT reltuples FROM pg_class"),
         ("undeclared-view", "SELECT n_live_tup FROM pg_stat_user_tables"),
         ("undeclared-view", "SELECT query FROM pg_stat_activity"),
+        (
+            "statement-kind",
+            "EXPLAIN ANALYZE SELECT * FROM orders WHERE total = 9042",
+        ),
+        ("statement-kind", "EXPLAIN SELECT 1 FROM log JOIN orders USING (id)"),
+        ("statement-kind", "EXPLAIN DELETE FROM orders WHERE status = 'ghost open'"),
         ("dangerous-function", "SELECT pg_relation_size('orders')"),
         ("dangerous-function", "SELECT ('orders'::regclass).pg_relation_size"),
         ("dangerous-function", "SELECT pg_stat_get_live_tuples('orders'::regclass)"),

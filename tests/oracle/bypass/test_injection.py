@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kysera_dbapi import PolicyViolation, UnsupportedStatement
-from tests.oracle.bypass.payloads import POINTS, payloads
+from tests.oracle.bypass.payloads import POINTS, SQLITE, payloads
 from tests.oracle.bypass.tenants import PROTECTED, Tenants, shows_secret, typed
 
 pytestmark = pytest.mark.skipif(
@@ -114,7 +114,7 @@ def test_no_payload_leads_out_of_the_tenant(options: dict[str, Any]) -> None:
     attack = Attack(**options)
     counts: Counter[str] = Counter()
     answers: Counter[str] = Counter()
-    for point, payload in payloads(SEED, COUNT):
+    for point, payload in payloads(SQLITE, SEED, COUNT):
         verdict = attack.run(point, payload)
         counts[verdict] += 1
         answers[point] += verdict == "same"
@@ -129,7 +129,7 @@ def test_the_payloads_are_attacks() -> None:
     """Without the plugins many of them show hidden rows, or tell of them."""
     tenants = Tenants()
     shown = told = 0
-    for point, payload in payloads(SEED, COUNT):
+    for point, payload in payloads(SQLITE, SEED, COUNT):
         if point not in ("script", "update", "insert", "delete"):
             sql = POINTS[point].replace("{}", payload)
             got, due = (answer(c, point, sql) for c in (tenants.full, tenants.copy))
