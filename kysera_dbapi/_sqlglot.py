@@ -192,7 +192,7 @@ def _assigns(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
             return False
         if kinds[i] is TokenType.UPDATE:
             follows = tokens[i - 1].text.upper() if i else ""
-            return i < at - 1 or follows == "DO"
+            return i < at - 1 or follows in ("DO", "THEN")
     return False
 
 
@@ -203,6 +203,20 @@ def _names_target(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
         if not named or (i > at + 1 and tokens[i].text.upper() == "SET"):
             return named
     return False
+
+
+def _acts(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
+    """Whether an action of MERGE begins there, and no value of CASE."""
+    if not at or kinds[at - 1] is not TokenType.THEN:
+        return False
+    depth = cases = 0
+    for kind in reversed(kinds[:at]):
+        depth += (kind is TokenType.R_PAREN) - (kind is TokenType.L_PAREN)
+        if not depth:
+            cases += (kind is TokenType.CASE) - (kind is TokenType.END)
+        if depth < 0 or cases > 0:
+            return False
+    return TokenType.MERGE in kinds[:at]
 
 
 def _follows_operand(tokens: Sequence[Any], kinds: Sequence[Any], at: int) -> bool:
@@ -241,11 +255,13 @@ _PLACES: dict[str, _Place] = {
     "OFFSET": _is_limited,
     "WINDOW": _defines_window,
     "SET": _assigns,
-    "INSERT": _all(_STARTS, _before("INTO")),
-    "DELETE": _all(_STARTS, _before("FROM")),
+    "INSERT": _any(_all(_STARTS, _before("INTO")), _acts),
+    "DELETE": _any(_all(_STARTS, _before("FROM")), _acts),
+    "MERGE": _all(_STARTS, _before("INTO")),
     "UPDATE": _any(
         _after("FOR", "KEY", "DO"),
         _all(_STARTS, _names_target),
+        _acts,
     ),
     "VALUES": _any(
         _after("DEFAULT"),

@@ -93,6 +93,8 @@ class Column:
     identity: Literal["", "always", "by default"] = ""
     #: What takes values that differ for equal; empty if nothing does.
     collation: str = ""
+    #: The name, as it is written, of the collation that its values are compared by.
+    collate: str = ""
     #: The (folded) names in the expression of a generated one.
     computed_from: frozenset[str] = frozenset()
 
@@ -154,7 +156,7 @@ class Trigger:
     ``function`` is the key of the function that it calls, whose body is the end of the
     text. A rule has no text, but ``uses``, the keys of the tables it names, and
     ``calls``, those of functions. Where it is done ``instead``, the statement itself is
-    not.
+    not. One that runs ``before`` a row is written may change it.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Trigger:
     uses: frozenset[str] | None = None
     calls: frozenset[str] = frozenset()
     instead: bool = False
+    before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +294,8 @@ class Catalogue:
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     #: The names of the database's own functions.
     functions: frozenset[str] = frozenset()
+    #: Those of them that give the same for the same, throughout a statement.
+    steady: frozenset[str] = frozenset()
     #: The functions and operators that are not its own, by their keys.
     routines: Mapping[str, tuple[Function, ...]] = field(
         default_factory=dict[str, tuple[Function, ...]]

@@ -10,6 +10,7 @@ from sqlglot import exp
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.exposure import lone
 from kysera_dbapi.grouping import dependent
+from kysera_dbapi.merge import is_merged
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, spell
 from kysera_dbapi.statement import Reference
 
@@ -125,7 +126,8 @@ class Derivation:
 
     def check(self, reference: Reference) -> None:
         draft = self._draft
-        if reference.role == "target" or not (reference.block or reference.in_list):
+        written = reference.role == "target" or is_merged(reference)
+        if written or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
         if reference.node.args.get("sample"):
             draft.refuse(
@@ -248,5 +250,5 @@ class _Parentheses:
 
 
 def owner_of(node: exp.Expression) -> exp.Expression | None:
-    """The SELECT, UPDATE or DELETE that a reference belongs to."""
-    return node.find_ancestor(exp.Select, exp.Update, exp.Delete)
+    """The SELECT, UPDATE, DELETE or MERGE that a reference belongs to."""
+    return node.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Merge)

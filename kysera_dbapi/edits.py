@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.action import Action
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.checking import Checking
 from kysera_dbapi.condition import condition
@@ -330,6 +331,9 @@ class Draft(Statement):
     def edit(self) -> None:
         """Compute the splices, and make the same edits on the tree."""
         _ = self.returns  # as the caller has it: the tree is about to change
+        if self.merge is not None:
+            self._act(self.merge)
+            return
         Placement(self, self._filters).place()
         if not self._deletes:
             Deletion(self, self._assignments).place()
@@ -343,10 +347,27 @@ class Draft(Statement):
         if self._checks or self.told:
             Checking(self, self._checks).place()
 
+    def _act(self, merge: "Draft") -> None:
+        """Edit an action of a MERGE: its rows are found, and checked, by its WHEN."""
+        action = Action(self)
+        found = self._filters.pop(self.target, []) if self.target else []
+        action.filter(found, merge._filters)
+        Placement(self, self._filters).place()
+        values = {column: value for column, (value, _) in self._assignments.items()}
+        self.plugin = self._checker or self.plugin
+        action.hold(self._guards, self._checks, values)
+        if not self._deletes:
+            action.mark(values)
+        elif values and self.kind == "insert":
+            Insertion(self).append(values)
+        elif values:
+            action.assign(values)
+
     def _take_over(self, nested: "Draft") -> None:
         """What was wanted of a write in a WITH is wanted of the statement."""
         if nested.companions:
-            nested.refuse("a write in WITH cannot have companion statements")
+            where = "WITH" if nested.merge is None else "MERGE"
+            nested.refuse(f"a write in {where} cannot have companion statements")
         self.splices += nested.splices
         self.edits += nested.edits
         self.reads_columns |= nested.reads_columns

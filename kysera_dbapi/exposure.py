@@ -31,8 +31,11 @@ def exposures(
 
     With ``hidden`` also those that the alias of a parenthesised join hides.
     """
-    if isinstance(block, (exp.Update, exp.Delete)):
+    if isinstance(block, (exp.Update, exp.Delete, exp.Merge)):
         yield from _exposed(block.args.get("this"), name_of, hidden)
+    if isinstance(block, exp.Merge):
+        yield from _exposed(block.args["using"], name_of, hidden)
+        return
     from_ = block.args.get("from_")
     yield from _exposed(from_.this if from_ else None, name_of, hidden)
     for node in (*(block.args.get("using") or ()), *_joined(block)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.names import projections
 from kysera_dbapi.splices import Fragment, Splice, Value, spaced, spell, unproved
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ class Insertion:
         self._target = draft.target
         self._tokens = draft.layout.tokens
         self._close = draft.layout.close
+
+    @property
+    def _head(self) -> int:
+        """What the list of columns comes after."""
+        draft = self._draft
+        return self._target.token if draft.merge is None else draft.start
 
     @property
     def columns(self) -> list[str] | None:
@@ -102,7 +109,7 @@ class Insertion:
     @cached_property
     def _list(self) -> tuple[int, int]:
         """The parentheses of the list of columns."""
-        i = self._target.token + 1
+        i = self._head + 1
         while self._tokens[i].token_type is not _T.L_PAREN:
             i += 1
         return i, self._close[i]
@@ -111,7 +118,7 @@ class Insertion:
     def _sources(self) -> list[int]:
         """The SELECT or VALUES of each branch that rows come from."""
         found: list[int] = []
-        i = self._target.token + 1
+        i = self._head + 1
         stop = self._draft.stop
         stop = self._draft.layout.conflict(i, stop) or stop
         while i < stop and self._tokens[i].token_type not in _ENDS:
@@ -119,6 +126,14 @@ class Insertion:
                 found.append(i)
             i = self._close.get(i, i) + 1
         return found
+
+    @property
+    def values(self) -> list[tuple[int, int]]:
+        """The first and last token of each value, of the only row that there is."""
+        if not self._sources:
+            return []
+        opened = self._sources[0] + 1
+        return projections(self._draft, opened + 1, self._close[opened])
 
     # -- edits --------------------------------------------------------------------
 
@@ -135,7 +150,7 @@ class Insertion:
 
     def _add_names(self, names: Sequence[str]) -> None:
         """A list of columns, where there is none."""
-        draft, tree, last = self._draft, self._draft.tree, self._target.token
+        draft, tree, last = self._draft, self._draft.tree, self._head
         if self._tokens[last + 1].token_type is _T.ALIAS:
             last += 2
         at = int(self._tokens[last].end) + 1  # before OVERRIDING
@@ -170,7 +185,7 @@ class Insertion:
     def _replace_default(self, assignments: Mapping[str, Value]) -> None:
         """``DEFAULT VALUES``, written as the values of the columns that we add."""
         draft, tree = self._draft, self._draft.tree
-        at = self._target.token + 1
+        at = self._head + 1
         while self._tokens[at].token_type is not _T.DEFAULT:
             at += 1
         parts = _listed(assignments)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kysera_dbapi._sqlglot import Token, TokenType
+from kysera_dbapi.merge import Clauses, clauses
 
 __all__ = ["SET_OPERATORS", "Block", "Item", "Join", "Layout", "Side", "is_lone"]
 
@@ -78,7 +79,7 @@ def is_lone(items: Sequence[Item]) -> bool:
 
 @dataclass(slots=True)
 class Block:
-    """A SELECT, UPDATE or DELETE: the token that starts it and where its parts are.
+    """A SELECT, UPDATE, DELETE or MERGE: the token that starts it and its parts.
 
     Ranges are token indices, the end excluded. ``tail`` is the token that a WHERE
     stands before, or stood if there were one.
@@ -92,6 +93,7 @@ class Block:
     tail: int = 0
     set: int | None = None
     items: list[Item] = field(default_factory=list["Item"])
+    merge: Clauses | None = None
 
     @property
     def condition(self) -> tuple[int, int] | None:
@@ -178,14 +180,14 @@ class Layout:
         token = self.tokens[i].token_type
         if token is _T.SELECT:
             return True
-        if token not in (_T.UPDATE, _T.DELETE) or block is not None:
+        if token not in (_T.UPDATE, _T.DELETE, _T.MERGE) or block is not None:
             return False
         before = self.tokens[i - 1] if i else None
         return before is None or before.text.upper() not in ("DO", "FOR", "ON", "KEY")
 
     def _note(self, block: Block, i: int) -> None:
         """Take down the clause that token ``i`` begins in its own block."""
-        if block.tail < block.end:
+        if block.tail < block.end or block.verb is _T.MERGE:
             return
         token = self.tokens[i]
         kind = token.token_type
@@ -220,6 +222,15 @@ class Layout:
         if block.source is not None:
             stop = block.tail if block.where is None else block.where
             block.items = _Items(self, block.source + 1, stop).read()
+        elif block.verb is _T.MERGE:
+            block.merge = clauses(self.tokens, self.close, block.start, block.end)
+            block.items = _merged(block.merge) if block.merge else []
+
+
+def _merged(merge: Clauses) -> list[Item]:
+    """The source of a MERGE, and its target as what is joined to it by LEFT JOIN."""
+    joined = Join("LEFT", on=merge.on)
+    return [Item(*merge.source), Item(*merge.target, join=joined)]
 
 
 class _Items:

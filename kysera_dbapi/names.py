@@ -19,6 +19,7 @@ _RETURNING_ENDS = (
     _sqlglot.TokenType.LIMIT,
     _sqlglot.TokenType.SEMICOLON,
 )
+_L_BRACKET, _R_BRACKET = _sqlglot.TokenType.L_BRACKET, _sqlglot.TokenType.R_BRACKET
 
 _VALUES = (
     _sqlglot.TokenType.NUMBER,
@@ -106,9 +107,11 @@ def projections(draft: "Draft", begin: int, end: int) -> list[tuple[int, int]]:
     if i < end and tokens[i].text.upper() in ("DISTINCT", "ALL"):
         i += 1
     found: list[tuple[int, int]] = []
-    first = i
+    first, brackets = i, 0
     while i <= end:
-        if i == end or tokens[i].token_type is _sqlglot.TokenType.COMMA:
+        kind = tokens[i].token_type if i < end else None
+        brackets += (kind is _L_BRACKET) - (kind is _R_BRACKET)
+        if i == end or (kind is _sqlglot.TokenType.COMMA and not brackets):
             if i > first:
                 found.append((first, i - 1))
             first = i + 1

@@ -8,6 +8,7 @@ from sqlglot import exp
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.derivation import Derivation, owner_of
 from kysera_dbapi.layout import Block, Item, is_lone
+from kysera_dbapi.merge import is_merged
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced
 from kysera_dbapi.statement import Reference
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.predicate import Predicate
 
-__all__ = ["Placement"]
+__all__ = ["Placement", "grouped"]
 
 
 _JOINED = (exp.Join, exp.Table)
@@ -34,9 +35,11 @@ class Placement:
         self._where: dict[int, list[Fragment]] = {}
         self._blocks: dict[int, tuple[Block, exp.Expression]] = {}
         self._on: dict[tuple[int, int], list[Fragment]] = {}
-        self._joins: dict[tuple[int, int], exp.Join] = {}
+        self._joins: dict[tuple[int, int], exp.Expression] = {}
         #: The blocks whose own condition is evaluated on rows that pass alone.
         self._guarded: set[int] = set()
+        #: So is that of a MERGE.
+        self._guarded_on = False
 
     def place(self) -> None:
         """Give every filter its place; all are found before the tree is edited."""
@@ -100,7 +103,10 @@ class Placement:
         )
 
     def _to_guarded_where(self, reference: Reference) -> bool:
-        """Filter a target so that its WHERE meets visible rows alone."""
+        """Filter a target so that its WHERE, or ON, meets visible rows alone."""
+        if is_merged(reference) and self._to_on(reference):
+            self._guarded_on = True
+            return True
         if reference.role != "target":
             return False
         if _is_joined_by_condition(reference.node.parent):
@@ -119,6 +125,8 @@ class Placement:
     def _to_where(self, reference: Reference) -> bool:
         fragments = self._qualified(reference)
         if fragments is None:
+            return False
+        if isinstance(owner_of(reference.node), exp.Merge):
             return False
         if reference.role == "source" and self._null_supplied(reference) is not None:
             return False
@@ -153,7 +161,7 @@ class Placement:
         return True
 
     def _add_to_on(
-        self, item: Item, join: exp.Join, fragments: Sequence[Fragment]
+        self, item: Item, join: exp.Expression, fragments: Sequence[Fragment]
     ) -> None:
         assert item.join is not None
         assert item.join.on is not None
@@ -244,10 +252,12 @@ class Placement:
                 return item
         return None
 
-    def _join_node(self, reference: Reference, item: Item) -> exp.Join | None:
-        """The join of the tree whose right side is the item."""
+    def _join_node(self, reference: Reference, item: Item) -> exp.Expression | None:
+        """The join of the tree whose right side is the item; or the MERGE."""
         owner = owner_of(reference.node)
         assert owner is not None
+        if isinstance(owner, exp.Merge):
+            return owner
         start = self._draft.start_of(item.start)
         end = self._draft.end_of(item.end - 1)
         for join in owner.find_all(exp.Join):
@@ -272,16 +282,30 @@ class Placement:
             node.set("where", exp.Where(this=tree))
             return
         self._drop_parentheses(condition, where)
-        trees = [draft.fragment_tree(f) for f in fragments]
-        if block.start not in self._guarded:
-            self._conjoin(condition, fragments)
-            where.set("this", _conjunction(where.this, trees))
+        guarded = block.start in self._guarded
+        self._add(condition, where, "this", fragments, guarded=guarded)
+
+    def _add(
+        self,
+        span: tuple[int, int],
+        owner: exp.Expression,
+        part: str,
+        fragments: Sequence[Fragment],
+        *,
+        guarded: bool,
+    ) -> None:
+        """Add to a condition, which meets rows that pass alone if it is guarded."""
+        condition = owner.args[part]
+        trees = [self._draft.fragment_tree(f) for f in fragments]
+        if not guarded:
+            self._conjoin(span, fragments)
+            owner.set(part, _conjunction(condition, trees))
             return
         # CASE alone would do, but the database has no index for what is in it
         visible = conjoined(fragments)
-        self._conjoin(condition, fragments, ("CASE WHEN ", *visible, " THEN "), " END")
-        guarded = draft.case_tree(visible, _grouped(where.this))
-        where.set("this", _conjunction(None, [*trees, guarded]))
+        self._conjoin(span, fragments, ("CASE WHEN ", *visible, " THEN "), " END")
+        case = self._draft.case_tree(visible, grouped(condition))
+        owner.set(part, _conjunction(None, [*trees, case]))
 
     def _drop_parentheses(
         self, condition: tuple[int, int], where: exp.Expression
@@ -304,9 +328,8 @@ class Placement:
 
     def _write_on(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
         join = self._joins[span]
-        self._conjoin(span, fragments)
-        trees = [self._draft.fragment_tree(f) for f in fragments]
-        join.set("on", _conjunction(join.args["on"], trees))
+        guarded = self._guarded_on and isinstance(join, exp.Merge)
+        self._add(span, join, "on", fragments, guarded=guarded)
 
     def _conjoin(
         self,
@@ -346,7 +369,8 @@ def _within(node: exp.Expression, block: exp.Expression) -> bool:
     return parent is not None
 
 
-def _grouped(condition: exp.Expression) -> exp.Expression:
+def grouped(condition: exp.Expression) -> exp.Expression:
+    """The tree of a condition in parentheses."""
     # sqlglot takes "((SELECT 1))" for a sub-select in a sub-select
     group = exp.Subquery if isinstance(condition, exp.Subquery) else exp.Paren
     return group(this=condition)
@@ -372,7 +396,7 @@ def _conjunction(
 ) -> exp.Expression:
     trees = list(predicates)
     if condition is not None:
-        trees.append(_grouped(condition))
+        trees.append(grouped(condition))
     tree = trees[0]
     for other in trees[1:]:
         tree = exp.And(this=tree, expression=other)

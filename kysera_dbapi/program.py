@@ -1,6 +1,6 @@
 """From a finished draft to its plan: the final texts in parts, marks for literals."""
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from kysera_dbapi.outline import Mark, Outline
 from kysera_dbapi.params import style_of
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.shape import Shape
+from kysera_dbapi.splices import Copy
 
 __all__ = ["build"]
 
@@ -52,7 +53,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         companions=tuple(draft.companions) if not source.explained else (),
         edits=tuple(draft.edits),
         relations=draft.reads,
-        target=draft.target.table.key if draft.target else "",
+        target=_written(draft),
         closed=True,
         unknown=frozenset(name.rpartition(".")[2] for name in draft.unknown),
         queries=frozenset(
@@ -68,6 +69,12 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         retry_flag=draft.retry_flag,
     )
     return plan.arranged(plan.arrangement(shape))
+
+
+def _written(draft: Draft) -> str:
+    """The key of the table that is written to; of a MERGE, too."""
+    found = (one.target for one in (draft, *draft.nested) if one is draft or one.merge)
+    return next((target.table.key for target in found if target), "")
 
 
 def _binds(*texts: Sequence[Splice]) -> list[Bind]:
@@ -193,7 +200,9 @@ def _pinned(
     if not _agreed(draft, spans, shape):
         return None
     quote = draft.dialect.quote
-    copies = "\0".join(p for s in draft.splices for p in s.parts if isinstance(p, str))
+    parts = (part for one in draft.splices for part in one.parts)
+    said = (p for p in parts if isinstance(p, str) and not isinstance(p, Copy))
+    copies = "\0".join(said)
     return tuple(
         i
         for i, (start, end) in enumerate(spans)
@@ -227,27 +236,32 @@ def _parts(
     theirs, ours = say
     out: list[str | Bind | Mark] = []
     at = 0
-    pending = deque(places)
 
-    def copy_to(end: int) -> None:
-        nonlocal at
-        while pending and pending[0].start < end:
-            place = pending.popleft()
-            if place.start < at:
-                continue
-            if place.start > at:
-                out.append(theirs(text[at : place.start]))
-            out.append(place.mark)
-            at = place.end
-        if end > at:
-            out.append(theirs(text[at:end]))
-            at = end
+    def copy(start: int, end: int) -> None:
+        for place in _within(places, start, end):
+            out.extend((theirs(text[start : place.start]), place.mark))
+            start = place.end
+        out.append(theirs(text[start:end]))
 
     rows = [(place.start, place.end) for place in places if place.mark.rows]
     others = (s for s in splices if not any(_is_in_row(text, s, r) for r in rows))
     for one in sorted(others, key=lambda s: (s.start, s.rank)):
-        copy_to(one.start)
-        out.extend(map(ours, one.parts))
+        copy(at, max(at, one.start))
+        for part in one.parts:
+            if isinstance(part, Copy):
+                copy(part.start, part.start + len(part))
+            else:
+                out.append(ours(part))
         at = max(at, one.end)
-    copy_to(len(text))
-    return out
+    copy(at, len(text))
+    return [part for part in out if part]
+
+
+def _within(places: Sequence[_Place], start: int, end: int) -> Sequence[_Place]:
+    """The places that begin between two positions."""
+    first, last = (bisect_left(places, at, key=_start) for at in (start, end))
+    return places[first:last]
+
+
+def _start(place: _Place) -> int:
+    return place.start

@@ -10,7 +10,7 @@ __all__ = ["MAX_TOKENS", "Source", "read", "verb_of"]
 
 #: Tokens accepted in one statement after folding; more is refused, not parsed.
 MAX_TOKENS = 200_000
-_PLANNED = ("select", "insert", "update", "delete", "create table as")
+_PLANNED = ("select", "insert", "update", "delete", "merge", "create table as")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
 
 __all__ = [
+    "Copy",
     "Fragment",
     "Splice",
     "Value",
@@ -24,6 +25,20 @@ __all__ = [
 
 #: SQL text with values of ours in it.
 Fragment = tuple[str | Bind, ...]
+
+
+class Copy(str):
+    """A part of the caller's text, written once more with what is bound in it."""
+
+    __slots__ = ("start",)
+    start: int
+
+    @classmethod
+    def of(cls, text: str, start: int, end: int) -> "Copy":
+        """``text[start:end]``."""
+        copied = cls(text[start:end])
+        copied.start = start
+        return copied
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ with the CTEs visible at each point, never by a list of places to look.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,6 +17,7 @@ from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.exposure import exposed_name, exposures
 from kysera_dbapi.layout import Block, Layout
+from kysera_dbapi.merge import is_merged, mended
 from kysera_dbapi.respelling import respelled, spelled_out
 from kysera_dbapi.shape import Lexeme
 from kysera_dbapi.source import MAX_TOKENS, Source, verb_of
@@ -67,10 +68,13 @@ class Statement:
     named: frozenset[int] = frozenset()
     #: Where tokens end, by where they start: those whose stand-ins end before.
     ends: dict[int, int] = field(default_factory=dict[int, int])
-    #: The writes in a WITH: each with its own tree, references and target.
+    #: The writes in a WITH, and the actions of a MERGE: each with its own tree,
+    #: references and target.
     nested: list[Self] = field(default_factory=list[Self])
     #: The tokens of one that is nested, the end excluded.
     within: tuple[int, int] | None = None
+    #: The MERGE that it is an action of.
+    merge: Self | None = None
 
     @property
     def text(self) -> str:
@@ -79,7 +83,7 @@ class Statement:
 
     @property
     def kind(self) -> str:
-        """select, insert, update, delete, or create table as."""
+        """select, insert, update, delete, merge, or create table as."""
         return self.source.kind if self.within is None else self.tree.key
 
     @property
@@ -139,6 +143,7 @@ _TREES: dict[str, tuple[Any, ...]] = {
     "insert": (exp.Insert,),
     "update": (exp.Update,),
     "delete": (exp.Delete,),
+    "merge": (exp.Merge,),
     "create table as": (exp.Create, exp.Select, exp.SetOperation),
 }
 
@@ -177,7 +182,35 @@ def parse(
         one.named, one.ends = statement.named, statement.ends
         statement.nested.append(one)
         _hand_over(statement, one)
+        _place_nested(one)
+    if isinstance(tree, exp.Merge):
+        _add_actions(statement, make)
     return statement
+
+
+def _add_actions(statement: _Statement, make: type[_Statement]) -> None:
+    """The actions of a MERGE that write, as statements of their own."""
+    merged = next((r for r in statement.references if is_merged(r)), None)
+    block = next((b.merge for b in statement.layout.blocks if b.merge), None)
+    whens = statement.tree.args["whens"].expressions
+    if block is None or len(block.whens) != len(whens):
+        raise _unsupported("a MERGE of this form")
+    for clause, when in zip(block.whens, whens, strict=True):
+        node = when.args["then"]
+        if not isinstance(node, _WRITES) or merged is None:
+            continue
+        one = make(
+            statement.source,
+            statement.dialect,
+            statement.catalogue,
+            statement.stand_in,
+            node,
+            statement.layout,
+        )
+        one.named, one.within, one.merge = statement.named, clause.action, statement
+        statement.nested.append(one)
+        _hand_over(statement, one)
+        one.references.append(replace(merged, role="target"))
 
 
 def _nested(tree: exp.Expression) -> list[exp.Expression]:
@@ -196,12 +229,16 @@ def _hand_over(statement: Statement, nested: Statement) -> None:
 
     nested.references = [r for r in statement.references if is_its(r)]
     statement.references = [r for r in statement.references if not is_its(r)]
+
+
+def _place_nested(nested: Statement) -> None:
+    """Tell where a write in a WITH begins and ends."""
     target = nested.target
     if target is None:
         raise _unsupported("a write to a table that is not known, within WITH")
     around = [
         (start, end)
-        for start, end in statement.layout.close.items()
+        for start, end in nested.layout.close.items()
         if start < target.token < end
     ]
     start, end = max(around, default=(0, 0))
@@ -225,7 +262,7 @@ def layout_of(text: str, dialect: Dialect) -> Layout:
 
 def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:
     """The tree of a stand-in text; raises ``ParseError``."""
-    return _sqlglot.parse(text, respelled(layout), dialect)
+    return mended(_sqlglot.parse(text, respelled(layout), dialect))
 
 
 def _place(error: _sqlglot.ParseError) -> str:
@@ -369,6 +406,8 @@ class _Walker:
             raise _unsupported("a statement of this form")
         elif isinstance(node, (*_WRITES, exp.OnConflict)):
             self._check_write(node)
+        elif isinstance(node, exp.Merge):
+            self._check_merge(node)
         elif isinstance(node, exp.Lateral):
             self._check_lateral(node)
         elif isinstance(node, exp.Pivot):
@@ -385,15 +424,30 @@ class _Walker:
         """A SET takes nothing but assignments; sqlglot takes any expression."""
         within = isinstance(node, _WRITES) and node is not self._statement.tree
         in_with = self._dialect.writes_in_with and isinstance(node.parent, exp.CTE)
-        if within and not in_with:
+        acts = isinstance(node.parent, exp.When)
+        if within and not (in_with or acts):
             raise _unsupported(f"{node.key.upper()} within a statement")
-        if isinstance(node, exp.Delete) and not node.args.get("this"):
+        if isinstance(node, exp.Delete) and not (acts or node.args.get("this")):
             raise _unsupported("DELETE without FROM")
         if isinstance(node, exp.Insert):
             return
         for one in node.expressions:
             if not isinstance(one, exp.EQ):
                 raise _unsupported("what is no assignment in SET")
+
+    def _check_merge(self, node: exp.Merge) -> None:
+        """One relation or query, and actions that PostgreSQL 15 knows."""
+        if node is not self._statement.tree:
+            raise _unsupported("MERGE within a statement")
+        if not isinstance(node.args.get("using"), _FROM_ITEMS):
+            raise _unsupported("a MERGE that uses more than one relation")
+        if node.args.get("returning") or node.args.get("using_cond"):
+            raise _unsupported("MERGE with RETURNING, or with USING for its ON")
+        for when in node.args["whens"].expressions:
+            then = when.args["then"]
+            nothing = isinstance(then, exp.Var) and then.name.upper() == "DO NOTHING"
+            if when.args.get("source") or not (nothing or isinstance(then, _WRITES)):
+                raise _unsupported("WHEN of a MERGE of this form")
 
     def _visit_list(self, node: exp.Expression | None, visible: frozenset[str]) -> None:
         """``x IN name``, or a call; a string after IN is the name of a table too."""

@@ -105,7 +105,8 @@ class _Reader:
             path=tuple(path),
             home=home or "",
             aliases={"pg_temp": temporary} if temporary else {},
-            functions=frozenset(self._parts["functions"]),
+            functions=frozenset(name for name, _ in self._parts["functions"]),
+            steady=frozenset(n for n, steady in self._parts["functions"] if steady),
             routines=self._routines.by_key,
             enforces_foreign_keys=True,
             version=digest.hexdigest(),
@@ -148,7 +149,7 @@ class _Reader:
     def _columns_of(self, relation: str) -> Iterator[Column]:
         primary = self._primary(relation)
         for number, name, type_, *row in self._columns[relation]:
-            not_null, generated, identity, _, default = row
+            not_null, generated, identity, _, default, collate = row
             sources = self._sources[relation, number] if generated else ()
             yield Column(
                 name,
@@ -158,6 +159,7 @@ class _Reader:
                 not_null=not_null,
                 default=default or "",
                 identity=_IDENTITIES[identity],
+                collate=collate or "",
                 computed_from=frozenset(self._name(relation, s) for s in sources),
             )
 

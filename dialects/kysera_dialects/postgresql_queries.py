@@ -52,16 +52,23 @@ _PARENTS = """
     SELECT pg_catalog.json_build_array(i.inhrelid, i.inhparent) AS part
     FROM pg_catalog.pg_inherits i ORDER BY i.inhrelid, i.inhseqno"""
 
-# a default names no column, so that it is printed without a look at its table
+# a default names no column, so that it is printed without a look at its table; a type
+# has one for where there is none
 _COLUMNS = f"""
     SELECT pg_catalog.json_build_array(
         a.attrelid, a.attnum, a.attname,
         pg_catalog.format_type(a.atttypid, a.atttypmod),
         a.attnotnull, a.attgenerated, a.attidentity, a.attcollation,
-        CASE WHEN a.attgenerated = ''
-        THEN pg_catalog.pg_get_expr(d.adbin, CAST(0 AS pg_catalog.oid)) END) AS part
+        CASE WHEN a.attgenerated = '' THEN COALESCE(
+            pg_catalog.pg_get_expr(d.adbin, CAST(0 AS pg_catalog.oid)), t.typdefault)
+        END,
+        pg_catalog.quote_ident(s.nspname) || '.' || pg_catalog.quote_ident(o.collname)
+        ) AS part
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
+    LEFT JOIN pg_catalog.pg_namespace s ON s.oid = o.collnamespace
     LEFT JOIN pg_catalog.pg_attrdef d
         ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid {OWN} AND a.attnum >= 1 AND NOT a.attisdropped
@@ -140,7 +147,8 @@ _RULES = """
     WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' ORDER BY r.ev_class, r.rulename"""
 
 _FUNCTIONS = f"""
-    SELECT pg_catalog.to_json(p.proname) AS part
+    SELECT pg_catalog.json_build_array(
+        p.proname, pg_catalog.bool_and(p.provolatile <> 'v')) AS part
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname = 'pg_catalog' AND NOT p.oid {OWN}

@@ -15,6 +15,8 @@ __all__ = ["Routines"]
 
 #: The bits of pg_trigger.tgtype, and the digits of pg_rewrite.ev_type.
 _FIRED = {4: "INSERT", 8: "DELETE", 16: "UPDATE", 32: "TRUNCATE"}
+#: For each row.
+_BEFORE = 3
 _RULED = {"2": "UPDATE", "3": "INSERT", "4": "DELETE"}
 
 _NONE: frozenset[str] = frozenset()
@@ -112,7 +114,10 @@ class Routines:
             key, text = self._called(*function)
             for bit, event in _FIRED.items():
                 if bits & bit:
-                    found[relation].append(Trigger(name, event, text, function=key))
+                    before = bits & _BEFORE == _BEFORE
+                    found[relation].append(
+                        Trigger(name, event, text, function=key, before=before)
+                    )
         for number, relation, name, event, instead in self._parts["rules"]:
             uses = self.reads("rule", number)
             rule = Trigger(

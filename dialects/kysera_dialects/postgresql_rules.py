@@ -130,9 +130,15 @@ RULES = (
     Rule(
         "merge",
         "`MERGE`",
-        "refused",
-        "it is not understood yet; write INSERT ... ON CONFLICT or UPDATE ... FROM",
-        ("MERGE INTO log USING orders ON orders.id = log.id WHEN MATCHED THEN DELETE",),
+        "planned",
+        "its target and every relation it reads are filtered: a hidden row is not "
+        "matched; each action is treated as the statement of its verb",
+        (
+            "MERGE INTO log USING orders ON orders.id = log.id "
+            "WHEN MATCHED THEN DELETE",
+            "MERGE INTO orders o USING log ON o.id = log.id WHEN MATCHED THEN DELETE "
+            "WHEN NOT MATCHED THEN INSERT (id) VALUES (log.id)",
+        ),
     ),
     Rule(
         "transaction",

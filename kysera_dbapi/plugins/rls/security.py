@@ -165,10 +165,10 @@ class RowLevelSecurity(Plugin):
             self._insert(statement, table, secured, roles)
         elif statement.kind == "delete":
             found = [*seen, *secured.using(table, "delete", roles)]
-            self._filter(statement, reference, found, "deleted")
+            self._find(statement, reference, seen, found, "deleted")
         else:
             found = [*seen, *secured.using(table, "update", roles)]
-            self._filter(statement, reference, found, "updated")
+            self._find(statement, reference, seen, found, "updated")
             met = list(dict.fromkeys(found))
             conflicts.secure(statement, table, secured, met, [])
             written = [*secured.written(table, "update", roles), *seen]
@@ -186,6 +186,26 @@ class RowLevelSecurity(Plugin):
             statement.filter(
                 reference, rule.predicate, reason=reason, barrier=self.bars
             )
+
+    def _find(
+        self,
+        statement: "Draft",
+        reference: "Reference",
+        seen: list[Rule],
+        found: list[Rule],
+        what: str,
+    ) -> None:
+        """Keep a write to the rows that it may find.
+
+        In a MERGE one that is seen, and so matched, is an error, as with PostgreSQL.
+        """
+        if statement.merge is None:
+            self._filter(statement, reference, found, what)
+            return
+        self._filter(statement, reference, seen, "seen")
+        for rule in dict.fromkeys(r for r in found if r not in seen):
+            reason = f"what its policies let be {what}"
+            statement.guard(rule.predicate, rule.label, reason=reason)
 
     def _insert(
         self,
