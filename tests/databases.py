@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 
 import pytest
 
@@ -15,13 +16,16 @@ from tests.servers import Server, database
 #: How many wait to be used.
 AHEAD = 2
 
+#: Held while the driver's connections are raw ones: a test that installs plugins waits.
+RAW = Lock()
+
 
 class Databases:
     """The databases of one server; each is used once."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._workers = ThreadPoolExecutor(2, "databases")
+        self._workers = ThreadPoolExecutor(1, "databases")
         self._made: deque[Future[tuple[str, Callable[[], None]]]] = deque()
         self._dropped: list[Future[None]] = []
 
@@ -38,7 +42,13 @@ class Databases:
 
     def _make(self) -> tuple[str, Callable[[], None]]:
         after = ExitStack()
-        return after.enter_context(database(self._server)), after.close
+
+        def drop() -> None:
+            with RAW:
+                after.close()
+
+        with RAW:
+            return after.enter_context(database(self._server)), drop
 
     def close(self) -> None:
         """Drop what is left; raises what a worker could not do."""

@@ -22,6 +22,7 @@ from psycopg_pool import ConnectionPool, NullConnectionPool
 import kysera_dbapi
 from kysera_dbapi import errors
 from kysera_dbapi.psycopg import Connection
+from tests.databases import RAW
 from tests.dbapi.notes import OURS, QUERY, plugins
 
 driver: Any = psycopg
@@ -31,12 +32,13 @@ driver: Any = psycopg
 def installed(**options: Any) -> Iterator[None]:
     """Within the block the driver's connections hide the notes of others."""
     options.setdefault("plugins", plugins())
-    kysera_dbapi.install("psycopg", **options)
-    try:
-        with kysera_dbapi.context(tenant_id=7):
-            yield
-    finally:
-        kysera_dbapi.uninstall("psycopg")
+    with RAW:
+        kysera_dbapi.install("psycopg", **options)
+        try:
+            with kysera_dbapi.context(tenant_id=7):
+                yield
+        finally:
+            kysera_dbapi.uninstall("psycopg")
 
 
 @pytest.fixture

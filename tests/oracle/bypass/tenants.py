@@ -188,8 +188,11 @@ class Tenants:
             self.full.execute(f"SELECT * FROM {table} WHERE {VISIBLE[table]}")
         )
 
-    def faults(self, *, hidden_alone: bool = False) -> list[str]:
-        """What is not as it must be after both were given the same statement."""
+    def faults(self, *, hidden_alone: bool = False, several: bool = False) -> list[str]:
+        """What is not as it must be after both were given the same statement.
+
+        Of ``several`` one may change a row, and another delete it.
+        """
         found: list[str] = []
         for table in () if hidden_alone else (*PROTECTED, *OTHERS):
             # of the copy, too: a note is visible as long as its order is there
@@ -199,10 +202,10 @@ class Tenants:
             if mine != rows:
                 found.append(f"{table}: visible {mine - rows}, due {rows - mine}")
         for table in PROTECTED:
-            found += self._hidden_faults(table)
+            found += self._hidden_faults(table, several)
         return found
 
-    def _hidden_faults(self, table: str) -> list[str]:
+    def _hidden_faults(self, table: str, several: bool) -> list[str]:
         """Hidden rows are as before, besides those that were deleted just now."""
         now, before = self.hidden(table), self.hidden_before[table]
         if before - now:
@@ -211,6 +214,9 @@ class Tenants:
             return self._notes_faults(table, now - before)
         unmarked = Counter((*row[:-1], None) for row in (now - before).elements())
         extra = unmarked - self.visible_before[table]
+        if several:
+            keys = {_key(table, row) for row in self.visible_before[table]}
+            extra = Counter(r for r in extra if _key(table, r) not in keys)
         gone = [row for row in (now - before) if row[-1] is None]
         return [f"{table}: new hidden rows {extra} {gone}"] if extra or gone else []
 
@@ -219,6 +225,10 @@ class Tenants:
         at_first = {row[0] for row in self.visible_before[table]}
         extra = [row for row in new if row[0] not in at_first]
         return [f"{table}: new hidden rows {extra}"] if extra else []
+
+
+def _key(table: str, row: Row) -> Row:
+    return row[: 2 if table == "prices" else 1]
 
 
 def typed(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:
