@@ -359,9 +359,9 @@ class Dialect:
         """How many of the ``words`` are EXPLAIN and its options; 0 if it is none."""
         return 0
 
-    def explaining(self, words: Sequence[str], rule: Rule) -> Rule:
-        """The rule for explaining, by these ``words``, a statement of that rule."""
-        return rule
+    def runs_explained(self, words: Sequence[str]) -> bool:
+        """Whether EXPLAIN, by these ``words`` of it, runs the statement, too."""
+        return False
 
     def evaluates(self, words: Sequence[str]) -> bool:
         """Whether a statement that is passed tries expressions on stored rows."""

@@ -33,6 +33,7 @@ def image_splices(draft: "Draft", columns: Sequence[str]) -> list[Splice]:
     verb = _verb(draft, block)
     kept = [s for s in draft.splices if s.start != verb.start and not _is_set(s)]
     kept.append(Splice(verb.start, verb.end, (f"SELECT {listed} FROM",), rank=-9))
+    kept += _unexplained(draft)
     shown = _returning(draft)
     if shown is not None:
         kept = [s for s in kept if not shown[0] < s.start <= shown[1]]
@@ -103,6 +104,13 @@ def _spelled(
 def _verb(draft: "Draft", block: Block) -> Splice:
     assert block.source is not None
     return Splice(draft.start_of(block.start), draft.end_of(block.source), ())
+
+
+def _unexplained(draft: "Draft") -> list[Splice]:
+    """EXPLAIN, taken out: the rows are wanted."""
+    said = [t for t in draft.source.lexemes if t.kind not in ("blank", "comment")]
+    words = said[: draft.source.first]
+    return [Splice(words[0].start, words[-1].end, ())] if words else []
 
 
 def _is_set(splice: Splice) -> bool:

@@ -182,6 +182,6 @@ def as_written(source: Source, shape: Shape) -> Plan:
         return Plan(source.text, "unknown", keep=False)
     # a literal may be a name there: DROP TABLE 'orders', SAVEPOINT 'one'
     pinned = () if source.planned else tuple(range(len(shape.given())))
-    effect = "" if source.explained else rule.effect
+    effect = rule.effect if source.runs else ""
     words, outside = source.words[:6], rule.outside
     return Plan(source.text, rule.kind, effect, words, outside, pinned=pinned)

@@ -39,18 +39,18 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
     binds = tuple(_binds(sent, read))
     if draft.changed:
         outline = _outline(draft, sent, (spans, shape), binds)
-    if draft.companions and not source.explained:
+    if draft.companions and source.runs:
         image = _outline(draft, read, (spans, shape), binds)
     if draft.retry:
         retry = _outline(draft, draft.retry, (spans, shape), ())
     plan = Plan(
         source.text,
         draft.kind,
-        source.rule.effect if source.rule and not source.explained else "",
+        source.rule.effect if source.rule and source.runs else "",
         source.words[:6],
         binds=binds,
         outlines=(outline, image, retry),
-        companions=tuple(draft.companions) if not source.explained else (),
+        companions=tuple(draft.companions) if source.runs else (),
         edits=tuple(draft.edits),
         relations=draft.reads,
         target=_written(draft),
@@ -63,7 +63,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         reads_columns=draft.reads_columns,
         returns=draft.returns,
         checked=draft.checked,
-        silent=draft.silent,
+        silent=draft.silent and not source.explained,
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         keep=not draft.unknown,
         retry_flag=draft.retry_flag,

@@ -27,6 +27,8 @@ class Source:
     lexemes: tuple[Lexeme, ...]
     words: tuple[str, ...]
     first: int
+    #: Whether the statement is run, and not only explained.
+    runs: bool
     rule: Rule | None
     several: bool
     #: The placeholders as written, in order.
@@ -35,7 +37,7 @@ class Source:
 
     @property
     def explained(self) -> bool:
-        """Whether the statement is only explained."""
+        """Whether the statement is explained, or its cursor declared."""
         return self.first > 0
 
     @property
@@ -59,8 +61,6 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
     first = dialect.explained(words)
     broken = any(t.kind == "broken" for t in significant)
     rule = None if broken else dialect.classify(words[verb_of(words, first) :])
-    if rule is not None and first:
-        rule = dialect.explaining(words[:first], rule)
     several = len(dialect.statement_ends([*words, ";"])) > 1
     return Source(
         text,
@@ -68,6 +68,7 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
         lexemes,
         words,
         first,
+        not first or dialect.runs_explained(words[:first]),
         rule,
         several,
         tuple(t for t in significant if t.kind == "placeholder" and t.text != "%%"),

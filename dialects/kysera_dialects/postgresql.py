@@ -246,9 +246,9 @@ class PostgreSQLDialect(Dialect):
         """https://www.postgresql.org/docs/current/sql-explain.html"""
         return postgresql_statements.explained(words)
 
-    def explaining(self, words: Sequence[str], rule: Rule) -> Rule:
-        """ANALYZE runs the statement."""
-        return postgresql_statements.explaining(words, rule)
+    def runs_explained(self, words: Sequence[str]) -> bool:
+        """ANALYZE does."""
+        return postgresql_statements.runs_explained(words)
 
     def evaluates(self, words: Sequence[str]) -> bool:
         """An index of expressions, or of some rows; a column with a CHECK."""

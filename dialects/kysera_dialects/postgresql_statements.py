@@ -8,9 +8,18 @@ from dataclasses import replace
 from itertools import pairwise
 
 from kysera_dbapi.dialect import Rule
+from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dialects.postgresql_rules import RULES, SETTINGS
+from kysera_dialects.postgresql_strings import says
 
-__all__ = ["RULES", "SETTINGS", "classify", "evaluates", "explained", "explaining"]
+__all__ = [
+    "RULES",
+    "SETTINGS",
+    "classify",
+    "evaluates",
+    "explained",
+    "runs_explained",
+]
 
 _BY_KIND = {rule.kind: rule for rule in RULES}
 _FIRST = {
@@ -109,7 +118,7 @@ def classify(words: Sequence[str]) -> Rule | None:
         kind = _OWN[first](words) if first in _OWN else _FIRST.get(first)
     if kind == "select" and "INTO" in words:
         kind = "create table as"
-    if kind == "maintenance" and "VERBOSE" in words:
+    if kind == "maintenance" and "verbose" in map(_said, words):
         kind = "verbose maintenance"
     if kind == "transaction" and words[1:2] == ("PREPARED",):
         kind = "two-phase commit"
@@ -290,11 +299,29 @@ def explained(words: Sequence[str]) -> int:
     return at
 
 
-def explaining(words: Sequence[str], rule: Rule) -> Rule:
-    """The rule for EXPLAIN by these words of a statement of that rule."""
-    runs = not {"ANALYZE", "ANALYSE"}.isdisjoint(words)
-    writes = rule.treatment == "planned" and rule.kind != "select"
-    return _BY_KIND["explain analyze"] if runs and writes else rule
+def runs_explained(words: Sequence[str]) -> bool:
+    """Whether EXPLAIN, by these words, runs the statement.
+
+    An option may be quoted, and the last of a name holds (``defGetBoolean``).
+    """
+    words = tuple(words)
+    if words[:1] != ("EXPLAIN",):
+        return False
+    if words[1:2] != ("(",):
+        return bool({"ANALYZE", "ANALYSE"}.intersection(words))
+    runs = False
+    for before, name, value in zip(words[1:], words[2:], words[3:], strict=False):
+        if before in ("(", ",") and _said(name) in ("analyze", "analyse"):
+            runs = _said(value) not in ("off", "false", "0")
+    return runs
+
+
+def _said(word: str) -> str:
+    """The option that a word says; it may be quoted."""
+    try:
+        return says(word).lower()
+    except UnsupportedStatement:  # the server does not take it either
+        return ""
 
 
 def _begins_query(words: Sequence[str], at: int) -> bool:

@@ -76,6 +76,20 @@ def test_children_are_deleted_with_their_parents(connection: Any, raw: Any) -> N
     assert counts(connection) == left
 
 
+def test_explain_analyze_deletes_children(connection: Any) -> None:
+    text = "EXPLAIN ({}) WITH a AS (SELECT 2 AS id) DELETE FROM customers WHERE id < %s"
+    shown = connection.execute(text.format("COSTS off"), (2,)).fetchall()
+    assert "Update on customers" in str(shown)
+    connection.execute(text.format("ANALYZE off"), (2,))
+    assert counts(connection) == [3, 4, 8]
+    for option, left in (('"analyze"', [2, 2, 4]), ("ANALYZE", [2, 2, 4])):
+        shown = connection.execute(text.format(option), (2,)).fetchall()
+        assert "actual time" in str(shown)
+        assert counts(connection) == left
+    connection.execute("EXPLAIN ANALYZE DELETE FROM customers RETURNING id")
+    assert counts(connection) == [0, 0, 0]
+
+
 def test_executemany_deletes_children(connection: Any) -> None:
     connection.cursor().executemany("DELETE FROM customers WHERE id = %s", [(1,), (2,)])
     assert counts(connection) == [1, 0, 0]

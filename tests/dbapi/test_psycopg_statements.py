@@ -301,3 +301,36 @@ def test_what_runs_in_no_transaction_does_not_in_one(connection: Any) -> None:
             connection.execute(statement)
         connection.rollback()
     assert connection.execute(QUERY).fetchall() == OURS
+
+
+@pytest.mark.parametrize("text", ["EXPLAIN {}", "EXPLAIN (ANALYZE) {}"])
+def test_explain_of_writes(connection: Any, raw: Any, text: str) -> None:
+    def rows() -> list[Any]:
+        shown = "SELECT id, body, deleted_at IS NULL FROM notes ORDER BY id"
+        return list(raw.execute(shown).fetchall())
+
+    before, runs = rows(), "ANALYZE" in text
+    for statement, params in (
+        ("INSERT INTO notes (id, body) VALUES (10, 'new') RETURNING id", None),
+        ("INSERT INTO notes (id, body, tenant_id) VALUES (%s, 'new', 7)", (11,)),
+        ("UPDATE notes SET body = 'x'", None),
+        ("DELETE FROM notes WHERE id = %s", (1,)),
+        ("CREATE TABLE copy AS TABLE notes", None),
+    ):
+        cursor = connection.execute(text.format(statement), params)
+        shown = str(cursor.fetchall())
+        assert cursor.description[0].name == "QUERY PLAN"
+        assert ("actual" in shown) is runs, statement
+    hidden = [row for row in before if row[0] in (3, 4, 5)]
+    done = [(1, "x", False), (2, "x", True), *hidden, (10, "x", True), (11, "x", True)]
+    assert rows() == (done if runs else before)
+    if runs:
+        copied = connection.execute("SELECT id FROM copy ORDER BY 1").fetchall()
+        assert copied == [(2,), (10,), (11,)]
+    others = "INSERT INTO notes (id, tenant_id) VALUES (12, 8)"
+    if runs:
+        with pytest.raises(kysera_dbapi.PolicyViolation):
+            connection.execute(text.format(others))
+    else:
+        connection.execute(text.format(others))
+    assert rows() == (done if runs else before)

@@ -186,8 +186,12 @@ def test_planned_examples_are_parsed(sql: str) -> None:
         ("WITH a AS (SELECT 1) MERGE INTO log USING a ON true", "merge"),
         ("WITH update AS (SELECT 1), delete (insert) AS (SELECT 1) SELECT 1", "select"),
         ("EXPLAIN VERBOSE ANALYZE SELECT 1", "select"),
-        ("EXPLAIN ANALYZE CREATE TABLE a AS SELECT 1", "explain analyze"),
-        ("EXPLAIN (BUFFERS, ANALYSE on) DELETE FROM log", "explain analyze"),
+        ("EXPLAIN ANALYZE CREATE TABLE a AS SELECT 1", "create table as"),
+        ("EXPLAIN (BUFFERS, ANALYSE on) DELETE FROM log", "delete"),
+        ("EXPLAIN (ANALYZE) TABLE log", "select"),
+        ("WITH a AS (TABLE log) TABLE a", "select"),
+        ('VACUUM ("verbose") log', "verbose maintenance"),
+        ('ANALYZE (U&"v\\0065rbose") log', "verbose maintenance"),
         ("CREATE", "unknown"),
         ("", "unknown"),
         ("(", "unknown"),
@@ -197,6 +201,35 @@ def test_planned_examples_are_parsed(sql: str) -> None:
 )
 def test_the_kind_of(sql: str, kind: str) -> None:
     assert source(sql).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("sql", "runs"),
+    [
+        ("SELECT 1", True),
+        ("DECLARE c CURSOR FOR SELECT 1", False),
+        ("EXPLAIN SELECT 1", False),
+        ("EXPLAIN VERBOSE SELECT 1", False),
+        ("EXPLAIN ANALYZE SELECT 1", True),
+        ("EXPLAIN ANALYSE VERBOSE DELETE FROM log", True),
+        ("EXPLAIN (ANALYZE) SELECT 1", True),
+        ("EXPLAIN (VERBOSE, ANALYSE, COSTS off) SELECT 1", True),
+        ("EXPLAIN (ANALYZE on, FORMAT json) SELECT 1", True),
+        ("EXPLAIN (ANALYZE off) SELECT 1", False),
+        ("EXPLAIN (ANALYZE 'FALSE') SELECT 1", False),
+        ("EXPLAIN (ANALYZE 0) SELECT 1", False),
+        ("EXPLAIN (ANALYZE, ANALYZE false) SELECT 1", False),
+        ("EXPLAIN (ANALYZE false, ANALYZE) SELECT 1", True),
+        ('EXPLAIN ("analyze") SELECT 1', True),
+        ("EXPLAIN (U&\"analyz\\0065\" 'on') SELECT 1", True),
+        ("EXPLAIN (COSTS) (SELECT 1)", False),
+    ],
+)
+def test_what_explain_runs(connection: Any, sql: str, runs: bool) -> None:
+    assert source(sql).runs is runs
+    if source(sql).words[0] == "EXPLAIN":
+        found = connection.execute(sql).fetchall()
+        assert ("actual" in str(found).lower()) is runs
 
 
 # -- relations --------------------------------------------------------------------
