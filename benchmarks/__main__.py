@@ -51,7 +51,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog="Without names all rows are measured, which takes about two minutes, "
+        epilog="Without names all rows are measured, which takes about six minutes, "
         f"and {RESULTS.name} is written. make bench ARGS='--quick fetch'",
     )
     parser.add_argument("names", nargs="*", help="rows whose name holds one of these")

@@ -18,9 +18,9 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.pool import StaticPool
 
-from benchmarks.pairs import Effort, Work, clock, compared, middle, own_code
+from benchmarks.pairs import Clock, Effort, Work, compared, middle, own_code
 from benchmarks.rows import Figure, Row
-from benchmarks.shop import new_shop
+from benchmarks.shop import Shop, new_shop
 
 __all__ = ["beside"]
 
@@ -50,11 +50,15 @@ class Order(Base):
     deleted_at: Mapped[str | None]
 
 
-def beside() -> Iterator[Row]:
+def beside(
+    shop: Callable[[], Shop] = new_shop, url: str = "sqlite://", prefix: str = ""
+) -> Iterator[Row]:
     """Two queries, each through the shim and with criteria."""
-    for name, query in (("point SELECT", _point), ("join", _join)):
-        yield _row(f"SQLAlchemy on the shim, {name}", query, criteria=False)
-        yield _row(f"SQLAlchemy, with_loader_criteria, {name}", query, criteria=True)
+    ways = ("SQLAlchemy on the shim", "SQLAlchemy, with_loader_criteria")
+    for named, query in (("point SELECT", _point), ("join", _join)):
+        for way in ways:
+            name = f"{prefix}{way}, {named}"
+            yield _row(name, query, shop, url, criteria=way is ways[1])
 
 
 def _point() -> Any:
@@ -70,15 +74,17 @@ def _join() -> Any:
     )
 
 
-def _row(name: str, query: Query, *, criteria: bool) -> Row:
+def _row(
+    name: str, query: Query, shop: Callable[[], Shop], url: str, *, criteria: bool
+) -> Row:
     def measure(effort: Effort) -> Figure:
-        made = new_shop()  # what SQLAlchemy defines at connect wants nobody there
-        shim, raw = Session(_engine(made.shim)), Session(_engine(made.raw))
-        filtered = Session(_engine(made.raw))
+        made = shop()  # what SQLAlchemy defines at connect wants nobody there
+        connections = (made.shim, made.raw, made.raw)
+        shim, raw, filtered = (Session(_engine(url, c)) for c in connections)
         event.listen(filtered, "do_orm_execute", _only_live)
         assert rows(filtered, query) == rows(shim, query)
-        ours = _work(filtered if criteria else shim, query)
-        found = middle(compared(ours, _work(raw, query), effort).ratios)
+        ours = _work(filtered if criteria else shim, query, made.clock)
+        found = middle(compared(ours, _work(raw, query, made.clock), effort).ratios)
         return Figure(*found, work=ours)
 
     return Row(name, 0, measure)
@@ -89,11 +95,11 @@ def rows(session: Session, query: Query) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in session.execute(query()).all()]
 
 
-def _engine(connection: Any) -> Engine:
-    return create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+def _engine(url: str, connection: Any) -> Engine:
+    return create_engine(url, creator=lambda: connection, poolclass=StaticPool)
 
 
-def _work(session: Session, query: Query) -> Work:
+def _work(session: Session, query: Query, clock: Clock) -> Work:
     @own_code
     def work(times: int) -> float:
         start = clock()

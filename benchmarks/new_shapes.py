@@ -1,4 +1,4 @@
-"""``python -m benchmarks.new_shapes pure 100``: plan so many statements never seen.
+"""``python -m benchmarks.new_shapes pure sqlite 100``: plan statements never seen.
 
 A process of its own, so that it can do without the compiled parts of sqlglot, whether
 or not they are installed. Prints milliseconds, one statement a line.
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
-
-from benchmarks.pairs import clock
 
 __all__ = ["is_compiled"]
 
@@ -37,26 +35,30 @@ def _prefer_source(path: str) -> FileFinder:
     return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
 
 
-def _seconds(times: int) -> Iterator[float]:
-    from benchmarks.shop import shop  # after the choice of the parser
+def _seconds(database: str, times: int) -> Iterator[float]:
+    # after the choice of the parser
+    from benchmarks.postgresql import new_postgresql_shop
+    from benchmarks.shop import new_shop
 
-    session = shop().planner._self_session
+    server = database == "postgresql"
+    shop = new_postgresql_shop() if server else new_shop()
+    shape = _SHAPE.replace("?", "%s") if server else _SHAPE
     for i in range(times + _FIRST):
-        text = _SHAPE.format(i=i)
-        start = clock()
-        session.plan(text)
-        taken = clock() - start
+        text = shape.format(i=i)
+        start = shop.clock()
+        shop.planned(text)
+        taken = shop.clock() - start
         if i >= _FIRST:
             yield taken
 
 
 def main() -> None:
     """Measure, print."""
-    build, times = sys.argv[1], int(sys.argv[2])
+    build, database, times = sys.argv[1:]
     if build == "pure":
         sys.path_hooks.insert(0, _prefer_source)
         assert not is_compiled()
-    for taken in _seconds(times):
+    for taken in _seconds(database, int(times)):
         print(taken * 1e3)
 
 

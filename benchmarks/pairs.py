@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 __all__ = [
     "FULL",
     "QUICK",
+    "Clock",
     "Effort",
     "Pairs",
     "Work",
@@ -24,10 +25,11 @@ __all__ = [
 
 #: Does something so many times, and returns the seconds that it took.
 Work = Callable[[int], float]
+Clock = Callable[[], float]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 #: The processor's time of this thread: what other programs take is not in it.
-clock = thread_time
+clock: Clock = thread_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,21 @@ from benchmarks.rows import Figure, Row
 __all__ = ["planning"]
 
 
-def planning() -> Iterator[Row]:
+def planning(database: str = "sqlite", prefix: str = "") -> Iterator[Row]:
     """A row for each build of the parser."""
     for build, target in (("compiled", 1.5), ("pure", 5.0)):
         missing = build == "compiled" and not is_compiled()
-        yield _row(build, target, " (not installed: pure)" if missing else "")
+        note = " (not installed: pure)" if missing else ""
+        name = f"{prefix}a new shape of three blocks, sqlglot {build}{note}"
+        yield _row(name, target, build, database)
 
 
-def _row(build: str, target: float, note: str) -> Row:
+def _row(name: str, target: float, *wanted: str) -> Row:
     def measure(effort: Effort) -> Figure:
         times = min(300, effort.most)
-        command = [sys.executable, "-m", "benchmarks.new_shapes", build, str(times)]
+        module = [sys.executable, "-m", "benchmarks.new_shapes"]
+        command = [*module, *wanted, str(times)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         return Figure(*middle([float(line) for line in done.stdout.split()]))
 
-    name = f"a new shape of three blocks, sqlglot {build}{note}"
     return Row(name, target, measure, "ms")

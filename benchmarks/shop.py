@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import kysera_dbapi
+from benchmarks.pairs import Clock, clock
 from kysera_dbapi.plugins import (
     RowLevelSecurity,
     SoftDelete,
@@ -36,18 +37,23 @@ class Shop:
     """A connection through the shim, and a raw one to an equal database."""
 
     shim: Any
-    raw: sqlite3.Connection
+    raw: Any
     #: Through the shim to tables without rows, to see what it sends: what is planned
     #: here is new to the other one.
     planner: Any
+    clock: Clock = clock
 
     def sent(self, sql: str, values: Sequence[object] = ()) -> tuple[str, Any]:
         """The text and the values that the shim sends for those of the caller."""
-        plan = self.planner._self_session.plan(sql)
+        plan = self.planned(sql)
         if plan.sends_as_given:
             return plan.sql, values
         added = tuple(bind.source() for bind in plan.binds)
         return plan.sql, plan.program.binding.bind(values, added)
+
+    def planned(self, sql: str) -> Any:
+        """The plan of a text that is new to it."""
+        return self.planner._self_session.plan(sql)
 
 
 def plugins() -> list[kysera_dbapi.Plugin]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, repeat
 from typing import Any
 
-from benchmarks.pairs import Work, clock, own_code
+from benchmarks.pairs import Clock, Work, clock, own_code
 
 __all__ = [
     "Fetch",
@@ -29,7 +29,9 @@ __all__ = [
 Fetch = Callable[[Any], object]
 
 
-def point(connection: Any, sql: str, values: Sequence[object] | None) -> Work:
+def point(
+    connection: Any, sql: str, values: Sequence[object] | None, clock: Clock = clock
+) -> Work:
     """Execute a statement and take its row."""
     execute = connection.cursor().execute
 
@@ -63,7 +65,9 @@ def point_anew(connection: Any, sql: str, values: Sequence[object]) -> Work:
     return work
 
 
-def executed(connection: Any, sql: str, rows: Sequence[Sequence[object]]) -> Work:
+def executed(
+    connection: Any, sql: str, rows: Sequence[Sequence[object]], clock: Clock = clock
+) -> Work:
     """Execute a statement with the values of one row, then of the next."""
     execute = connection.cursor().execute
 
@@ -79,7 +83,9 @@ def executed(connection: Any, sql: str, rows: Sequence[Sequence[object]]) -> Wor
 
 
 def executed_anew(
-    connection: Any, texts: Iterator[tuple[str, Sequence[object]]]
+    connection: Any,
+    texts: Iterator[tuple[str, Sequence[object]]],
+    clock: Clock = clock,
 ) -> Work:
     """Execute each text once, with its values."""
     execute = connection.cursor().execute
@@ -95,7 +101,9 @@ def executed_anew(
     return work
 
 
-def executed_many(connection: Any, sql: str, rows: Sequence[Sequence[object]]) -> Work:
+def executed_many(
+    connection: Any, sql: str, rows: Sequence[Sequence[object]], clock: Clock = clock
+) -> Work:
     """Execute a statement once for each of the rows."""
     executemany = connection.cursor().executemany
 
@@ -109,7 +117,7 @@ def executed_many(connection: Any, sql: str, rows: Sequence[Sequence[object]]) -
     return work
 
 
-def fetched(connection: Any, sql: str, fetch: Fetch) -> Work:
+def fetched(connection: Any, sql: str, fetch: Fetch, clock: Clock = clock) -> Work:
     """Execute a statement and fetch all of its rows."""
     execute, fetch = connection.cursor().execute, own_code(fetch)
 
