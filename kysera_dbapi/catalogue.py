@@ -189,6 +189,8 @@ class Function:
     implicit: bool = False
     reads: frozenset[str] | None = None
     calls: frozenset[str] = frozenset()
+    #: The names of the types, none of the database's own, that it takes.
+    takes: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -292,7 +294,7 @@ class Catalogue:
     #: The schema that a bare name of a configuration means.
     home: str = "main"
     aliases: Mapping[str, str] = field(default_factory=dict[str, str])
-    #: The names of the database's own functions.
+    #: The names of the database's own functions and operators.
     functions: frozenset[str] = frozenset()
     #: Those of them that give the same for the same, throughout a statement.
     steady: frozenset[str] = frozenset()

@@ -22,7 +22,7 @@ __all__ = ["Conflict", "Guard"]
 #: A condition, its label, and whether it is about the row proposed for insertion.
 Guard = tuple[Predicate, str, bool]
 
-_ALWAYS, _NEVER = "1 = 1", "1 = 0"
+_ALWAYS, _NEVER = "1 IS NOT NULL", "1 IS NULL"
 _T = _sqlglot.TokenType
 #: The name of the row that is proposed for insertion.
 _PROPOSED = "excluded"

@@ -347,6 +347,25 @@ class Dialect:
         """The schemas in which a view of ``schema`` finds bare names."""
         return path
 
+    def policy_path(self, catalogue: "Catalogue", schema: str) -> Sequence[str]:
+        """Those in which a policy of a table of ``schema`` finds bare names."""
+        return self.view_path(schema, catalogue.path)
+
+    def operator(self, symbol: str) -> str:
+        """An operator of the database's own, which no other can take the place of."""
+        return symbol
+
+    def pinned(
+        self, condition: str, catalogue: "Catalogue", types: Collection[str] = ()
+    ) -> str:
+        """A condition of ours so written that no name in it can come to mean another.
+
+        Functions and operators get their schema, where they could be captured;
+        ``types`` are those of the columns in it. Raises ``UnsupportedStatement``
+        (unsupported-construct) for what cannot be written so.
+        """
+        return condition
+
     def module(self, definition: str) -> str:
         """The module that a virtual table is made by."""
         return ""

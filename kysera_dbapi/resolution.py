@@ -7,7 +7,7 @@ are reserved names, which callers may not use.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -24,11 +24,12 @@ from kysera_dbapi.source import read
 from kysera_dbapi.splices import Splice
 from kysera_dbapi.statement import Reference
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "pin"]
 
 #: Makes the value of a ``:name``, a single one or (true) a list.
 _BindOf = Callable[[str, bool], Bind]
 _OWN = "_k0"
+_BOUND = re.compile(r":_k([0-9]+)")
 _OURS = re.compile(r"_k\d", re.IGNORECASE)
 
 
@@ -72,7 +73,7 @@ class Resolver:
         source = read(text, self.dialect, lexer)
         if source.several:
             raise _wrong("it is more than one statement")
-        path = self.dialect.view_path(table.schema, self.catalogue.path)
+        path = self.dialect.policy_path(self.catalogue, table.schema)
         # as of a view: no temporary table takes the place of one
         home = replace(self.catalogue, path=tuple(path))
         draft = statement.parse(source, self.dialect, home, Draft)
@@ -81,6 +82,14 @@ class Resolver:
 
     def _pieces(self, draft: Draft, condition: "_Condition") -> tuple[Piece, ...]:
         """What stands between the outermost parentheses, in pieces."""
+        said = self._spliced(draft, condition)
+        try:
+            return pin(said, self.dialect, self.catalogue, condition.types)
+        except UnsupportedStatement as error:
+            raise _wrong(str(error), condition.sql) from error
+
+    def _spliced(self, draft: Draft, condition: "_Condition") -> list[Piece]:
+        """The same, as they stand in the text, its own table being ``_k0``."""
         opening = draft.text.index(" WHERE (") + len(" WHERE (")
         marks: list[Splice] = [*draft.splices]
         said = [t for t in draft.source.lexemes if t.kind not in ("blank", "comment")]
@@ -102,7 +111,26 @@ class Resolver:
             pieces += [draft.text[at : one.start], *one.parts]
             at = max(at, one.end)
         pieces.append(draft.text[at:].rpartition("\n")[0])
-        return tuple(p for piece in pieces for p in _marked(piece) if p != "")
+        return pieces
+
+
+def pin(
+    pieces: Sequence[Piece],
+    dialect: Dialect,
+    catalogue: Catalogue,
+    types: Collection[str],
+) -> tuple[Piece, ...]:
+    """A condition by ``Dialect.pinned``, which may repeat a part of it."""
+    binds = [piece for piece in pieces if isinstance(piece, Bind)]
+    numbers = iter(range(len(binds)))
+    text = "".join(
+        f":_k{next(numbers)}" if isinstance(p, Bind) else p if isinstance(p, str)
+        else f"{_OWN}."
+        for p in pieces
+    )  # fmt: skip
+    parts = _BOUND.split(dialect.pinned(text, catalogue, types))
+    found = (binds[int(part)] if i % 2 else part for i, part in enumerate(parts))
+    return tuple(p for piece in found for p in _marked(piece) if p != "")
 
 
 def _marked(piece: Piece) -> Iterator[Piece]:
@@ -122,7 +150,9 @@ class _Condition:
     def __init__(self, resolver: Resolver, table: Table, sql: str) -> None:
         self._resolver = resolver
         self._table = table
-        self._sql = sql
+        self.sql = sql
+        #: The types that the columns in it are declared with.
+        self.types: set[str] = set()
         #: The placeholders of lists, as ``:ids``.
         self.lists: frozenset[str] = frozenset()
         #: The columns of its own table, if it reads nothing else.
@@ -130,16 +160,16 @@ class _Condition:
 
     def canonical(self) -> str:
         """The condition with its names resolved, those of its own table by ``_k0``."""
-        if _OURS.search(self._sql):
-            raise _wrong("names that begin with _k are reserved", self._sql)
+        if _OURS.search(self.sql):
+            raise _wrong("names that begin with _k are reserved", self.sql)
         text, self.lists = self._expanded()
         draft = self._parsed(text)
         if draft.unknown:
-            raise _wrong(f"there is no table {draft.unknown[0]!r}", self._sql)
+            raise _wrong(f"there is no table {draft.unknown[0]!r}", self.sql)
         for with_ in draft.tree.find_all(exp.With):
-            raise _wrong(f"{with_.key.upper()} cannot be in it", self._sql)
+            raise _wrong(f"{with_.key.upper()} cannot be in it", self.sql)
         if any(join.method == "NATURAL" for join in draft.tree.find_all(exp.Join)):
-            raise _wrong("new columns would change a NATURAL JOIN", self._sql)
+            raise _wrong("new columns would change a NATURAL JOIN", self.sql)
         aliases = self._aliases(draft)
         splices: list[Splice] = []
         for reference in draft.references[1:]:
@@ -164,27 +194,27 @@ class _Condition:
             _sqlglot.expression(plain, self._resolver.dialect)
             return self._resolver.draft(text, self._table)
         except (_sqlglot.ParseError, UnsupportedStatement) as error:
-            raise _wrong("it does not parse as a condition", self._sql) from error
+            raise _wrong("it does not parse as a condition", self.sql) from error
 
     def _expanded(self) -> tuple[str, frozenset[str]]:
         """``IN :list`` as ``IN (:list)``, and which they are; without comments."""
-        lexemes = list(Lexer(self._resolver.dialect.lexical, named=True).lex(self._sql))
+        lexemes = list(Lexer(self._resolver.dialect.lexical, named=True).lex(self.sql))
         said = [t for t in lexemes if t.kind not in ("blank", "comment")]
         lists: set[int] = set()
         for lexeme, last in zip(said[1:], said, strict=False):
             if lexeme.kind == "placeholder" and lexeme.text[0] != ":":
-                raise _wrong(f"{lexeme.text} is no :name", self._sql)
+                raise _wrong(f"{lexeme.text} is no :name", self.sql)
             if lexeme.kind == "placeholder" and last.text.upper() == "IN":
                 lists.add(lexeme.start)
         if said and said[0].kind == "placeholder" and said[0].text[0] != ":":
-            raise _wrong(f"{said[0].text} is no :name", self._sql)
+            raise _wrong(f"{said[0].text} is no :name", self.sql)
         text = "".join(
             f" ({t.text})" if t.start in lists else _plain(t) for t in lexemes
         )
         several = {t.text for t in said if t.start in lists}
         for lexeme in said:
             if lexeme.text in several and lexeme.start not in lists:
-                raise _wrong(f"{lexeme.text} is a list and a single value", self._sql)
+                raise _wrong(f"{lexeme.text} is a list and a single value", self.sql)
         return text, frozenset(several)
 
     # -- names --------------------------------------------------------------------
@@ -218,11 +248,11 @@ class _Condition:
         """A column by the reserved name of the relation that it is of."""
         where = _sqlglot.span(column.this)
         if where is None:
-            raise _wrong(f"{column.name} is not understood where it stands", self._sql)
+            raise _wrong(f"{column.name} is not understood where it stands", self.sql)
         table = column.args.get("table")
         node = self._owner(draft, column, draft.name_of(table) if table else "")
         if _table_of(draft, node) is None and node.args.get("alias") is None:
-            raise _wrong(f"what {column.name} is of needs an alias", self._sql)
+            raise _wrong(f"what {column.name} is of needs an alias", self.sql)
         start = where[0]
         for part in ("table", "db", "catalog"):
             said = column.args.get(part)
@@ -250,29 +280,31 @@ class _Condition:
                     raise _wrong(
                         f"{column.name} is not of the sub-select that it is in; write "
                         f"{said}.{column.name}",
-                        self._sql,
+                        self.sql,
                     )
                 self._check(draft, node, column)
                 return node
             if found:
-                raise _wrong(f"{column.name} is ambiguous", self._sql)
+                raise _wrong(f"{column.name} is ambiguous", self.sql)
             block = block.find_ancestor(exp.Select)
-        raise _wrong(f"there is no column {column.sql()!r}", self._sql)
+        raise _wrong(f"there is no column {column.sql()!r}", self.sql)
 
     def _has(self, draft: Draft, node: exp.Expression, column: exp.Column) -> bool:
         table = _table_of(draft, node)
         if table is None:
             raise _wrong(
                 f"{column.name} must be qualified, as there is a sub-select in FROM",
-                self._sql,
+                self.sql,
             )
         return self._knows(table, draft.name_of(column.this))
 
     def _check(self, draft: Draft, node: exp.Expression, column: exp.Column) -> None:
         table = _table_of(draft, node)
         name = draft.name_of(column.this)
+        found = table.column(name) if table is not None else None
+        self.types |= {found.type} if found is not None else set()
         if table is not None and not self._knows(table, name):
-            raise _wrong(f"table {table.name!r} has no column {name!r}", self._sql)
+            raise _wrong(f"table {table.name!r} has no column {name!r}", self.sql)
 
     def _knows(self, table: Table, name: str) -> bool:
         if table.kind == "unknown":

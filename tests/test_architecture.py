@@ -40,7 +40,7 @@ DIRECTIONS = {
     "splices": "binding errors",
     "names": "splices _sqlglot",
     "predicate": "splices binding",
-    "condition": "predicate _sqlglot dialect errors",
+    "condition": "predicate catalogue _sqlglot dialect errors",
     "grouping": "statement",
     "derivation": "exposure grouping predicate splices statement",
     "placement": "derivation layout predicate splices statement",

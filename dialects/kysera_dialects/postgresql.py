@@ -181,13 +181,16 @@ class PostgreSQLDialect(Dialect):
         ``random()`` is volatile: the cast is not tried when the statement is planned.
         """
         said = self.literal(f"_k_check:{label}")
-        nothing = "pg_catalog.substr(CAST(pg_catalog.random() AS text), 1, 0)"
+        nothing = (
+            "pg_catalog.substr(CAST(pg_catalog.random() AS pg_catalog.text), 1, 0)"
+        )
         failing = f"CAST(pg_catalog.concat({said}, {nothing}) AS boolean)"
         return "CASE WHEN (", f") THEN true ELSE {failing} END"
 
     def in_list(self, *, negated: bool = False) -> tuple[str, str]:
         """An array, of the driver's type or of the type that it is compared with."""
-        return ("<> ALL (" if negated else "= ANY ("), ")"
+        operator, of = ("<>", "ALL") if negated else ("=", "ANY")
+        return f"{self.operator(operator)} {of} (", ")"
 
     def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
         """An array for one column, for several JSON of texts that are cast back.
@@ -198,11 +201,12 @@ class PostgreSQLDialect(Dialect):
         if len(columns) == 1:
             before, after = self.in_list()
             return f"{columns[0]} {before}", after
-        values = (f"CAST(_k.v ->> {i} AS {type_})" for i, type_ in enumerate(types))
+        item = f"_k.v {self.operator('->>')}"
+        values = (f"CAST({item} {i} AS {type_})" for i, type_ in enumerate(types))
         return (
-            f"({', '.join(columns)}) IN (SELECT {', '.join(values)} "
-            "FROM pg_catalog.jsonb_array_elements(CAST(",
-            " AS jsonb)) AS _k(v))",
+            f"({', '.join(columns)}) {self.operator('=')} ANY (SELECT "
+            f"{', '.join(values)} FROM pg_catalog.jsonb_array_elements(CAST(",
+            " AS pg_catalog.jsonb)) AS _k(v))",
         )
 
     def listed(self, rows: Sequence[Sequence[object]]) -> object:
@@ -237,6 +241,21 @@ class PostgreSQLDialect(Dialect):
     def changes_names(self, code: str) -> bool:
         """SET of the search path or the role, as a statement."""
         return postgresql_functions.changes_names(code)
+
+    def policy_path(self, catalogue: Catalogue, schema: str) -> Sequence[str]:
+        """Not that of the session, which callers may set, nor temporary tables."""
+        return "pg_catalog", catalogue.home
+
+    def operator(self, symbol: str) -> str:
+        """https://www.postgresql.org/docs/current/sql-expressions.html"""
+        return f"OPERATOR(pg_catalog.{symbol})"
+
+    def pinned(
+        self, condition: str, catalogue: Catalogue, types: Collection[str] = ()
+    ) -> str:
+        """See ``postgresql_pinning``."""
+        found: str = _pinning().pinned(self, condition, catalogue, types)
+        return found
 
     def classify(self, words: Sequence[str]) -> Rule | None:
         """The rule for a statement of these ``words``; WITH is the caller's to skip."""
@@ -308,3 +327,8 @@ _NO_SUCH = ("42P01", "42703", "42883", "42704", "3F000", "42P10")
 def _catalogue() -> Any:
     """What reads the catalogue: it comes when it is wanted."""
     return import_module("kysera_dialects.postgresql_catalogue")
+
+
+def _pinning() -> Any:
+    """What reads conditions."""
+    return import_module("kysera_dialects.postgresql_pinning")

@@ -147,12 +147,16 @@ _RULES = """
     WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' ORDER BY r.ev_class, r.rulename"""
 
 _FUNCTIONS = f"""
-    SELECT pg_catalog.json_build_array(
-        p.proname, pg_catalog.bool_and(p.provolatile <> 'v')) AS part
-    FROM pg_catalog.pg_proc p
-    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'pg_catalog' AND NOT p.oid {OWN}
-    GROUP BY p.proname ORDER BY p.proname"""
+    SELECT pg_catalog.json_build_array(f.name, pg_catalog.bool_and(f.steady)) AS part
+    FROM (
+        SELECT p.proname, p.pronamespace, p.oid, p.provolatile <> 'v'
+        FROM pg_catalog.pg_proc p
+        UNION ALL
+        SELECT o.oprname, o.oprnamespace, o.oid, true FROM pg_catalog.pg_operator o
+    ) AS f(name, namespace, oid, steady)
+    JOIN pg_catalog.pg_namespace n ON n.oid = f.namespace
+    WHERE n.nspname = 'pg_catalog' AND NOT f.oid {OWN}
+    GROUP BY f.name ORDER BY f.name"""
 
 
 def _extension(catalogue: str, oid: str) -> str:
@@ -162,6 +166,13 @@ def _extension(catalogue: str, oid: str) -> str:
         JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
         WHERE d.classid = {_class(catalogue)} AND d.objid = {oid}
         AND d.deptype = 'e')"""
+
+
+def _takes(types: str) -> str:
+    """The names of the types of an array that are none of the database's own."""
+    return f"""(
+        SELECT pg_catalog.json_agg(t.typname ORDER BY t.oid)
+        FROM pg_catalog.pg_type t WHERE t.oid = ANY ({types}) AND t.oid {OWN})"""
 
 
 #: What a parsed body does to tables: the kinds of its statements.
@@ -185,7 +196,8 @@ _ROUTINES = f"""
             WHERE d.refclassid = {_class("pg_proc")} AND d.refobjid = p.oid
             AND (d.classid = ANY (CAST('{{pg_catalog.pg_cast,pg_catalog.pg_type,
                 pg_catalog.pg_amproc}}' AS pg_catalog.regclass[]))
-            OR k.contypid <> CAST(0 AS pg_catalog.oid)))) AS part
+            OR k.contypid <> CAST(0 AS pg_catalog.oid))),
+        {_takes("p.proargtypes")}) AS part
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -193,7 +205,8 @@ _ROUTINES = f"""
 
 _OPERATORS = f"""
     SELECT pg_catalog.json_build_array(
-        o.oid, n.nspname, o.oprname, {_extension("pg_operator", "o.oid")}) AS part
+        o.oid, n.nspname, o.oprname, {_extension("pg_operator", "o.oid")},
+        {_takes("ARRAY[o.oprleft, o.oprright]")}) AS part
     FROM pg_catalog.pg_operator o
     JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
     WHERE o.oid {OWN} ORDER BY o.oid"""

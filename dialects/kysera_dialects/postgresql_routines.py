@@ -81,7 +81,7 @@ class Routines:
 
     def _functions(self) -> Iterator[Function]:
         for number, schema, name, *row in self._parts["routines"]:
-            language, text, parsed, extension, implicit = row
+            language, text, parsed, extension, implicit, takes = row
             yield Function(
                 schema,
                 name,
@@ -92,16 +92,18 @@ class Routines:
                 # a body that is kept as a text is looked at when it runs
                 reads=self.reads("function", number) if parsed else None,
                 calls=self.calls("function", number),
+                takes=_elements(takes),
             )
 
     def _operators(self) -> Iterator[Function]:
-        for number, schema, name, extension in self._parts["operators"]:
+        for number, schema, name, extension, takes in self._parts["operators"]:
             yield Function(
                 schema,
                 name,
                 extension=extension or "",
                 reads=_NONE,
                 calls=self.calls("operator", number),
+                takes=_elements(takes),
             )
 
     # -- triggers and rules -------------------------------------------------------
@@ -145,3 +147,8 @@ class Routines:
     @cached_property
     def _bodies(self) -> dict[str, str]:
         return {row[0]: row[4] for row in self._parts["routines"]}
+
+
+def _elements(types: Sequence[str] | None) -> frozenset[str]:
+    """The names of types; of an array's that of its elements, too."""
+    return frozenset(name for one in types or () for name in (one, one.lstrip("_")))

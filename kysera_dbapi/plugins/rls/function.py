@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, cast
 
 from kysera_dbapi._context import checked_values, current_context, missing
 from kysera_dbapi.binding import Bind
-from kysera_dbapi.errors import ConfigurationError, Error
+from kysera_dbapi.errors import ConfigurationError, Error, UnsupportedStatement
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
 from kysera_dbapi.predicate import OWN, Piece, Predicate
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Table
+    from kysera_dbapi.catalogue import Catalogue, Table
     from kysera_dbapi.dialect import Dialect
 
 __all__ = ["by_function", "shape_of"]
@@ -29,15 +29,21 @@ def shape_of(policy: Policy) -> str:
     return ",".join(f"{column} {_kind(said[column])}" for column in sorted(said))
 
 
-def by_function(policy: Policy, table: "Table", dialect: "Dialect") -> Predicate:
+def by_function(
+    policy: Policy, table: "Table", dialect: "Dialect", catalogue: "Catalogue"
+) -> Predicate:
     """The condition that a function makes of the context that there is now."""
     said = _values(policy)
+    from kysera_dbapi.resolution import pin  # it brings the parser
+
     pieces: list[Piece] = []
+    types: set[str] = set()
     shown: list[str] = []
     for name in sorted(said):
         column = table.column(dialect.fold(name, quoted=True))
         if column is None and table.kind != "unknown":
             raise wrong(f"{policy.name!r}: {table.name!r} has no column {name!r}")
+        types |= {column.type} if column else set()
         spelled = dialect.quote(column.name if column else name)
         pieces += [
             " AND ",
@@ -48,7 +54,11 @@ def by_function(policy: Policy, table: "Table", dialect: "Dialect") -> Predicate
     if not pieces:
         raise wrong(f"{policy.name!r}: the function named no column")
     columns = frozenset(dialect.fold(name, quoted=True) for name in said)
-    return Predicate(" and ".join(shown), tuple(pieces[1:]), columns=columns)
+    try:
+        pinned = pin(pieces[1:], dialect, catalogue, types)
+    except UnsupportedStatement as error:
+        raise wrong(f"{policy.name!r}: {error}") from error
+    return Predicate(" and ".join(shown), pinned, columns=columns)
 
 
 def _condition(

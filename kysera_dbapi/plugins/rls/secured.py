@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Rule", "Secured"]
 
-_NOTHING = Predicate("no policy", ("1 = 0",), tight=True, columns=frozenset())
+#: Without an operator, which somebody could have made another.
+_NOTHING = Predicate("no policy", ("1 IS NULL",), tight=True, columns=frozenset())
+_ALL = Predicate("all", ("1 IS NOT NULL",), tight=True, columns=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Secured:
         if written and policy.check is not None:
             text = policy.check
         if text is None:  # a check alone lets all rows be found
-            return Rule(Predicate("1 = 1", ("1 = 1",), True, frozenset()), label)
+            return Rule(_ALL, label)
         forced = policy.forced[0] if policy.forced else ""
         return Rule(self._compile(table, text, roles), label, forced)
 
@@ -176,7 +178,7 @@ class Secured:
         """One predicate for all that is said alike: rules are compared by it."""
         key = (table.key, str(policy.name), shape_of(policy))
         if key not in self._said:
-            self._said[key] = by_function(policy, table, self._dialect)
+            self._said[key] = by_function(policy, table, self._dialect, self.catalogue)
         return self._said[key]
 
     # -- compiling ----------------------------------------------------------------

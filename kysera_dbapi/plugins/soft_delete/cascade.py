@@ -69,18 +69,21 @@ class Cascade:
     def live(self, table: "Table", qualifier: str) -> tuple[str, Sequence[Any]]:
         """Children that are live; in a table that is not protected all are."""
         mark = self.protection.marks.get(table.key)
-        return (mark.live(qualifier) if mark else "1 = 1"), ()
+        return (mark.live(qualifier) if mark else "1 IS NOT NULL"), ()
 
     def all(self, table: "Table", qualifier: str) -> tuple[str, Sequence[Any]]:
         """All children, live or deleted."""
-        return "1 = 1", ()
+        return "1 IS NOT NULL", ()
 
     def _children(self, key: "ForeignKey", parents: list[Key], which: Which) -> Steps:
-        quote = self.protection.dialect.quote
+        quote, equal = (
+            self.protection.dialect.quote,
+            self.protection.dialect.operator("="),
+        )
         child, parent = self._table(key.child), self._table(key.parent)
         # compared by the database, as columns: collations and types are theirs
         on = " AND ".join(
-            f"parent.{quote(theirs)} = child.{quote(own)}"
+            f"parent.{quote(theirs)} {equal} child.{quote(own)}"
             for theirs, own in zip(
                 self.protection.parent_key(key), key.columns, strict=True
             )

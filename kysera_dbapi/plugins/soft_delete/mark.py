@@ -30,6 +30,8 @@ class Mark:
     #: What a flag is where it is not set, and where it is.
     off: str = "0"
     on: str = "1"
+    equal: str = "="
+    unequal: str = "<>"
 
     @classmethod
     def of(
@@ -42,7 +44,9 @@ class Mark:
         type_ = found.type if found else ""
         off, on = dialect.flags(type_)
         old = dialect.typed(off if flag else "NULL", type_)
-        return cls(name, dialect.quote(name), flag, nullable, old, off, on)
+        equal, unequal = dialect.operator("="), dialect.operator("<>")
+        quoted = dialect.quote(name)
+        return cls(name, quoted, flag, nullable, old, off, on, equal, unequal)
 
     def live(self, qualifier: str = "") -> str:
         """The condition of live rows."""
@@ -50,12 +54,14 @@ class Mark:
         if not self.flag:
             return f"{name} IS NULL"
         value = f"coalesce({name}, {self.off})" if self.nullable else name
-        return f"{value} = {self.off}"
+        return f"{value} {self.equal} {self.off}"
 
     def deleted(self, qualifier: str = "") -> str:
         """The condition of deleted rows."""
         name = f"{qualifier}{self.quoted}"
-        return f"{name} <> {self.off}" if self.flag else f"{name} IS NOT NULL"
+        return (
+            f"{name} {self.unequal} {self.off}" if self.flag else f"{name} IS NOT NULL"
+        )
 
     def leaves_out(self, key: "UniqueKey", dialect: "Dialect") -> bool:
         """Whether a unique key is one of live rows alone.

@@ -120,7 +120,7 @@ class Recovery:
             )
         old = self._run(
             f"SELECT {self._cascade.listed(self.table)} FROM {self._name} "
-            f"WHERE {mark.deleted()} AND {at} < "
+            f"WHERE {mark.deleted()} AND {at} {dialect.operator('<')} "
             f"(SELECT {dialect.instant('cut.at')} "
             f"FROM (SELECT {dialect.mark} AS at) AS cut)",
             (dialect.timestamp(cut),),
@@ -174,13 +174,14 @@ class Recovery:
         def which(table: "Table", qualifier: str) -> tuple[str, Sequence[Any]]:
             mark = self.protection.marks.get(table.key)
             told = f"{qualifier}{mark.quoted}" if mark else "NULL"
-            return f"{told} = {self.host.dialect.mark}", (value,)
+            dialect = self.host.dialect
+            return f"{told} {dialect.operator('=')} {dialect.mark}", (value,)
 
         return which
 
     def _check_parents(self, rows: Rows) -> Steps:
         """No row may be live whose parent is deleted."""
-        quote = self.host.dialect.quote
+        quote, equal = self.host.dialect.quote, self.host.dialect.operator("=")
         for key in self.host.catalogue.foreign_keys:
             mark = self.protection.marks.get(key.parent)
             if mark is None or not rows.get(key.child):
@@ -190,7 +191,7 @@ class Recovery:
             child = self.host.catalogue.tables[key.child]
             parent = self.host.catalogue.tables[key.parent]
             on = " AND ".join(
-                f"parent.{quote(theirs)} = child.{quote(own)}"
+                f"parent.{quote(theirs)} {equal} child.{quote(own)}"
                 for theirs, own in zip(
                     self.protection.parent_key(key), key.columns, strict=True
                 )
@@ -220,8 +221,8 @@ class Recovery:
                 f"the key of {table.name} has {len(columns)} columns, got "
                 f"{len(values)} values"
             )
-        value = self.host.dialect.mark
-        where = " AND ".join(f"{quote(column)} = {value}" for column in columns)
+        equal = f"{self.host.dialect.operator('=')} {self.host.dialect.mark}"
+        where = " AND ".join(f"{quote(column)} {equal}" for column in columns)
         rows = self._run(
             f"SELECT {self._cascade.listed(table)} FROM {self._name} WHERE {where}",
             values,
