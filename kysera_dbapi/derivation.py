@@ -126,7 +126,7 @@ class Derivation:
 
     def check(self, reference: Reference) -> None:
         draft = self._draft
-        written = reference.role == "target" or is_merged(reference)
+        written = reference.role == "target" or is_merged(reference.node)
         if written or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
         if reference.node.args.get("sample"):

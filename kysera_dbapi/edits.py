@@ -313,6 +313,9 @@ class Draft(Statement):
         if not self.changed:
             return
         parts: list[Draft] = [*self.nested, self]
+        if self.kind == "merge":
+            # what filters its source looks at its actions, as the caller wrote them
+            parts.insert(0, parts.pop())
         try:
             aliases = alias_positions(self.tree)
             for part in parts:

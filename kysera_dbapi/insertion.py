@@ -130,7 +130,7 @@ class Insertion:
     @property
     def values(self) -> list[tuple[int, int]]:
         """The first and last token of each value, of the only row that there is."""
-        if not self._sources:
+        if self._draft.tree.args.get("default") or not self._sources:
             return []
         opened = self._sources[0] + 1
         return projections(self._draft, opened + 1, self._close[opened])

@@ -5,14 +5,10 @@ https://www.postgresql.org/docs/current/sql-merge.html
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kysera_dbapi._sqlglot import Token, TokenType
-
-if TYPE_CHECKING:
-    from kysera_dbapi.statement import Reference
 
 __all__ = ["Clauses", "When", "clauses", "is_merged", "mended"]
 
@@ -94,9 +90,8 @@ def _outside(
         i = close.get(i, i) + 1
 
 
-def is_merged(reference: "Reference") -> bool:
+def is_merged(node: exp.Expression) -> bool:
     """Whether it is what a MERGE merges into."""
-    node = reference.node
     return isinstance(node.parent, exp.Merge) and node.arg_key == "this"
 
 

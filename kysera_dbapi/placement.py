@@ -104,7 +104,7 @@ class Placement:
 
     def _to_guarded_where(self, reference: Reference) -> bool:
         """Filter a target so that its WHERE, or ON, meets visible rows alone."""
-        if is_merged(reference) and self._to_on(reference):
+        if is_merged(reference.node) and self._to_on(reference):
             self._guarded_on = True
             return True
         if reference.role != "target":

@@ -190,7 +190,7 @@ def parse(
 
 def _add_actions(statement: _Statement, make: type[_Statement]) -> None:
     """The actions of a MERGE that write, as statements of their own."""
-    merged = next((r for r in statement.references if is_merged(r)), None)
+    merged = next((r for r in statement.references if is_merged(r.node)), None)
     block = next((b.merge for b in statement.layout.blocks if b.merge), None)
     whens = statement.tree.args["whens"].expressions
     if block is None or len(block.whens) != len(whens):
@@ -493,7 +493,8 @@ class _Walker:
     ) -> None:
         statement = self._statement
         names = [statement.name_of(part) for part in parts]
-        if role == "source" and len(names) == 1 and names[0] in visible:
+        written = role == "target" or is_merged(node)
+        if not written and len(names) == 1 and names[0] in visible:
             return
         if _is_made(node) or isinstance(node.parent, exp.Lock):  # FOR UPDATE OF alias
             return

@@ -2,12 +2,12 @@
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from tests.oracle.draft import Statement
-from tests.oracle.schema import Row
+from tests.oracle.schema import KEYS, Row
 from tests.oracle.world import GHOST, VIOLATION, World, is_violation
 
 # The classes of PEP 249, and the one by which a statement is refused.
@@ -208,8 +208,9 @@ def _state(world: World, statement: Statement) -> str:
     for table in full:
         due = Counter(copy[table]) + world.hidden_before[table]
         extra, missing = Counter(full[table]) - due, due - Counter(full[table])
-        if statement.kind == "delete" and table == statement.target in world.marks:
-            gone = Counter(world.copy_before[table]) - Counter(copy[table])
+        deletes = statement.kind in ("delete", "merge")
+        if deletes and table == statement.target in world.marks:
+            gone = _gone(world, table, copy[table])
             extra = _without_deleted(world, table, extra, gone)
         if extra or missing:
             return (
@@ -217,6 +218,15 @@ def _state(world: World, statement: Statement) -> str:
                 f"{list(extra.elements())}, missing {list(missing.elements())}"
             )
     return ""
+
+
+def _gone(world: World, table: str, rows: Sequence[Row]) -> Counter[Row]:
+    """The rows that were there, and whose keys are not."""
+    names = world.columns_of(table)
+    places = [names.index(key) for key in KEYS[table]]
+    there = {tuple(row[at] for at in places) for row in rows}
+    before = world.copy_before[table]
+    return Counter(r for r in before if tuple(r[at] for at in places) not in there)
 
 
 def _without_deleted(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.oracle.postgresql_selects import PostgreSQLSelects
+from tests.oracle.postgresql_merge import Merges
 from tests.oracle.schema import Column, Columns
 from tests.oracle.scope import Scope
 from tests.oracle.tenant_writes import TenantWrites
@@ -17,7 +17,7 @@ _DEFAULTED = ("qty", "label", "status", "is_deleted", "gone", "deleted_at")
 
 
 @dataclass
-class _Common(PostgreSQLSelects, Writes):
+class _Common(Merges):
     """What both kinds of writes have."""
 
     def _delete(self, target: str, frame: Scope) -> str:
@@ -85,6 +85,8 @@ class _Common(PostgreSQLSelects, Writes):
 class PostgreSQLWrites(_Common):
     """Writes on tables with deleted rows."""
 
+    kinds: ClassVar[Mapping[str, float]] = {**Writes.kinds, "merge": 5.0}
+
     def _conflict(self, target: str, frame: Scope) -> tuple[str, str]:
         if target in self.draft.schema.protected or not self.draft.chance(0.5):
             return "INSERT", ""
@@ -104,6 +106,8 @@ class PostgreSQLWrites(_Common):
 @dataclass
 class PostgreSQLTenantWrites(_Common, TenantWrites):
     """Writes on tables whose rows have a tenant."""
+
+    kinds: ClassVar[Mapping[str, float]] = {**TenantWrites.kinds, "merge": 6.0}
 
     verbs: ClassVar[Mapping[str, float]] = {"INSERT": 1.0}
     updates: ClassVar[Mapping[str, float]] = {"UPDATE": 1.0}

@@ -71,6 +71,7 @@ class TenantWrites(Writes):
         self.many = self.draft.binds and self.draft.chance(0.2)
         made = super().write()
         many = self.many and "RETURNING" not in self.draft.shapes
+        many = many and made.kind != "merge"
         return replace(made, many=many and "INSERT SELECT" not in self.draft.shapes)
 
     # values

@@ -56,6 +56,7 @@ class Writes(Selects):
             "delete": self._delete,
             "update": self._update,
             "insert": self._insert,
+            "merge": self._merge,
         }
         text = makers[kind](target, frame)
         self.draft.mark(kind if target in protected else f"{kind}, unprotected")
@@ -124,6 +125,12 @@ class Writes(Selects):
         offset = self.draft.pick(("", "", f" OFFSET {self.draft.bind(1)}"))
         limit = self.draft.bind(self.draft.pick((1, 3, 6)))
         return f" ORDER BY {order} LIMIT {limit}{offset}"
+
+    # MERGE
+
+    def _merge(self, target: str, frame: Scope) -> str:
+        """Of a database that has it."""
+        raise NotImplementedError
 
     # DELETE
 
