@@ -63,15 +63,15 @@ class Proposal:
             if column is None:
                 draft.refuse(f"what is said of {name} cannot be checked in a MERGE")
             assert column is not None
-            parts.append((", ", *self._typed(column, self._value(folded, column))))
+            quoted = draft.dialect.quote(column.name)
+            parts.append((", ", *self._value(folded, column), f" AS {quoted}"))
         listed = tuple(part for one in parts for part in one)[1:]
         return ("(SELECT ", *about, " FROM (SELECT ", *listed, f") AS {_ROW})")
 
     def _typed(self, column: "Column", value: Fragment) -> Fragment:
-        """A value as the column holds it."""
+        """A value as the column will hold it."""
         collate = f" COLLATE {column.collate}" if column.collate else ""
-        name = self._draft.dialect.quote(column.name)
-        return ("CAST(", *value, f" AS {column.type}){collate} AS {name}")
+        return ("CAST(", *value, f" AS {column.type}){collate}")
 
     def _check_triggers(self) -> None:
         """No trigger may change the row that was checked."""
@@ -98,7 +98,7 @@ class Proposal:
     def _value(self, folded: str, column: "Column") -> Fragment:
         """What a column is about to hold."""
         if folded in self._ours:
-            return (self._ours[folded].part,)
+            return self._typed(column, (self._ours[folded].part,))
         updates = self._draft.kind != "insert"
         if folded in self._given:
             return self._copied(column, self._given[folded])
@@ -114,16 +114,19 @@ class Proposal:
             self._refuse(column, "set it by a value of its own")
         assert span is not None
         draft, (first, last) = self._draft, span
+        while draft.layout.close.get(first) == last:
+            first, last = first + 1, last - 1
         tokens = draft.layout.tokens[first : last + 1]
         words = [t.text.upper() for t in tokens if t.token_type is not _T.IDENTIFIER]
         if len(tokens) == 1 and words == [_DEFAULT]:
             return self._default(column)
         if not self._is_steady(tokens):
-            self._refuse(
-                column, "let it hold no query, and no function but steady ones"
-            )
+            self._refuse(column, "let it hold no query and no volatile function")
         start, end = draft.start_of(first), draft.end_of(last)
-        return (Copy.of(draft.stand_in, start, end),)
+        edited = [*draft.splices, *(draft.merge.splices if draft.merge else ())]
+        if any(start <= one.start < end for one in edited):
+            self._refuse(column, "let it call columns by the alias of their table")
+        return self._typed(column, (Copy.of(draft.stand_in, start, end),))
 
     def _default(self, column: "Column") -> Fragment:
         text = column.default or "NULL"
@@ -131,7 +134,7 @@ class Proposal:
         made = column.identity or column.generated
         if made or not self._is_steady(tokens):
             self._refuse(column, "its default is not known beforehand; give it a value")
-        return (text,)
+        return self._typed(column, (text,))
 
     def _refuse(self, column: "Column", why: str) -> None:
         self._draft.refuse(
