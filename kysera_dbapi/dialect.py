@@ -148,6 +148,8 @@ class Dialect:
     commit_may_undo: ClassVar[bool] = False
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
+    #: A relation may be joined with a row of no columns: ``t JOIN (SELECT) AS k``.
+    joins_nothing: ClassVar[bool] = False
     #: A RIGHT or FULL join in one branch of a set operation can make the database
     #: forget the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.derivation import Derivation, owner_of
+from kysera_dbapi.joining import can_join, join_nothing
 from kysera_dbapi.layout import Block, Item, is_lone
 from kysera_dbapi.merge import is_merged
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced
@@ -55,11 +56,17 @@ class Placement:
             )
         ]
         derivation = Derivation(self._draft)
+        joined = [
+            r for r in derived if not self._is_barred(r) and can_join(self._draft, r)
+        ]
+        derived = [r for r in derived if r not in joined]
         for reference in derived:
             derivation.check(reference)
         for reference in derived:
             predicates, barred = self._filters[reference], self._is_barred(reference)
             derivation.derive(reference, predicates, barred=barred)
+        for reference in joined:
+            join_nothing(self._draft, reference, self._filters[reference])
         for start, fragments in self._where.items():
             self._write_where(*self._blocks[start], fragments)
         for span, fragments in self._on.items():

@@ -111,6 +111,7 @@ class PostgreSQLDialect(Dialect):
     rows_end_early: ClassVar[bool] = True
     commit_may_undo: ClassVar[bool] = True
     filters_full_joins: ClassVar[bool] = False
+    joins_nothing: ClassVar[bool] = True
     writes_in_with: ClassVar[bool] = True
     groups_by_key: ClassVar[bool] = True
     has_table_queries: ClassVar[bool] = True

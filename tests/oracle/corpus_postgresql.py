@@ -279,15 +279,22 @@ SPELLED_WRITES = [
     ),
 ]
 
-GROUPED = refused(
-    "a derived table has no key for other columns to depend on",
-    "pg-grouped",
+#: What a derived table would lose.
+KEPT = entries(
+    "pg-kept",
     {
-        "full": "SELECT o.id, o.status FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
-        "ordinal": "SELECT o.id, max(c.id), o.status || 'x' FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY 1",
-        "having": "SELECT count(*) FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id HAVING o.total > 5",
-        "star": "SELECT o.* FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
-        "window": "SELECT sum(o.total) OVER () FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "group-by-key": "SELECT o.id, o.status FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "group-by-key-ordinal": "SELECT o.id, max(c.id), o.status || 'x' FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY 1",
+        "group-by-key-having": "SELECT count(*) FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id HAVING o.total > 5",
+        "group-by-key-star": "SELECT o.* FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "group-by-key-window": "SELECT sum(o.total) OVER () FROM orders o FULL JOIN customers c ON c.id = o.customer_id GROUP BY o.id",
+        "row-identifier": "SELECT o.id, o.ctid IS NULL, o.xmin IS NULL, o.tableoid = 'orders'::regclass FROM orders o FULL JOIN customers c ON c.id = o.customer_id",
+        "whole-row": "SELECT o, c IS NULL, (o).total FROM orders o FULL JOIN customers c ON c.id = o.customer_id",
+        "sample": "SELECT c.id, o.id FROM customers c FULL JOIN orders o TABLESAMPLE BERNOULLI (100) REPEATABLE (1) ON c.id = o.customer_id",
+        "schema": "SELECT public.orders.id, (SELECT public.orders.total FROM flagged LIMIT 1) FROM customers c FULL JOIN public.orders ON c.id = public.orders.customer_id",
+        "using": 'SELECT * FROM items i LEFT JOIN "Order Details" USING (order_id) LEFT JOIN orders o ON o.id = order_id',
+        "aliased-group": "SELECT j.* FROM (customers c JOIN orders o ON o.customer_id = c.id) AS j (a, b, d, e, f, g, h) FULL JOIN items i ON i.order_id = j.h",
+        "lateral": "SELECT c.id, x.n FROM customers c FULL JOIN orders o ON o.customer_id = c.id CROSS JOIN LATERAL (SELECT count(*) AS n FROM items i RIGHT JOIN tags t ON i.order_id = o.id) x",
     },
 )
 
@@ -353,6 +360,6 @@ CORPUS = [
     *INSERTS,
     *SPELLED,
     *SPELLED_WRITES,
-    *GROUPED,
+    *KEPT,
     *REFUSED,
 ]
