@@ -1,5 +1,6 @@
 """Statements of PostgreSQL through psycopg: what each gives, and what is refused."""
 
+import sys
 from contextlib import closing
 from typing import Any
 
@@ -334,3 +335,70 @@ def test_explain_of_writes(connection: Any, raw: Any, text: str) -> None:
     else:
         connection.execute(text.format(others))
     assert rows() == (done if runs else before)
+
+
+class Template:
+    """What psycopg on Python 3.14 takes for a query."""
+
+    interpolations = ()
+
+    def __iter__(self) -> Any:
+        return iter(["SELECT body FROM notes"])
+
+
+def test_a_template_string_is_refused(connection: Any) -> None:
+    def many() -> None:
+        connection.cursor().executemany(Template(), [()])
+
+    def copied() -> None:
+        with connection.cursor().copy(Template()):
+            pass
+
+    def named() -> None:
+        with connection.cursor("named") as cursor:
+            cursor.execute(Template())
+
+    for call in (
+        lambda: connection.execute(Template()),
+        lambda: connection.cursor().execute(Template()),
+        lambda: list(connection.cursor().stream(Template())),
+        many,
+        copied,
+        named,
+    ):
+        with pytest.raises(kysera_dbapi.UnsupportedStatement, match="template string"):
+            call()
+    if sys.version_info >= (3, 14):
+        with pytest.raises(kysera_dbapi.UnsupportedStatement, match="template string"):
+            connection.execute(eval('t"SELECT body FROM notes"'))
+
+
+THREE_PARTS = (
+    ("SELECT id, body FROM {}.public.notes ORDER BY 1", OURS),
+    ("TABLE {}.public.notes", 2),
+    (
+        "SELECT {0}.public.notes.id, body FROM log FULL JOIN {0}.public.notes "
+        "ON log.id = {0}.public.notes.id ORDER BY 1",
+        OURS,
+    ),
+    ("UPDATE {0}.public.notes SET body = 'x' RETURNING {0}.public.notes.id", 2),
+    ("INSERT INTO {}.public.notes (body) VALUES ('new') RETURNING tenant_id", [(7,)]),
+    ("DELETE FROM {}.public.notes RETURNING id", 3),
+)
+
+
+def test_names_of_three_parts(connection: Any, raw: Any) -> None:
+    for text, due in THREE_PARTS:
+        found = connection.execute(text.format(raw.info.dbname)).fetchall()
+        assert (len(found) if isinstance(due, int) else found) == due, text
+    assert raw.execute("SELECT count(*) FROM notes").fetchone() == (6,)
+    for text, _ in THREE_PARTS:
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            connection.execute(text.format("postgres"))
+
+
+@pytest.mark.parametrize("text", ["TABLE notes", "TABLE ONLY (notes) ORDER BY 1"])
+def test_copy_of_table(connection: Any, text: str) -> None:
+    with connection.cursor().copy(f"COPY ({text}) TO STDOUT") as copy:
+        rows = [bytes(row).split(b"\t")[2] for row in copy]
+    assert rows == [b"ours", b"ours too"]
