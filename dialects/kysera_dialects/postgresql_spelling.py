@@ -70,8 +70,7 @@ class _Reader:
 
     def name(self) -> None:
         """A name has to be next."""
-        found = self._next()
-        self.right = self.right and found is not None and found.kind in _NAMES
+        self.right = self._is_name() and self.right
         self.at += 1
 
     def names(self, divider: str) -> None:
@@ -88,6 +87,20 @@ class _Reader:
             self.at += 1
         else:
             self.take("TRUE", "FALSE", "NULL")
+
+    def operator(self) -> None:
+        """``(pg_catalog.<)`` has to be next: what compares is no call's argument."""
+        self.take("(")
+        start = self.at
+        while self.has(*_SIGNS, ".") or self._is_name():
+            self.at += self._is_name()
+        signs = {t.text for t in self._lexemes[start : self.at]}
+        self.right = self.right and not signs.isdisjoint("<=>")
+        self.take(")")
+
+    def _is_name(self) -> bool:
+        found = self._next()
+        return found is not None and found.kind in _NAMES
 
     def group(self) -> None:
         """Parentheses have to be next, and all that is in them is read."""
@@ -156,7 +169,7 @@ def _using(lexemes: Sequence[Lexeme], at: int) -> _Stand:
             stop += 1
         return _hidden(at, stop)
     if reader.has("OPERATOR"):
-        reader.group()
+        reader.operator()
         return _hidden(at, reader.at) if reader.right else {}
     reader.take("(")
     reader.names(",")
@@ -181,16 +194,28 @@ def _on_commit(lexemes: Sequence[Lexeme], at: int) -> _Stand:
     return _hidden(at, reader.at) if reader.right else {}
 
 
+def _unlogged(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+    """``CREATE UNLOGGED TABLE``."""
+    reader = _Reader(lexemes, max(at - 1, 0))
+    reader.take("CREATE")
+    reader.take("UNLOGGED")
+    reader.take("TABLE")
+    return _hidden(at, at + 1) if reader.right else {}
+
+
 def _rows_from(lexemes: Sequence[Lexeme], at: int) -> _Stand:
     """``ROWS FROM (f(1), g(2) AS (a int))`` is read as one call.
 
-    Parentheses after a FROM that hold nothing but calls cannot be anything else.
+    After a column called rows, FROM would begin what is read: but then a query or a
+    join stands in the parentheses, never calls alone.
     """
     reader = _Reader(lexemes, at + 1)
     reader.take("FROM")
     reader.take("(")
     found: _Stand = {at: "fn__", at + 1: ""}
+    reader.right = reader.right and at > 0 and lexemes[at - 1].word in _BEFORE_ITEMS
     while reader.right:
+        reader.right = not reader.has("SELECT", "VALUES")
         reader.names(".")
         reader.group()
         start = reader.at
@@ -203,12 +228,14 @@ def _rows_from(lexemes: Sequence[Lexeme], at: int) -> _Stand:
     return found if reader.right else {}
 
 
+_BEFORE_ITEMS = ("FROM", "USING", "JOIN", "LATERAL", ",", "(")
 _CLAUSES: dict[str, Callable[[Sequence[Lexeme], int], _Stand]] = {
     "OVERRIDING": _overriding,
     "SEARCH": _search,
     "CYCLE": _cycle,
     "ON": _on_commit,
     "ONLY": _only,
+    "UNLOGGED": _unlogged,
     "USING": _using,
     "ROWS": _rows_from,
 }

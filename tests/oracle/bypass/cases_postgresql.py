@@ -55,6 +55,16 @@ SAME: dict[str, list[str]] = {
         "(SELECT id FROM orders) EXCEPT ALL (SELECT order_id FROM notes)",
         "SELECT total FROM orders INTERSECT SELECT credit FROM customers UNION (SELECT id FROM notes)",
     ],
+    "words that are names": [
+        "SELECT rows FROM (SELECT (1)) rows, orders o",
+        "SELECT 1, rows FROM (VALUES (1)) rows, orders o",
+        "SELECT 1, rows FROM (VALUES ((SELECT count(*) FROM orders))) AS v (rows), orders",
+        "WITH o AS (SELECT rows FROM (SELECT (1)) rows, orders o) TABLE o",
+        "SELECT rows.id FROM orders rows, LATERAL ROWS FROM (generate_series(1, rows.id % 3)) AS x",
+        "SELECT cycle, search FROM (SELECT id AS cycle, total AS search FROM orders) search",
+        "SELECT overriding.id FROM orders overriding, (SELECT 1 AS system) value",
+        "SELECT id AS only FROM orders only_ ORDER BY id USING <",
+    ],
     "12 whole rows": [
         "SELECT o FROM orders o",
         "SELECT orders FROM orders",
