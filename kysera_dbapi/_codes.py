@@ -130,6 +130,12 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "A policy names what does not exist, or is no condition.",
             "Correct what the message names.",
         ),
+        "declared-view": (
+            "A plugin is configured for a view whose columns do not tell whose its "
+            "rows are.",
+            "Let the view show the columns of the one protected table that it reads, "
+            "or take it out of the configuration.",
+        ),
         "policy-function": (
             "The function of a policy raised an error, or returned no map of columns.",
             "Mend the function; the reason is in the message and in `__cause__`.",
@@ -297,10 +303,16 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "The statement names a table that the catalogue does not know.",
             "Check the name and its schema.",
         ),
+        "unchecked-view": (
+            "A view that a plugin is configured for was made within `bypass()`; if its "
+            "columns tell whose its rows are is seen when a statement is executed.",
+            "Execute a statement on it; `explain()` does not ask the database.",
+        ),
         "undeclared-view": (
             "The statement uses a view, a virtual table, a partition or a system table "
             "that shows or holds rows of a protected table.",
-            "Use the table itself, or run the statement within `bypass()`.",
+            "Use the table itself, name the view in the configuration of each plugin, "
+            "or run the statement within `bypass()`.",
         ),
         "undeclared-trigger": (
             "The statement fires a trigger that uses a protected table.",

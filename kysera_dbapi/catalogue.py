@@ -241,6 +241,11 @@ class Table:
         """The table's name in the catalogue, as ``key_of`` spells it."""
         return key_of(self.schema, self.name)
 
+    @property
+    def is_view(self) -> bool:
+        """Whether it keeps no rows of its own, or a copy of those of others."""
+        return self.kind in ("view", "materialized view")
+
     def column(self, name: str) -> Column | None:
         """The column of that (folded) name."""
         for column in self.columns:

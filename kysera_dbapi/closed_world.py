@@ -32,6 +32,11 @@ class Judge(Protocol):
     """What plugins say of what a statement sets off."""
 
     bars: bool
+    hides_rows: bool
+
+    def protected(self, catalogue: Catalogue) -> Collection[str]:
+        """The keys of the tables that a plugin must see the statements of."""
+        ...
 
     def accepts_trigger(self, trigger: Trigger) -> bool:
         """Whether a trigger may use protected tables unfiltered."""
@@ -257,6 +262,11 @@ class ClosedWorld:
                 if table.kind not in ("table", "view"):
                     self._check_name(table.name)
                 self._check_beneath(table, protected, judges)
+            elif table.is_view:
+                if reference.role == "target":
+                    raise _undeclared(table.name, "no write goes through such a view")
+                missing = self._undeclared_for(table, judges)
+                self._check_beneath(table, missing, judges)
         for table in self.reach.called(draft.source):
             self._check_beneath(table, protected, judges)
 
@@ -268,6 +278,14 @@ class ClosedWorld:
                 "which values; run it under bypass()",
                 code="statement-kind",
             )
+
+    def _undeclared_for(self, view: Table, judges: Sequence[Judge]) -> Collection[str]:
+        """What plugins protect that a view is not declared for."""
+        found: set[str] = set()
+        for judge in judges:
+            own = judge.protected(self._catalogue) if judge.hides_rows else ()
+            found |= set() if view.key in own else set(own)
+        return found
 
     def check_effects(
         self, draft: Draft, protected: Collection[str], judges: Sequence[Judge]
@@ -323,7 +341,7 @@ class ClosedWorld:
         for key in beneath.tables:
             self._check_system(key)
         self._check_routines(beneath.routines, protected, judges)
-        if table.kind in ("view", "materialized view"):
+        if table.is_view:
             for one in (table, *self._views_beneath(table)):
                 self._check_query(one)
         if self._strict and table.kind == "virtual":
@@ -347,8 +365,7 @@ class ClosedWorld:
 
     def _views_beneath(self, table: Table) -> list[Table]:
         below = (self._catalogue.tables.get(k) for k in self.reach.reads(table))
-        kinds = ("view", "materialized view")
-        return [one for one in below if one is not None and one.kind in kinds]
+        return [one for one in below if one is not None and one.is_view]
 
     def _check_effects(
         self,

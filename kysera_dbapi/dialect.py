@@ -349,6 +349,10 @@ class Dialect:
         """The schemas in which a view of ``schema`` finds bare names."""
         return path
 
+    def definition(self, execute: Execute, view: "Table") -> str:
+        """The text of the statement that makes a view."""
+        return view.text
+
     def policy_path(self, catalogue: "Catalogue", schema: str) -> Sequence[str]:
         """Those in which a policy of a table of ``schema`` finds bare names."""
         return self.view_path(schema, catalogue.path)

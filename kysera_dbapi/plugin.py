@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from kysera_dbapi.errors import ConfigurationError, PluginError
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Catalogue, ForeignKey, Trigger
+    from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.finding import Finding
@@ -28,6 +28,7 @@ __all__ = [
     "Host",
     "Mode",
     "Plugin",
+    "check_viewed",
     "destroy",
     "hooks",
     "initialise",
@@ -69,6 +70,10 @@ class Host(Protocol):
         self, sql: str, parameters: "Parameters" = (), /
     ) -> list[tuple[Any, ...]]:
         """Run SQL of the plugin's own on the raw connection: no plugin edits it."""
+        ...
+
+    def definition(self, view: "Table") -> str:
+        """The text of the statement that makes a view."""
         ...
 
     def execute_planned(
@@ -339,6 +344,19 @@ def intercept(plugins: Iterable[Plugin], statement: "Draft") -> None:
         except BaseException as error:
             _blame(error, plugin, "intercept")
             raise
+
+
+def check_viewed(statement: "Draft", table: "Table", versions: Collection[str]) -> None:
+    """Refuse a statement on a view, unless it was checked by ``on_catalogue``.
+
+    ``versions`` are those of the catalogues for which that has been done.
+    """
+    if table.is_view and statement.catalogue.version not in versions:
+        statement.refuse(
+            f"the view {table.name} was made, or changed, within bypass() and has not "
+            "been checked; execute a statement on it",
+            code="unchecked-view",
+        )
 
 
 def hooks(plugins: Iterable[Plugin], name: Hook) -> tuple[Callable[..., Any], ...]:

@@ -12,7 +12,7 @@ from psycopg.adapt import PyFormat
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.errors import ConfigurationError, PolicyViolation
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import Begin, Control, Transactional, Verb
@@ -113,6 +113,11 @@ class PsycopgSession(Session):
     def _read_catalogue(self) -> Catalogue:
         with self._apart():
             return super()._read_catalogue()
+
+    def definition(self, view: Table) -> str:
+        """The text of the statement that makes a view."""
+        with self._apart():
+            return super().definition(view)
 
     def _stamp(self) -> object:
         with self._apart():

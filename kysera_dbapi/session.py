@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from kysera_dbapi._blocks import above, scope, values
 from kysera_dbapi._context import checked_values
-from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.collision import keys_of
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import (
@@ -209,6 +209,10 @@ class Session:
         finally:
             cursor.close()
 
+    def definition(self, view: Table) -> str:
+        """The text of the statement that makes a view."""
+        return self.dialect.definition(self.execute, view)
+
     def execute_planned(
         self, sql: str, parameters: Parameters = (), /
     ) -> list[tuple[Any, ...]]:
@@ -390,7 +394,14 @@ class Session:
         if known is not None:
             return known
         self.reread()
-        plan = self.pipeline.plan(text, now, format_style=style)
+        try:
+            plan = self.pipeline.plan(text, now, format_style=style)
+        except UnsupportedStatement as error:
+            if error.code != "unchecked-view":
+                raise
+            # it was made, or changed, where its plugin was bypassed
+            recheck([p for p in self._started if not _bypassed(p)], self)
+            plan = self.pipeline.plan(text, now, format_style=style)
         if not plan.keep and self.refresh():
             plan = self.pipeline.plan(text, now, format_style=style)
         return plan

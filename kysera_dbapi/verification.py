@@ -23,7 +23,13 @@ def findings(plugins: Sequence[Plugin], host: Host) -> list[Finding]:
     if protected:
         reach = Reach(host.dialect, host.catalogue)
         for table in host.catalogue.tables.values():
-            found += _reading(table, reach, protected)
+            missing = {
+                key
+                for p in hiding
+                if table.key not in (own := p.protected(host.catalogue))
+                for key in own
+            }
+            found += _reading(table, reach, missing)
             for trigger in table.triggers:
                 if not any(p.accepts_trigger(trigger) for p in plugins):
                     found += _touching(table, trigger, reach, protected)

@@ -207,8 +207,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for family in FAMILIES:
         for name in (f"{family}_url", f"{family}_server"):
             if name in metafunc.fixturenames:
-                params = [_param(entry) for entry in found().of(family)]
-                metafunc.parametrize(name, params, indirect=True)
+                metafunc.parametrize(name, parameters(family), indirect=True)
+
+
+def parameters(family: str) -> list[Any]:
+    """The servers of a family, for a fixture that is given them one by one."""
+    return [_param(entry) for entry in found().of(family)]
 
 
 def _param(entry: Server | str) -> Any:

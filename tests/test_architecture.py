@@ -60,6 +60,7 @@ DIRECTIONS = {
     "finding": "",
     "plugin": "errors finding",
     "verification": "reach plugin finding",
+    "viewed": "reach plugin catalogue statement errors",
     "outline": "params",
     "plan": "outline source",
     "program": "plan edits",
@@ -99,7 +100,7 @@ DIRECTIONS = {
 #: These may import what is written here and no more.
 PLUGINS = {
     "plugin", "statement", "edits", "splices", "predicate", "condition", "resolution",
-    "collision",
+    "collision", "viewed",
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
     "finding",
 }  # fmt: skip

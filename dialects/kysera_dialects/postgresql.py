@@ -243,6 +243,11 @@ class PostgreSQLDialect(Dialect):
         """SET of the search path or the role, as a statement."""
         return postgresql_functions.changes_names(code)
 
+    def definition(self, execute: Execute, view: Table) -> str:
+        """As the server prints it; it waits for the tables that are locked whole."""
+        found: str = _catalogue().definition(execute, view)
+        return found
+
     def policy_path(self, catalogue: Catalogue, schema: str) -> Sequence[str]:
         """Not that of the session, which callers may set, nor temporary tables."""
         return "pg_catalog", catalogue.home

@@ -18,11 +18,11 @@ from kysera_dbapi.catalogue import (
 )
 from kysera_dbapi.dialect import Dialect, Execute
 from kysera_dbapi.shape import Lexer
-from kysera_dialects.postgresql_queries import INDEXES, PARTS, READ
+from kysera_dialects.postgresql_queries import DEFINITION, INDEXES, PARTS, READ
 from kysera_dialects.postgresql_routines import Routines
 from kysera_dialects.postgresql_stamp import stamp
 
-__all__ = ["indexes", "read", "stamp"]
+__all__ = ["definition", "indexes", "read", "stamp"]
 
 #: https://www.postgresql.org/docs/current/catalog-pg-class.html
 _KINDS: Mapping[str, TableKind] = {
@@ -63,6 +63,12 @@ def indexes(
     for name, column in execute(INDEXES, (table.schema, table.name)):
         found[str(name)] = (*found.get(str(name), ()), str(column or ""))
     return list(found.items())
+
+
+def definition(execute: Execute, view: Table) -> str:
+    """The statement that makes a view, its names by the search path of the session."""
+    ((query,),) = execute(DEFINITION, (view.schema, view.name))
+    return f"CREATE VIEW v AS {query}"
 
 
 class _Reader:

@@ -13,7 +13,7 @@ from typing import Protocol
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.shape import Lexeme
 
-__all__ = ["END", "Reader", "Schemas", "grouped", "items", "unclear"]
+__all__ = ["END", "Item", "Reader", "Schemas", "grouped", "items", "unclear"]
 
 
 class Schemas(Protocol):

@@ -10,7 +10,7 @@ https://www.postgresql.org/docs/current/catalogs.html
 
 import re
 
-__all__ = ["INDEXES", "OWN", "PARTS", "READ", "qualified"]
+__all__ = ["DEFINITION", "INDEXES", "OWN", "PARTS", "READ", "qualified"]
 
 _OPERATOR = re.compile(r" (=|<>|>=|\|\||->>|\*|-) ")
 
@@ -320,3 +320,10 @@ INDEXES = qualified("""
         ON a.attrelid = c.oid AND a.attnum = i.indkey[k.place]
     WHERE n.nspname = %s AND c.relname = %s AND i.indpred IS NULL AND i.indisvalid
     ORDER BY x.relname, k.place""")
+
+#: The query of the view of a schema and a name.
+DEFINITION = qualified("""
+    SELECT pg_catalog.pg_get_viewdef(c.oid)
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = %s""")

@@ -27,7 +27,6 @@ CREATE TABLE odd (
     word VARCHAR(5),
     flag BOOLEAN NOT NULL DEFAULT 0);
 CREATE TABLE wide (a, b, deleted_at, PRIMARY KEY (a, deleted_at));
-CREATE VIEW live AS SELECT * FROM kinds;
 CREATE VIRTUAL TABLE docs USING fts5 (deleted_at);
 CREATE TABLE twins (
     id, deleted_at, flag INT DEFAULT 0, made AS (flag), UNIQUE (id, deleted_at),
@@ -102,7 +101,6 @@ def test_what_cannot_work_is_refused_at_once(options: Any, message: str) -> None
             "are one table",
         ),
         ({"tables": ["kinds"], "column": "gone"}, "missing-column", "column 'gone'"),
-        ({"tables": ["live"]}, "configuration", "but a view"),
         ({"tables": ["docs"]}, "configuration", "but a virtual"),
         ({"tables": ["docs_data"]}, "configuration", "but a shadow"),
         ({"tables": ["sqlite_master"]}, "configuration", "but a system"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kysera_dbapi._blocks import outside
 from kysera_dbapi._context import several, single
 from kysera_dbapi.binding import Bind
-from kysera_dbapi.plugin import Plugin, intercept
+from kysera_dbapi.plugin import Host, Plugin, intercept
 from kysera_dbapi.plugins.rls.function import by_function, shape_of
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
 from kysera_dbapi.predicate import Piece, Predicate
@@ -71,10 +71,44 @@ class Secured:
             table = self.catalogue.tables.get(key)
             if table is None:
                 continue
-            if table.kind != "table":
+            if table.kind != "table" and not table.is_view:
                 raise wrong(f"{table.name!r} is no plain table but a {table.kind}")
             for policy in policies:
                 self._check(policy, table)
+
+    def check_views(self, host: "Host") -> None:
+        """Raise ``ConfigurationError`` for a view whose policies are not its table's.
+
+        Its columns must be those of the table as far as the policies speak of them.
+        """
+        for key, policies in self._policies.items():
+            view = self.catalogue.tables.get(key)
+            if view is None or not view.is_view:
+                continue
+            from kysera_dbapi.viewed import beneath  # it brings the parser
+
+            columns = self._spoken_of(view, policies)
+            table = beneath(host, view, self._policies, columns)
+            if table is not None and _rules(policies) != _rules(
+                self._policies[table.key]
+            ):
+                raise wrong(
+                    f"the policies of the {view.kind} {view.name!r} are not those of "
+                    f"{table.name!r}, which it shows"
+                )
+
+    def _spoken_of(self, view: "Table", policies: list[Policy]) -> frozenset[str]:
+        found: frozenset[str] = frozenset()
+        for policy in policies:
+            texts = [text for text in (policy.using, policy.check) if text is not None]
+            said = [self._compile(view, text, frozenset()).columns for text in texts]
+            if policy.values is not None or None in said:
+                raise wrong(
+                    f"{policy.name!r}: a policy by a function, or one that reads other "
+                    f"tables, cannot be that of a {view.kind}"
+                )
+            found = found.union(*(one for one in said if one is not None))
+        return found
 
     def _check(self, policy: Policy, table: "Table") -> None:
         forced = policy.forced[0] if policy.forced else None
@@ -217,3 +251,11 @@ class Secured:
 
     def _listed(self, name: str) -> object:
         return self._dialect.listed([(value,) for value in several(name)])
+
+
+def _rules(policies: Sequence[Policy]) -> list[str]:
+    """What policies say, their tables and names apart."""
+    return sorted(
+        repr((p.command, p.using, p.check, p.restrictive, sorted(p.roles), p.forced))
+        for p in policies
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from kysera_dbapi._blocks import scope, values
 from kysera_dbapi.catalogue import folded
 from kysera_dbapi.errors import Error
-from kysera_dbapi.plugin import Host, Plugin, owners
+from kysera_dbapi.plugin import Host, Plugin, check_viewed, owners
 from kysera_dbapi.plugins.rls import conflicts
 from kysera_dbapi.plugins.rls.function import shape_of
 from kysera_dbapi.plugins.rls.policy import Policy, wrong
@@ -67,6 +67,8 @@ class RowLevelSecurity(Plugin):
         self._functions = [p for p in self._policies if p.values is not None]
         self.plans_vary = bool(self._roles or self._functions)
         self._secured: Secured | None = None
+        #: The versions of catalogues whose views have been checked.
+        self._viewed: set[str] = set()
 
     # -- at connect ---------------------------------------------------------------
 
@@ -75,11 +77,14 @@ class RowLevelSecurity(Plugin):
         if self.bars and not host.dialect.barrier:
             raise wrong("barrier: nothing holds up this database's optimiser")
         if f"bypass:{self.name}" not in scope():
-            self._of(host.catalogue, host.dialect, host.plugins).check()
+            self.on_catalogue(host)
 
     def on_catalogue(self, host: Host) -> None:
         """The same: a statement may not make what a connection would refuse."""
-        self._of(host.catalogue, host.dialect, host.plugins).check()
+        secured = self._of(host.catalogue, host.dialect, host.plugins)
+        secured.check()
+        secured.check_views(host)
+        self._viewed.add(host.catalogue.version)
 
     def _of(
         self, catalogue: "Catalogue", dialect: "Dialect", plugins: Iterable[Plugin]
@@ -148,6 +153,7 @@ class RowLevelSecurity(Plugin):
                 if self._refuses_unlisted and reference.table.kind != "system":
                     _refuse_unlisted(statement, reference.table)
                 continue
+            check_viewed(statement, reference.table, self._viewed)
             self._secure(statement, reference, secured, roles)
 
     def _secure(

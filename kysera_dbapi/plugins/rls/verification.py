@@ -23,6 +23,8 @@ def findings(host: "Host", policies: dict[str, list["Policy"]]) -> list[Finding]
     }
     for key, columns in forced.items():
         table = host.catalogue.tables[key]
+        if table.is_view:
+            continue
         for column in columns:
             found += _index(host, table, column)
         if columns:

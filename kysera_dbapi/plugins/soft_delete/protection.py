@@ -11,6 +11,7 @@ from kysera_dbapi.plugins.soft_delete.settings import OnDelete, Setting, wrong
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Column, ForeignKey, Table
     from kysera_dbapi.dialect import Dialect
+    from kysera_dbapi.plugin import Host
 
 __all__ = ["Protection"]
 
@@ -76,10 +77,26 @@ class Protection:
             seen[table.key] = name
             self._check_table(table, setting)
             self._check_triggers(table)
-            if self.revives:
+            if self.revives and not table.is_view:
                 self._check_revival(table)
             for key in self.catalogue.children.get(table.key, ()):
                 self._check_foreign_key(key)
+
+    def check_views(self, host: "Host") -> None:
+        """Raise ``ConfigurationError`` for a view that does not show the mark.
+
+        Deleted rows of a view are those of the table beneath.
+        """
+        for key, mark in self.marks.items():
+            view = self.catalogue.tables[key]
+            if not view.is_view:
+                continue
+            from kysera_dbapi.viewed import beneath  # it brings the parser
+
+            column = self.dialect.fold(mark.column, quoted=True)
+            table = beneath(host, view, self.marks, [column])
+            if table is not None and self.marks[table.key].flag != mark.flag:
+                raise wrong(f"flag= of {view.name!r} is not that of {table.name!r}")
 
     def check_names(self) -> None:
         """Raise ``ConfigurationError`` for a name of what does not exist.
@@ -107,7 +124,7 @@ class Protection:
                 raise wrong(f"accept_triggers= names {name!r}, which is no trigger")
 
     def _check_table(self, table: "Table", setting: Setting) -> None:
-        if table.kind != "table":
+        if not (table.kind == "table" or table.is_view):
             raise wrong(
                 f"{table.name!r} is no plain table but a {table.kind}; name the table "
                 "that keeps its rows"

@@ -58,6 +58,8 @@ class Recovery:
         table = host.catalogue.named(name) if isinstance(name, str) else None
         if table is None or table.key not in protection.marks:
             raise wrong(f"{name!r} is not in tables=")
+        if table.kind != "table":
+            raise wrong(f"{name!r} is a {table.kind}; name the table beneath it")
         return cls(host, protection, table)
 
     # -- the verbs ----------------------------------------------------------------

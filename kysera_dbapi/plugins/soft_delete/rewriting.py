@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kysera_dbapi._blocks import scope
 from kysera_dbapi.binding import Bind
-from kysera_dbapi.plugin import Host, Plugin
+from kysera_dbapi.plugin import Host, Plugin, check_viewed
 from kysera_dbapi.plugins.soft_delete import collision, revival, settings
 from kysera_dbapi.plugins.soft_delete.cascade import Cascade, Key, Steps
 from kysera_dbapi.plugins.soft_delete.mark import Mark
@@ -84,6 +84,8 @@ class SoftDelete(Plugin):
         self._hint = allowed.get("comment_hint", False)
         self._revive = allowed.get("revive", False)
         self._checked: Protection | None = None
+        #: The versions of catalogues whose views have been checked.
+        self._viewed: set[str] = set()
 
     # -- at connect ---------------------------------------------------------------
 
@@ -95,7 +97,10 @@ class SoftDelete(Plugin):
 
     def on_catalogue(self, host: Host) -> None:
         """The same: a statement may not make what a connection would refuse."""
-        self._protection(host.catalogue, host.dialect).check()
+        protection = self._protection(host.catalogue, host.dialect)
+        protection.check()
+        protection.check_views(host)
+        self._viewed.add(host.catalogue.version)
 
     def _protection(self, catalogue: "Catalogue", dialect: "Dialect") -> Protection:
         """The configuration for a catalogue, checked once for each.
@@ -144,6 +149,7 @@ class SoftDelete(Plugin):
             mark = protection.marks.get(reference.table.key)
             if mark is None:
                 continue
+            check_viewed(statement, reference.table, self._viewed)
             target = reference.role == "target"
             if target:
                 self._write(statement, reference.table, mark, protection)
