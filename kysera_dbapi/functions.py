@@ -174,18 +174,25 @@ def _names_table(words: Sequence[str], at: int, source: Source) -> bool:
     index = source.kind == "create index" and previous == "ON"
     if previous in _NAMING or created or index:
         return True
+    if source.kind == "merge" and (previous, words[at]) == ("THEN", "INSERT"):
+        return _after_list(words, at)[:2] == ["VALUES", "("]
     return previous in ("WITH", "RECURSIVE", ",") and _is_cte(words, at)
 
 
 def _is_cte(words: Sequence[str], at: int) -> bool:
     """Whether the list of columns is followed by ``AS (`` or ``AS MATERIALIZED (``."""
+    after = [w for w in _after_list(words, at) if w not in _MATERIALIZED]
+    return after[:2] == ["AS", "("]
+
+
+def _after_list(words: Sequence[str], at: int) -> list[str]:
+    """The first words after the parentheses that follow a name."""
     depth = 0
     for i in range(at + 1, len(words)):
         depth += (words[i] == "(") - (words[i] == ")")
         if not depth:
-            after = [w for w in words[i + 1 : i + 5] if w not in _MATERIALIZED]
-            return after[:2] == ["AS", "("]
-    return False
+            return list(words[i + 1 : i + 5])
+    return []
 
 
 _MATERIALIZED = ("NOT", "MATERIALIZED")

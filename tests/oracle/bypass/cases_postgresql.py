@@ -83,6 +83,20 @@ SAME: dict[str, list[str]] = {
         "SELECT a.id, b.id FROM orders a JOIN orders b ON b.total = a.total AND b.id > a.id",
         "SELECT a.id FROM orders a WHERE a.total > (SELECT min(total) FROM orders b WHERE b.customer_id = a.customer_id)",
     ],
+    "30 MERGE": [
+        "MERGE INTO log USING orders o ON o.id = log.id WHEN NOT MATCHED THEN INSERT (message) VALUES (o.status)",
+        "MERGE INTO orders o USING log ON true WHEN MATCHED THEN UPDATE SET total = 0",
+        "MERGE INTO orders USING (VALUES (1)) AS v (k) ON true WHEN MATCHED THEN UPDATE SET total = total + 1",
+        "MERGE INTO orders USING (VALUES (1)) AS v (k) ON true WHEN MATCHED AND total > 0 THEN DELETE WHEN MATCHED THEN DO NOTHING",
+        "MERGE INTO log USING orders o ON o.id = log.id + 100 WHEN MATCHED THEN UPDATE SET message = o.status WHEN NOT MATCHED THEN INSERT VALUES (o.id, o.status)",
+        "MERGE INTO log USING (SELECT * FROM orders) o ON o.id = log.id WHEN NOT MATCHED AND o.total > 0 THEN INSERT (id, message) VALUES (o.id, (SELECT max(status) FROM orders))",
+        "MERGE INTO log USING ONLY orders o ON o.id = log.id WHEN NOT MATCHED THEN INSERT (id, message) VALUES (o.id, o.status)",
+        "MERGE INTO log USING countries ON EXISTS (SELECT 1 FROM orders WHERE total > 9000) WHEN MATCHED THEN DELETE",
+        "WITH orders AS (SELECT 1 AS id) MERGE INTO orders USING (SELECT 1 AS one) o ON true WHEN MATCHED THEN DELETE",
+        "WITH x AS (SELECT * FROM orders) MERGE INTO log USING x ON x.id = log.id WHEN NOT MATCHED THEN INSERT (id, message) VALUES (x.id, x.status)",
+        "MERGE INTO prices p USING (SELECT DISTINCT sku FROM prices) s ON s.sku = p.sku WHEN MATCHED THEN UPDATE SET amount = p.amount + 1",
+        "MERGE INTO orders a USING orders b ON a.id = b.id WHEN MATCHED THEN UPDATE SET total = b.total + 1, status = b.status",
+    ],
     "15 case": [
         "SELECT Status FROM ORDERS",
         'SELECT "status" FROM "orders" AS "O"',
@@ -148,6 +162,10 @@ SAME: dict[str, list[str]] = {
 
 #: What gives that, or is refused.
 SAFE: dict[str, list[str]] = {
+    "30 MERGE": [
+        "MERGE INTO orders o USING log ON log.id = o.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id, tenant_id) VALUES (log.id + 300, 7)",
+        "MERGE INTO log USING countries ON false WHEN NOT MATCHED AND (SELECT count(*) FROM orders) > 4 THEN DO NOTHING WHEN NOT MATCHED THEN INSERT (message) VALUES ((SELECT min(status) FROM orders))",
+    ],
     "3 joins that need a derived table": [
         "SELECT o.id, c.name FROM orders o FULL JOIN customers c USING (id)",
         "SELECT o, c.name FROM orders o FULL JOIN customers c USING (id)",
@@ -222,11 +240,6 @@ SAFE: dict[str, list[str]] = {
         'SELECT * FROM "orders "',
         "SELECT * FROM ÖRDERS",
     ],
-    "30 MERGE": [
-        "MERGE INTO log USING orders o ON o.id = log.id WHEN NOT MATCHED THEN INSERT (message) VALUES (o.status)",
-        "MERGE INTO orders o USING log ON log.id = o.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id, tenant_id) VALUES (log.id + 300, 7)",
-        "MERGE INTO orders o USING log ON true WHEN MATCHED THEN UPDATE SET total = 0",
-    ],
     "35 locks": [
         "SELECT id, status FROM orders WHERE id > 0 FOR UPDATE",
         "SELECT o.id FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.id > 0 FOR UPDATE OF o SKIP LOCKED",
@@ -249,6 +262,24 @@ SAFE: dict[str, list[str]] = {
 
 #: What is refused, by the code of the refusal; in barrier and strict mode, too.
 REFUSED: dict[str, list[tuple[str, str]]] = {
+    "30 MERGE": [
+        (
+            "unsupported-statement",
+            "MERGE INTO orders USING log ON orders.id = 101 AND log.id = 1 WHEN MATCHED THEN UPDATE SET tenant_id = 7 + random()::integer",
+        ),
+        (
+            "unsupported-statement",
+            "MERGE INTO orders USING log ON orders.id = 101 AND log.id = 1 WHEN MATCHED THEN UPDATE SET tenant_id = (SELECT max(total) FROM orders)",
+        ),
+        (
+            "unsupported-construct",
+            "MERGE INTO log USING orders ON orders.id = log.id WHEN MATCHED THEN UPDATE SET message = orders.ctid::text",
+        ),
+        (
+            "unsupported-construct",
+            "MERGE INTO log USING orders o ON o.id = log.id WHEN MATCHED THEN UPDATE SET message = o::text",
+        ),
+    ],
     "12 calls in the notation of fields": [
         ("dangerous-function", "SELECT l.secret_of FROM log l"),
         ("dangerous-function", "SELECT (l).secret_of FROM log l"),
@@ -381,6 +412,24 @@ STRICT: dict[str, list[tuple[str, str]]] = {
 
 #: The error is of this class, and says what it may say; nothing has changed.
 FAILS: dict[str, list[tuple[str, str]]] = {
+    "30 MERGE": [
+        (
+            "PolicyViolation",
+            "MERGE INTO orders USING log ON orders.id = 101 AND log.id = 1 WHEN MATCHED THEN UPDATE SET tenant_id = 8",
+        ),
+        (
+            "PolicyViolation",
+            "MERGE INTO orders USING log ON orders.id = 101 AND log.id = 1 WHEN MATCHED AND orders.total IS NULL THEN DELETE WHEN MATCHED THEN UPDATE SET (total, tenant_id) = ROW (1, 4 * 2)",
+        ),
+        (
+            "PolicyViolation",
+            "MERGE INTO orders USING log ON false WHEN NOT MATCHED THEN INSERT (id, tenant_id) VALUES (log.id + 300, 8)",
+        ),
+        (
+            "IntegrityError",
+            "MERGE INTO orders USING (VALUES (103)) AS v (k) ON orders.id = v.k WHEN MATCHED THEN UPDATE SET total = 0 WHEN NOT MATCHED THEN INSERT (id) VALUES (v.k)",
+        ),
+    ],
     "31 upserts that meet hidden rows": [
         (
             "PolicyViolation",
