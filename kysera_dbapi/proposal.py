@@ -100,6 +100,8 @@ class Proposal:
         if folded in self._ours:
             return self._typed(column, (self._ours[folded].part,))
         updates = self._draft.kind != "insert"
+        if column.identity and "OVERRIDING" in self._draft.source.words:
+            self._refuse(column, "OVERRIDING may take another value; leave it out")
         if folded in self._given:
             return self._copied(column, self._given[folded])
         if column.generated and (not updates or folded in self._altered):

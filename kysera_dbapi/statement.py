@@ -178,11 +178,7 @@ def parse(
     _Walker(statement).walk()
     statement.named = _named(tree)
     for node in _nested(tree):
-        one = make(source, dialect, catalogue, stand_in, node, layout)
-        one.named, one.ends = statement.named, statement.ends
-        statement.nested.append(one)
-        _hand_over(statement, one)
-        _place_nested(one)
+        _place_nested(_nest(statement, node, make))
     if isinstance(tree, exp.Merge):
         _add_actions(statement, make)
     return statement
@@ -199,17 +195,8 @@ def _add_actions(statement: _Statement, make: type[_Statement]) -> None:
         node = when.args["then"]
         if not isinstance(node, _WRITES) or merged is None:
             continue
-        one = make(
-            statement.source,
-            statement.dialect,
-            statement.catalogue,
-            statement.stand_in,
-            node,
-            statement.layout,
-        )
-        one.named, one.within, one.merge = statement.named, clause.action, statement
-        statement.nested.append(one)
-        _hand_over(statement, one)
+        one = _nest(statement, node, make)
+        one.within, one.merge = clause.action, statement
         one.references.append(replace(merged, role="target"))
 
 
@@ -218,8 +205,20 @@ def _nested(tree: exp.Expression) -> list[exp.Expression]:
     return [cte.this for cte in tree.find_all(exp.CTE) if isinstance(cte.this, _WRITES)]
 
 
-def _hand_over(statement: Statement, nested: Statement) -> None:
-    """Give a nested write the references that are its own."""
+def _nest(
+    statement: _Statement, node: exp.Expression, make: type[_Statement]
+) -> _Statement:
+    """A nested write, with the references that are its own."""
+    nested = make(
+        statement.source,
+        statement.dialect,
+        statement.catalogue,
+        statement.stand_in,
+        node,
+        statement.layout,
+    )
+    nested.named, nested.ends = statement.named, statement.ends
+    statement.nested.append(nested)
 
     def is_its(reference: Reference) -> bool:
         node: object = reference.node
@@ -229,6 +228,7 @@ def _hand_over(statement: Statement, nested: Statement) -> None:
 
     nested.references = [r for r in statement.references if is_its(r)]
     statement.references = [r for r in statement.references if not is_its(r)]
+    return nested
 
 
 def _place_nested(nested: Statement) -> None:

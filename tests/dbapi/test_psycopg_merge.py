@@ -360,12 +360,14 @@ def test_numbered_placeholders(notes: Any, raw_notes: Any) -> None:
     assert body == ("raw",)
 
 
-def test_what_is_explained(notes: Any) -> None:
+def test_what_is_explained(notes: Any, raw_notes: Any) -> None:
     sql = "MERGE INTO notes n USING log ON n.id = log.id WHEN MATCHED THEN DELETE"
     plan = notes.execute(f"EXPLAIN {sql}").fetchall()
     assert "Merge on notes" in plan[0][0]
-    with pytest.raises(UnsupportedStatement):
-        notes.execute(f"EXPLAIN ANALYZE {sql}")
+    plan = notes.execute(f"EXPLAIN (ANALYZE, COSTS off) {sql}").fetchall()
+    assert "Merge on notes" in plan[0][0]
+    assert notes.execute("SELECT id FROM notes").fetchall() == [(2,)]
+    assert raw_notes.execute("SELECT count(*) FROM notes").fetchone() == (5,)
 
 
 def test_a_table_without_protection(notes: Any, raw_notes: Any) -> None:
