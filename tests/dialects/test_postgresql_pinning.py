@@ -291,7 +291,7 @@ def test_operators_of_other_types_are_written_with_their_schema(raw: Any) -> Non
         "label OPERATOR(public.=) 'ANN'",
         "label OPERATOR(public.=) (:tenant || 'nn')::public.citext",
         "tenant = 'a' AND id < 9",
-        "public.strpos(label, 'ANN') = 1",
+        "public.strpos(label, 'ANN') OPERATOR(pg_catalog.=) 1",
     ):
         plugin = RowLevelSecurity(Policy("notes", using=condition))
         assert seen(kysera_dbapi.wrap(raw, plugins=[plugin])) == [1], condition
