@@ -281,9 +281,18 @@ def explained(words: Sequence[str]) -> int:
     So it is of DECLARE: what follows is planned, and what was before it stays there.
     """
     words = tuple(words)
-    if words[:1] == ("DECLARE",) and "CURSOR" in words:
-        at = words.index("CURSOR")
-        return words.index("FOR", at) + 1 if "FOR" in words[at:] else 0
+    at = _explaining(words)
+    return at + _declaring(words[at:])
+
+
+def _declaring(words: tuple[str, ...]) -> int:
+    if words[:1] != ("DECLARE",) or "CURSOR" not in words:
+        return 0
+    at = words.index("CURSOR")
+    return words.index("FOR", at) + 1 if "FOR" in words[at:] else 0
+
+
+def _explaining(words: tuple[str, ...]) -> int:
     if words[:1] != ("EXPLAIN",):
         return 0
     at = 1

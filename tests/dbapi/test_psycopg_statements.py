@@ -402,3 +402,10 @@ def test_copy_of_table(connection: Any, text: str) -> None:
     with connection.cursor().copy(f"COPY ({text}) TO STDOUT") as copy:
         rows = [bytes(row).split(b"\t")[2] for row in copy]
     assert rows == [b"ours", b"ours too"]
+
+
+def test_explain_of_a_cursor_is_of_what_it_would_show(connection: Any) -> None:
+    for sql in ("EXPLAIN", "EXPLAIN ANALYZE", "EXPLAIN (ANALYZE, VERBOSE)"):
+        for how in ("CURSOR", "BINARY NO SCROLL CURSOR WITH HOLD"):
+            plan = connection.execute(f"{sql} DECLARE c {how} FOR SELECT * FROM notes")
+            assert "tenant_id" in str(plan.fetchall())

@@ -403,6 +403,7 @@ STRICT: dict[str, list[tuple[str, str]]] = {
             "EXPLAIN ANALYZE SELECT * FROM orders WHERE total = 9042",
         ),
         ("statement-kind", "EXPLAIN SELECT 1 FROM log JOIN orders USING (id)"),
+        ("statement-kind", "EXPLAIN ANALYZE DECLARE c CURSOR FOR TABLE orders"),
         ("statement-kind", "EXPLAIN DELETE FROM orders WHERE status = 'ghost open'"),
         ("dangerous-function", "SELECT pg_relation_size('orders')"),
         ("dangerous-function", "SELECT ('orders'::regclass).pg_relation_size"),
