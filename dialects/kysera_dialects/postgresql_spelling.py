@@ -29,6 +29,8 @@ def stand_ins(lexemes: Sequence[Lexeme]) -> dict[int, str]:
     found: _Stand = {}
     words = [t.word if t.kind == "word" else "" for t in lexemes]
     for i, lexeme in enumerate(lexemes):
+        if i in found:
+            continue
         if words[i] in _CLAUSES:
             found |= _CLAUSES[words[i]](lexemes, i)
         elif lexeme.kind in _CONSTANTS:
