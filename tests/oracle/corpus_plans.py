@@ -14,3 +14,17 @@ HAND = {
     "pg-source-sample-aliased": "SELECT o.id FROM public.orders AS o TABLESAMPLE SYSTEM (100) WHERE {o:orders} AND o.total > 5",
 }
 HAND["block-group-by-key"] = HAND["pg-place-group-by-key"]
+#: Beneath a FULL join only this keeps what a view loses.
+_FULL = (
+    "FROM (public.orders o JOIN (SELECT) k ON {o:orders}) FULL JOIN "
+    "(public.customers c JOIN (SELECT) l ON {c:customers}) ON c.id = o.customer_id"
+)
+HAND |= {
+    "pg-kept-group-by-key": f"SELECT o.id, o.status {_FULL} GROUP BY o.id",
+    "pg-kept-group-by-key-ordinal": f"SELECT o.id, max(c.id), o.status || 'x' {_FULL} GROUP BY 1",
+    "pg-kept-group-by-key-having": f"SELECT count(*) {_FULL} GROUP BY o.id HAVING o.total > 5",
+    "pg-kept-group-by-key-star": f"SELECT o.* {_FULL} GROUP BY o.id",
+    "pg-kept-group-by-key-window": f"SELECT sum(o.total) OVER () {_FULL} GROUP BY o.id",
+    "pg-kept-row-identifier": f"SELECT o.id, o.ctid IS NULL, o.xmin IS NULL, o.tableoid = 'orders'::regclass {_FULL}",
+    "pg-kept-sample": "SELECT c.id, o.id FROM (public.customers c JOIN (SELECT) k ON {c:customers}) FULL JOIN (public.orders o TABLESAMPLE BERNOULLI (100) REPEATABLE (1) JOIN (SELECT) l ON {o:orders}) ON c.id = o.customer_id",
+}
