@@ -19,7 +19,7 @@ _FULL = (
     "FROM (public.orders o JOIN (SELECT) k ON {o:orders}) FULL JOIN "
     "(public.customers c JOIN (SELECT) l ON {c:customers}) ON c.id = o.customer_id"
 )
-HAND |= {
+_KEPT = {
     "pg-kept-group-by-key": f"SELECT o.id, o.status {_FULL} GROUP BY o.id",
     "pg-kept-group-by-key-ordinal": f"SELECT o.id, max(c.id), o.status || 'x' {_FULL} GROUP BY 1",
     "pg-kept-group-by-key-having": f"SELECT count(*) {_FULL} GROUP BY o.id HAVING o.total > 5",
@@ -28,3 +28,4 @@ HAND |= {
     "pg-kept-row-identifier": f"SELECT o.id, o.ctid IS NULL, o.xmin IS NULL, o.tableoid = 'orders'::regclass {_FULL}",
     "pg-kept-sample": "SELECT c.id, o.id FROM (public.customers c JOIN (SELECT) k ON {c:customers}) FULL JOIN (public.orders o TABLESAMPLE BERNOULLI (100) REPEATABLE (1) JOIN (SELECT) l ON {o:orders}) ON c.id = o.customer_id",
 }
+HAND.update(_KEPT)
