@@ -289,7 +289,7 @@ def reraise(error: BaseException, driver: object) -> NoReturn:
     Unlike a plain ``raise`` there, it does not show an error of ours twice.
     """
     raised = translate(error, driver)
-    context = error if raised.__cause__ is error else error.__context__
+    context = error.__context__
     try:
         raise raised
     finally:

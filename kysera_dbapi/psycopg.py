@@ -79,6 +79,9 @@ class Connection(_Connection):
     def _is_raw(self, found: Any) -> bool:
         return is_raw_cursor(found)
 
+    def __repr__(self) -> str:
+        return RawConnection.__repr__(self._self_session._raw)
+
     @property
     def connection(self) -> "Connection":
         """The connection itself, as for whatever has a connection."""
@@ -108,6 +111,11 @@ class Connection(_Connection):
         if session.plugins:
             self._refuse("connect() opens a connection without plugins")
         return session._raw.connect
+
+    #: What the driver's ``Copy`` calls of its cursor's connection.
+    _try_cancel = passed(
+        RawConnection._try_cancel  # pyright: ignore[reportPrivateUsage]
+    )
 
     def _refuse(self, why: str) -> None:
         raise self._self_session.error(

@@ -104,6 +104,8 @@ class PlannedCursor(Planned):
         try:
             if session._raw.pgconn.pipeline_status:
                 raise _unsupported("several statements in a pipeline", "several calls")
+            if hasattr(self, "scrollable"):
+                raise _unsupported("several statements in a named cursor", "cursor()")
             with session.atomic():
                 for one in split(text, lexer, session.dialect):
                     plan = self._plan(one, style=self._style(None))
@@ -252,6 +254,12 @@ class PlannedCursor(Planned):
             return
         sent = self._given if plan.program is None else plan.sql
         self._raw_executemany(sent, self._bound(plan, rows))
+
+    def _came_of_old(self, error: Exception) -> bool:
+        # in a pipeline it may be another statement's
+        if self._session._raw.pgconn.pipeline_status:
+            return False
+        return super()._came_of_old(error)
 
     def _settle(self, count: int | None = None) -> None:
         cursor: Any = self

@@ -92,7 +92,7 @@ def _check(cls: Any) -> None:
         )
 
 
-def _own_classes(cls: Any) -> Iterator[Any]:
+def _own_classes(cls: Any) -> Iterator[type]:
     for base in cls.__mro__[: cls.__mro__.index(Connection)]:
         if base.__module__.partition(".")[0] != "psycopg":
             yield base

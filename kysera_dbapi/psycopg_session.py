@@ -91,7 +91,9 @@ class PsycopgSession(Session):
         """Run SQL of our own on the raw connection; no plugin edits it."""
         given: Any = sql
         with RawCursor(self._raw, row_factory=tuple_row) as cursor:
-            RawCursor.execute(cursor, given, parameters or None)
+            # what is read of the schema takes no place among the prepared statements
+            options: Any = {"prepare": False} if self.reading else {}
+            RawCursor.execute(cursor, given, parameters or None, **options)
             piped = self._raw.pgconn.pipeline_status
             return list(cursor.fetchall()) if cursor.description or piped else []
 
@@ -130,10 +132,27 @@ class PsycopgSession(Session):
         """
         if self.plugins:
             self._check_settings()
+        self._hear()
         return self.goes_on and super().reread()
+
+    def _hear(self) -> None:
+        """Raise what the statements of a pipeline have come to so far.
+
+        Else reading the schema would meet their errors, and take them for its own.
+        """
+        pipeline = self._raw._pipeline
+        if pipeline is not None:
+            with self._raw.lock:
+                self._raw.wait(pipeline._communicate_gen())
+                self._raw.wait(pipeline._fetch_gen(flush=True))
+
+    def _reread(self) -> None:
+        self._hear()
+        super()._reread()
 
     def refresh(self) -> bool:
         """Read the catalogue once more; in a failed transaction that has to wait."""
+        self._hear()
         return self.goes_on and super().refresh()
 
     def binds(self, value: object) -> bool:
