@@ -52,7 +52,7 @@ def protected(**options: Any) -> None:
             return ("public.kysera_protected",)
 
     # every fixture of the suite reaches for libpq's connection: here it may
-    vars(psycopg)["_is_driver"] = bool
+    setattr(psycopg, "_is_driver", bool)  # noqa: B010
     install("psycopg", plugins=[Protecting()], **options)
 
 
