@@ -51,6 +51,11 @@ class PsycopgSession(Session):
         return _Transactional(raw)
 
     @property
+    def lost(self) -> bool:
+        """The server has closed it."""
+        return bool(self._raw.broken)
+
+    @property
     def goes_on(self) -> bool:
         """Not in a transaction that has failed."""
         return bool(self._raw.pgconn.transaction_status != _FAILED)

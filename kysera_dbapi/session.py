@@ -116,6 +116,11 @@ class Session:
         return found
 
     @property
+    def lost(self) -> bool:
+        """Whether the connection is gone, so that the next error would be another."""
+        return False
+
+    @property
     def goes_on(self) -> bool:
         """Whether statements can be run, after one has failed too."""
         return True
@@ -266,6 +271,8 @@ class Session:
         try:
             current = self._quietly(self._stamp)
         except self.driver.Error:  # locked: the statement will say so itself
+            if self.lost:  # it could not
+                raise
             return False
         return current != self._stamped and self.refresh()
 

@@ -1,0 +1,139 @@
+"""A server process that is ended: the driver's own error, and nothing wrong is kept."""
+
+from collections.abc import Callable
+from contextlib import closing, suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+import kysera_dbapi
+from tests.dbapi.notes import OURS, QUERY, plugins
+
+#: A statement that ends the process that runs it, once it has begun.
+KILL = "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)"
+
+
+def end(connection: Any, raw: Any) -> None:
+    """End the connection's server process, from another connection."""
+    raw.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+
+
+def amid_a_statement(connection: Any, raw: Any) -> None:
+    connection.execute("INSERT INTO notes (id, tenant_id) VALUES (50, 7)")
+    connection.execute(KILL)
+
+
+def amid_a_transaction(connection: Any, raw: Any) -> None:
+    with connection.transaction():
+        connection.execute("DELETE FROM notes WHERE id = 1")
+        end(connection, raw)
+        connection.execute(QUERY)
+
+
+def amid_a_savepoint(connection: Any, raw: Any) -> None:
+    with connection.transaction(), connection.transaction():
+        connection.execute("UPDATE notes SET body = 'new'")
+        end(connection, raw)
+        connection.execute("UPDATE notes SET body = 'newer' WHERE id = 2")
+
+
+def amid_a_stream(connection: Any, raw: Any) -> None:
+    for _ in connection.cursor().stream(
+        "SELECT n.id FROM notes n, generate_series(1, 500000)"
+    ):
+        end(connection, raw)
+
+
+def amid_a_copy(connection: Any, raw: Any) -> None:
+    text = "COPY (SELECT n.* FROM notes n, generate_series(1, 500000)) TO STDOUT"
+    with connection.cursor().copy(text) as copy:
+        for _ in copy:
+            end(connection, raw)
+
+
+def amid_a_pipeline(connection: Any, raw: Any) -> None:
+    with connection.pipeline():
+        connection.execute("UPDATE notes SET body = 'new'")
+        connection.execute(KILL)
+        connection.execute("UPDATE notes SET body = 'newer'")
+
+
+def amid_a_named_cursor(connection: Any, raw: Any) -> None:
+    with connection.transaction(), connection.cursor("named") as cursor:
+        cursor.execute(QUERY)
+        cursor.fetchone()
+        end(connection, raw)
+        cursor.fetchall()
+
+
+def amid_many(connection: Any, raw: Any) -> None:
+    def rows() -> Any:
+        yield ("a", 1)
+        end(connection, raw)
+        yield from [("b", 2)] * 50
+
+    with connection.cursor() as cursor:
+        cursor.executemany("UPDATE notes SET body = %s WHERE id = %s", rows())
+
+
+def before_a_new_statement(connection: Any, raw: Any) -> None:
+    end(connection, raw)
+    connection.execute("SELECT max(id), count(body) FROM notes AS never_seen")
+
+
+WORK: list[Callable[[Any, Any], None]] = [
+    amid_a_statement,
+    amid_a_transaction,
+    amid_a_savepoint,
+    amid_a_stream,
+    amid_a_copy,
+    amid_a_pipeline,
+    amid_a_named_cursor,
+    amid_many,
+    before_a_new_statement,
+]
+
+
+def seen(connection: Any, raw: Any, work: Any) -> tuple[Any, ...]:
+    """What came of it: the error, and the state of the connection."""
+    found = None
+    try:
+        work(connection, raw)
+    except psycopg.Error as error:
+        names = [c.__name__ for c in type(error).__mro__ if "psycopg" in c.__module__]
+        found = names[0], error.sqlstate
+    state = found, connection.closed, connection.broken
+    with suppress(psycopg.Error):
+        connection.rollback()
+    return state
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+@pytest.mark.parametrize("work", WORK)
+def test_it_is_as_with_the_driver_alone(
+    work: Any, autocommit: bool, raw_notes: Any, postgresql_url: str
+) -> None:
+    bare: Any = psycopg.connect(postgresql_url, autocommit=autocommit)
+    with closing(bare):
+        expected = seen(bare, raw_notes, work)
+    raw_notes.execute("UPDATE notes SET body = 'ours' WHERE id = 1")
+    raw_notes.execute("UPDATE notes SET body = 'ours too' WHERE id = 2")
+    raw_notes.execute("DELETE FROM notes WHERE id = 50")
+    shim: Any = kysera_dbapi.connect(
+        postgresql_url, plugins=plugins(), autocommit=autocommit
+    )
+    with closing(shim), kysera_dbapi.context(tenant_id=7):
+        assert seen(shim, raw_notes, work) == expected
+        assert expected[1:] == (True, True)
+    again = kysera_dbapi.connect(postgresql_url, plugins=plugins())
+    with closing(again), kysera_dbapi.context(tenant_id=7):
+        found = again.execute(QUERY).fetchall()
+        stored = raw_notes.execute(
+            "SELECT id, body FROM notes WHERE tenant_id = 7 AND deleted_at IS NULL"
+            " ORDER BY id"
+        )
+        assert found == stored.fetchall()
+        assert found[:1] == OURS[:1] or autocommit
+        count = "SELECT max(id), count(body) FROM notes AS never_seen"
+        assert again.execute(count).fetchone() == (found[-1][0], 2)
