@@ -146,25 +146,52 @@ class Proposal:
 
     def _is_steady(self, tokens: Sequence[_sqlglot.Token]) -> bool:
         """Whether an expression gives the same if it is evaluated once more."""
-        called = (
+        called = [
             before
             for before, token in pairwise(tokens)
             if token.token_type is _T.L_PAREN and _is_name(before)
+        ]
+        text = "".join(token.text for token in tokens)
+        # of a value, a function may be called as if it were a field
+        fields = [t for dot, t in pairwise(tokens) if dot.token_type is _T.DOT]
+        return (
+            all(self._is_syntax(one) or self._is_own(one) for one in called)
+            and not any(self._is_volatile(one) for one in fields)
+            and not any(t.token_type in _QUERIES for t in tokens)
+            and not any(operator in text for operator in self._operators)
         )
-        known = all(self._is_known(one) for one in called)
-        return known and not any(t.token_type in _QUERIES for t in tokens)
 
-    def _is_known(self, called: _sqlglot.Token) -> bool:
-        """Whether it is syntax, or a function of the database's own that is steady."""
-        dialect, catalogue = self._draft.dialect, self._draft.catalogue
-        if called.token_type is not _T.IDENTIFIER:
-            word = called.text.upper()
-            if word in dialect.keywords or word in _BUILT_IN:
-                return True
-        name = dialect.fold(called.text, quoted=called.token_type is _T.IDENTIFIER)
-        others = (one for many in catalogue.routines.values() for one in many)
-        own = name in catalogue.steady
-        return own and all(one.name != name for one in others)
+    def _is_syntax(self, called: _sqlglot.Token) -> bool:
+        word = called.text.upper()
+        known = word in self._draft.dialect.keywords or word in _BUILT_IN
+        return known and called.token_type is not _T.IDENTIFIER
+
+    def _is_own(self, called: _sqlglot.Token) -> bool:
+        """Whether it is a function of the database's own, and steady."""
+        name = self._name(called)
+        return name in self._draft.catalogue.steady and name not in self._routines
+
+    def _is_volatile(self, field: _sqlglot.Token) -> bool:
+        """Whether it may be a function that is not known to be steady."""
+        name, catalogue = self._name(field), self._draft.catalogue
+        return name in catalogue.functions - catalogue.steady or name in self._routines
+
+    def _name(self, token: _sqlglot.Token) -> str:
+        quoted = token.token_type is _T.IDENTIFIER
+        return self._draft.dialect.fold(token.text, quoted=quoted)
+
+    @cached_property
+    def _routines(self) -> frozenset[str]:
+        """The names of the functions that are none of the database's own."""
+        named = self._draft.catalogue.routines.values()
+        return frozenset(one.name for many in named for one in many)
+
+    @cached_property
+    def _operators(self) -> frozenset[str]:
+        """Operators that come with no extension."""
+        named = self._draft.catalogue.routines.values()
+        every = [one for many in named for one in many]
+        return frozenset(o.name for o in every if o.is_operator and not o.extension)
 
     @cached_property
     def _altered(self) -> frozenset[str]:

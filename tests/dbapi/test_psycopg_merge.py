@@ -177,6 +177,7 @@ def test_conditions_keep_their_order(notes: Any, raw_notes: Any) -> None:
     [
         "WHEN MATCHED THEN UPDATE SET tenant_id = 7 + random()::integer",
         "WHEN MATCHED THEN UPDATE SET tenant_id = (SELECT 7)",
+        "WHEN MATCHED THEN UPDATE SET tenant_id = ('notes_id_seq'::regclass).nextval",
         "WHEN MATCHED THEN UPDATE SET (tenant_id, body) = (SELECT 7, 'x')",
         "WHEN MATCHED THEN UPDATE SET tenant_id = 7 WHEN MATCHED THEN DELETE",
         "WHEN NOT MATCHED BY SOURCE THEN DELETE",
@@ -278,6 +279,47 @@ def test_a_trigger_that_could_change_the_row(raw: Any, event: str) -> None:
         connection.execute(fires)
     other = insert if event == "UPDATE" else update
     assert connection.execute(other).rowcount == (event == "INSERT")
+
+
+FUNCTIONS = """
+CREATE SEQUENCE numbers;
+CREATE FUNCTION flip(tasks) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT 'me' $$;
+CREATE FUNCTION lower(integer) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT 'me' $$;
+CREATE FUNCTION add(text, text) RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT 'me' $$;
+CREATE OPERATOR @@@ (leftarg = text, rightarg = text, function = add);
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("t.flip", False),
+        ("(t).flip", False),
+        ("flip(t)", False),
+        ("lower('ME')", False),  # of the database's own, there is another of its name
+        ("public.lower(1)", False),
+        ("'m' @@@ 'e'", False),
+        ("random()::text", False),
+        ("('numbers'::regclass).nextval::text", False),
+        ("upper('me')", True),
+        ("pg_catalog.concat('m', 'e')", True),
+        ("t.owner::varchar(9)", True),
+        ("coalesce(nullif('', ''), (ARRAY['x', 'me'])[2])", True),
+        ("substring('my name' from 1 for 2)", True),
+    ],
+)
+def test_what_is_evaluated_twice(raw: Any, value: str, *, taken: bool) -> None:
+    """What may not give the same again is refused."""
+    raw.execute(FUNCTIONS)
+    sql = (
+        "MERGE INTO tasks t USING (VALUES (1)) AS v (k) ON t.id = v.k "
+        f"WHEN MATCHED THEN UPDATE SET owner = {value}"
+    )
+    if taken:
+        assert tasks(raw).execute(sql).rowcount == 1
+    else:
+        with pytest.raises(UnsupportedStatement, match="no volatile function"):
+            tasks(raw).execute(sql)
 
 
 def test_a_generated_column_that_is_checked(raw: Any) -> None:
