@@ -18,7 +18,7 @@ from tests.oracle.corpus import CORPUS as PORTABLE
 from tests.oracle.corpus_postgresql import CORPUS, TENANTS
 from tests.oracle.entries import Entry
 from tests.oracle.postgresql_world import Native, PostgreSQLTenants, PostgreSQLWorld
-from tests.oracle.tally import check, tallied
+from tests.oracle.tally import check, check_tried, tallied
 from tests.oracle.tenants import CONTEXT, security
 from tests.oracle.test_soft_delete import tells
 from tests.oracle.world import soft_delete
@@ -28,6 +28,7 @@ SEED = 20_260_401
 QUERIES = 1_500
 WRITES = 300
 NATIVE = 200
+MERGES = ("MERGE to INSERT", "MERGE to UPDATE", "MERGE to DELETE")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,7 @@ def test_queries(world: PostgreSQLWorld, shim: Connection) -> None:
 def test_writes(world: PostgreSQLWorld, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
+    check_tried(tally, MERGES, 10)
 
 
 def test_queries_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) -> None:
@@ -81,6 +83,7 @@ def test_queries_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) ->
 def test_writes_of_a_tenant(tenants: PostgreSQLTenants, secured: Connection) -> None:
     tally = tallied(tenants, secured, generator.writes(SEED, WRITES, tenants))
     check(tenants, secured, tally, seed=SEED)
+    check_tried(tally, MERGES, 10)
 
 
 @pytest.fixture(scope="module")
