@@ -396,6 +396,12 @@ class Catalogue:
                 found[parent] = (*found.get(parent, ()), table)
         return found
 
+    def fires(self, table: Table, event: str) -> bool:
+        """Whether a write to a table, or to its partitions, may fire triggers."""
+        below = self.offspring.get(table.key, ())
+        own = any(trigger.event == event for trigger in table.triggers)
+        return own or any(self.fires(one, event) for one in below)
+
     @cached_property
     def children(self) -> Mapping[str, tuple[ForeignKey, ...]]:
         """The foreign keys that refer to a table, by its key."""

@@ -162,6 +162,8 @@ class Dialect:
     names_columns_by_text: ClassVar[bool] = False
     #: A write changes each row as it comes, so that its sub-selects see it half done.
     changes_as_it_reads: ClassVar[bool] = False
+    #: A trigger may change the row that is about to be written.
+    triggers_change_rows: ClassVar[bool] = False
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
     #: In RETURNING they have the types and collations that they have in a query.

@@ -114,6 +114,7 @@ class PostgreSQLDialect(Dialect):
     joins_nothing: ClassVar[bool] = True
     writes_in_with: ClassVar[bool] = True
     groups_by_key: ClassVar[bool] = True
+    triggers_change_rows: ClassVar[bool] = True
     has_table_queries: ClassVar[bool] = True
     explains_rows: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False

@@ -179,6 +179,7 @@ class RowLevelSecurity(Plugin):
             conflicts.secure(statement, table, secured, met, [])
             written = [*secured.written(table, "update", roles), *seen]
             read = _is_read_by_policies(statement, secured, roles)
+            read = read or _may_be_changed(statement, table)
             for rule in dict.fromkeys(written):
                 kept = rule in found and _keeps(statement, rule.predicate)
                 if read or not kept:
@@ -242,7 +243,10 @@ class RowLevelSecurity(Plugin):
                 )
         elif statement.returns:
             written += seen
-        checked = [r for r in dict.fromkeys(written) if r.forced not in given]
+        changed = _may_be_changed(statement, table)
+        checked = [
+            r for r in dict.fromkeys(written) if changed or r.forced not in given
+        ]
         for rule in checked:
             self._check(statement, rule)
         conflicts.secure(statement, table, secured, list(dict.fromkeys(met)), checked)
@@ -275,6 +279,19 @@ def _is_read_by_policies(
         if secured.has(reference.table)
         for rule in secured.using(reference.table, "select", roles)
     )
+
+
+def _may_be_changed(statement: "Draft", table: "Table") -> bool:
+    """Whether a trigger may move a row before it is stored."""
+    if not statement.dialect.triggers_change_rows:
+        return False
+    catalogue, events = statement.catalogue, {"INSERT", "UPDATE"}
+    parted = table.key in catalogue.offspring  # to move a row to another inserts it
+    if statement.kind == "update" and not parted:
+        events = {"UPDATE"}
+    elif statement.kind == "insert" and not statement.upserts:
+        events = {"INSERT"}
+    return any(catalogue.fires(table, event) for event in sorted(events))
 
 
 def _is_generated(table: "Table", column: str) -> bool:

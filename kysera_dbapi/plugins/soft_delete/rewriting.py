@@ -294,18 +294,19 @@ class SoftDelete(Plugin):
         self, error: BaseException, plan: "Plan", host: Host
     ) -> BaseException:
         """A UNIQUE collision that a deleted row may be the cause of: the cure."""
-        table = host.catalogue.tables.get(plan.target)
-        if table is None or plan.retry_sql or f"bypass:{self.name}" in scope():
+        if plan.retry_sql or f"bypass:{self.name}" in scope():
             return error  # if it was tried otherwise, no deleted row was the cause
         protection = self._protection(host.catalogue, host.dialect)
-        mark = protection.marks.get(table.key)
-        if mark is None:
-            return error
-        clearer = collision.explained(error, table, mark, host.dialect)
-        if clearer is None:
-            return error
-        clearer.__cause__ = error.__cause__ or error
-        return clearer
+        # without a target of its own, a write in WITH may have failed
+        for key in [plan.target] if plan.target else sorted(plan.relations):
+            mark, table = protection.marks.get(key), host.catalogue.tables.get(key)
+            if mark is None or table is None:
+                continue
+            clearer = collision.explained(error, table, mark, host.dialect)
+            if clearer is not None:
+                clearer.__cause__ = error.__cause__ or error
+                return clearer
+        return error
 
 
 class _Companion:
