@@ -294,13 +294,15 @@ class SoftDelete(Plugin):
         self, error: BaseException, plan: "Plan", host: Host
     ) -> BaseException:
         """A UNIQUE collision that a deleted row may be the cause of: the cure."""
-        if plan.retry_sql or f"bypass:{self.name}" in scope():
+        # without a target of its own, a write in WITH may have failed
+        keys = [plan.target] if plan.target else sorted(plan.relations)
+        tables = [host.catalogue.tables[k] for k in keys if k in host.catalogue.tables]
+        if not tables or plan.retry_sql or f"bypass:{self.name}" in scope():
             return error  # if it was tried otherwise, no deleted row was the cause
         protection = self._protection(host.catalogue, host.dialect)
-        # without a target of its own, a write in WITH may have failed
-        for key in [plan.target] if plan.target else sorted(plan.relations):
-            mark, table = protection.marks.get(key), host.catalogue.tables.get(key)
-            if mark is None or table is None:
+        for table in tables:
+            mark = protection.marks.get(table.key)
+            if mark is None:
                 continue
             clearer = collision.explained(error, table, mark, host.dialect)
             if clearer is not None:
