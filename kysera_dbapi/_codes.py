@@ -161,6 +161,14 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "No dialect has this name, or what has it is not a dialect.",
             "Use a name that the message lists, or install the package that adds it.",
         ),
+        "unsupported-server": (
+            "The server is older than the oldest that is supported.",
+            "Use MySQL 8.0.11 or MariaDB 10.6, or a later one.",
+        ),
+        "unsupported-mode": (
+            "The session is in a mode in which statements are of another language.",
+            "Take the mode that the message names out of the sql_mode.",
+        ),
         "driver-mismatch": (
             "The connection or module does not belong to the driver that was named.",
             "Pass an object of that driver, or name the right one.",

@@ -60,9 +60,19 @@ _parsing: ContextVar[bool] = ContextVar("kysera_dbapi.parsing", default=False)
 logging.getLogger("sqlglot").addFilter(_is_theirs)
 
 
+def _dialect(dialect: "Dialect") -> _Sqlglot:
+    return _grammar(dialect.grammar, dialect.grammar_settings)
+
+
 @cache
-def _dialect(name: str) -> _Sqlglot:
-    return _Sqlglot.get_or_raise(name)
+def _grammar(name: str, settings: tuple[tuple[str, tuple[str, ...]], ...]) -> _Sqlglot:
+    """The grammar of that name; with settings, one whose tokenizer has those."""
+    found = _Sqlglot.get_or_raise(name)
+    if not settings:
+        return found
+    tokenizer = type("Tokenizer", (found.tokenizer_class,), dict(settings))
+    made: Any = type(f"{name}_of_a_session", (type(found),), {"Tokenizer": tokenizer})
+    return _Sqlglot.get_or_raise(made)
 
 
 def tokenize(text: str, dialect: "Dialect") -> list[Token]:
@@ -71,7 +81,7 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
     sqlglot knows more keywords than the database: those are names.
     """
     try:
-        tokens = _dialect(dialect.grammar).tokenize(text)
+        tokens = _dialect(dialect).tokenize(text)
     except SqlglotError as error:
         raise ParseError(str(error)) from error
     words, dot = _words(dialect.grammar), TokenType.DOT
@@ -95,7 +105,7 @@ def _is_word(text: str) -> bool:
 @cache
 def _words(grammar: str) -> frozenset[Any]:
     """What sqlglot makes of its keywords, types apart: those it takes for names too."""
-    known = _dialect(grammar)
+    known = _grammar(grammar, ())
     kinds = {
         kind
         for word, kind in known.tokenizer_class.KEYWORDS.items()
@@ -299,12 +309,12 @@ def retyped(token: Token, token_type: Any, text: str) -> Token:
 
 def parse(text: str, tokens: Sequence[Token], dialect: "Dialect") -> exp.Expression:
     """The tree of the one statement in ``tokens``; raises ``ParseError``."""
-    return _only(lambda: _dialect(dialect.grammar).parser().parse(list(tokens), text))
+    return _only(lambda: _dialect(dialect).parser().parse(list(tokens), text))
 
 
 def expression(text: str, dialect: "Dialect") -> exp.Expression:
     """The tree of a condition or value; raises ``ParseError``."""
-    parser, tokens = _dialect(dialect.grammar).parser(), tokenize(text, dialect)
+    parser, tokens = _dialect(dialect).parser(), tokenize(text, dialect)
     return _only(lambda: parser.parse_into(exp.Condition, tokens, text))
 
 

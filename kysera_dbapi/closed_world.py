@@ -173,7 +173,7 @@ class ClosedWorld:
             if lexeme.kind in ("word", "quoted", "string", "blob"):
                 name = self._dialect.unquote(lexeme.text)
                 quoted = name != lexeme.text
-                folded = self._dialect.fold(name, quoted=quoted)
+                folded = self._dialect.fold_relation(name, quoted=quoted)
                 if folded in names:
                     return folded
                 if lexeme.kind == "string" or (lexeme.kind == "blob" and quoted):

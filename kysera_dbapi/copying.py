@@ -59,7 +59,8 @@ def _of_table(
     else:
         names = [dialect.unquote(t.text) for t in named if t.text != "."]
         quoted = [t.kind == "quoted" for t in named if t.text != "."]
-        folded = [dialect.fold(n, quoted=q) for n, q in zip(names, quoted, strict=True)]
+        fold = dialect.fold_relation
+        folded = [fold(n, quoted=q) for n, q in zip(names, quoted, strict=True)]
         table = catalogue.resolve(folded)
         known = table.columns if table is not None else ()
         copied_ = (c for c in known if not (c.hidden or c.generated))

@@ -4,7 +4,14 @@ A dialect is a subclass that sets flags and overrides methods; nothing else in t
 engine asks which database it is talking to.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -38,6 +45,8 @@ Execute = Callable[..., Sequence[Sequence[object]]]
 _BUILT_IN = {
     "sqlite": "kysera_dialects.sqlite:SQLiteDialect",
     "postgresql": "kysera_dialects.postgresql:PostgreSQLDialect",
+    "mysql": "kysera_dialects.mysql:MySQLDialect",
+    "mariadb": "kysera_dialects.mysql:MariaDBDialect",
 }
 
 
@@ -60,6 +69,8 @@ class Lexical:
     #: The beginning of a string that ends as it begins: ``$tag$``. Nothing in a text
     #: with one is folded.
     dollar: str = ""
+    #: The beginning of a comment whose text is executed, up to the next ``*/``.
+    executed: str = ""
     #: The beginning of a token that has no end; a text with one is no statement.
     broken: str = ""
     #: What opens a string or a name; where it is a token, nothing after it ends a
@@ -88,6 +99,8 @@ class Rule:
     event: str = ""
     #: It does not run, or has no effect, within a transaction.
     outside: bool = False
+    #: The database commits an open transaction before it.
+    commits: bool = False
 
 
 class Dialect:
@@ -98,7 +111,11 @@ class Dialect:
     grammar: ClassVar[str]
     #: The PEP 249 module used when a URL names none.
     driver: ClassVar[str]
-    lexical: ClassVar[Lexical]
+    lexical: Lexical
+    #: What sqlglot's tokenizer is to know of a session: names and values.
+    grammar_settings: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: What tells one dialect of a class from another: they are values.
+    settings: tuple[Hashable, ...] = ()
     #: How a value of ours is called for in a text without placeholders: in one that
     #: is sent as it is, in one that the driver formats, in one that it never does.
     styles: ClassVar[tuple[Style, Style, Style]] = ("?", "?", "?")
@@ -183,6 +200,14 @@ class Dialect:
     #: The rows of docs/statements.md.
     rules: ClassVar[tuple[Rule, ...]] = ()
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Dialect):
+            return NotImplemented
+        return type(self) is type(other) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.settings))
+
     @property
     def mark(self) -> str:
         """How SQL of ours calls for a value, in the order of the values."""
@@ -191,6 +216,14 @@ class Dialect:
     def fold(self, name: str, *, quoted: bool) -> str:
         """The name as the catalogue knows it."""
         raise NotImplementedError
+
+    def fold_relation(self, name: str, *, quoted: bool) -> str:
+        """The same for that of a relation, an alias or a schema."""
+        return self.fold(name, quoted=quoted)
+
+    def fold_cte(self, name: str) -> str:
+        """The same for that of a common table expression, given as of a relation."""
+        return name
 
     def unquote(self, token: str) -> str:
         """The name that a bare or quoted identifier token spells."""

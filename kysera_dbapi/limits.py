@@ -39,11 +39,12 @@ def check_text(source: Source) -> None:
 def _check_format(source: Source) -> None:
     """Refuse what the driver would format within a token, or name by another name."""
     for lexeme in source.lexemes:
-        named = lexeme.kind == "quoted" and "%" in lexeme.text
+        bare = lexeme.kind == "symbol" and lexeme.text == "%"
+        named = bare or (lexeme.kind == "quoted" and "%" in lexeme.text)
         if named or (lexeme.kind in _WHOLE and "%" in lexeme.text.replace("%%", "")):
             raise UnsupportedStatement(
-                "a % in a name, a string or a comment is formatted by the driver; "
-                "write %% in strings and comments, and rename what has it in its name",
+                "a % in a name, a string or a comment, or alone, is formatted by the "
+                "driver; write %%, and rename what has it in its name",
                 code="unsupported-construct",
             )
 

@@ -5,6 +5,7 @@ A text is not parsed: it may be of another language. Where a name is not sure it
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Protocol
 
 from kysera_dbapi.catalogue import Catalogue, Function, Table
 from kysera_dbapi.dialect import Dialect
@@ -17,6 +18,12 @@ Event = tuple[Table, str]
 
 _NAMES = ("word", "quoted", "string")
 _ALL = ("INSERT", "UPDATE", "DELETE")
+
+
+class _Fold(Protocol):
+    def __call__(self, name: str, *, quoted: bool) -> str: ...
+
+
 #: What may stand before the name of a table that is written to.
 _BESIDE = ("TABLE", "ONLY")
 
@@ -55,7 +62,8 @@ class Mentions:
 
     def tables(self, lexemes: Sequence[Lexeme]) -> list[Table]:
         """The relations of any schema whose names stand there, in strings too."""
-        names = dict.fromkeys(self._names(lexemes))
+        fold = self._dialect.fold_relation
+        names = dict.fromkeys(self._names(lexemes, fold))
         return [table for name in names for table in self._tables.get(name, ())]
 
     def tables_within(self, text: str) -> list[Table]:
@@ -71,25 +79,25 @@ class Mentions:
             found.setdefault(table.name, []).append(table)
         return found
 
-    def _names(self, lexemes: Sequence[Lexeme], *, rows: bool = False) -> Iterator[str]:
-        """The names; with ``rows`` those of the columns of NEW and OLD, too."""
+    def _names(
+        self, lexemes: Sequence[Lexeme], fold: "_Fold", *, rows: bool = False
+    ) -> Iterator[str]:
+        """The names, folded; with ``rows`` those of the columns of NEW and OLD, too."""
         for i, lexeme in enumerate(lexemes):
             if lexeme.kind not in _NAMES or (not rows and _is_of_row(lexemes, i)):
                 continue
-            name = self._folded(lexeme.text)
+            said = self._dialect.unquote(lexeme.text)
+            name = fold(said, quoted=said != lexeme.text)
             yield name
             if lexeme.kind == "string":
-                yield from self._names(self.lexemes(name), rows=rows)
-
-    def _folded(self, text: str) -> str:
-        name = self._dialect.unquote(text)
-        return self._dialect.fold(name, quoted=name != text)
+                yield from self._names(self.lexemes(name), fold, rows=rows)
 
     # -- functions ----------------------------------------------------------------
 
     def routines(self, lexemes: Sequence[Lexeme]) -> list[Function]:
         """The functions and operators of any schema whose names stand there."""
-        names = {*self._names(lexemes, rows=True), *self.operators(lexemes)}
+        called = self._names(lexemes, self._dialect.fold, rows=True)
+        names = {*called, *self.operators(lexemes)}
         return [one for name in sorted(names) for one in self.routines_named(name)]
 
     def routines_named(self, name: str) -> list[Function]:

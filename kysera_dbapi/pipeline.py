@@ -92,7 +92,7 @@ class Pipeline:
         that come and go one by one.
         """
         # the pipeline holds what the ids are of: no id is used again while it lives
-        key = (type(dialect), *map(id, plugins), catalogue.version, mode, declared)
+        key = (dialect, *map(id, plugins), catalogue.version, mode, declared)
         with _sharing:
             found = _shared.get(key)
             if found is None:

@@ -57,7 +57,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         closed=True,
         unknown=frozenset(name.rpartition(".")[2] for name in draft.unknown),
         queries=frozenset(
-            draft.name_of(cte.args["alias"].this)
+            draft.dialect.fold_cte(draft.name_of(cte.args["alias"].this))
             for cte in draft.tree.find_all(exp.CTE)
         ),
         reads_columns=draft.reads_columns,

@@ -139,15 +139,25 @@ class Lexer:
         self.default: Style = default
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
+        self._opening = re.compile(lexical.executed) if lexical.executed else None
         self.lists = Lists(lexical.string, "%s" if format_style else "?")
 
     @cached_property
     def _tokens(self) -> re.Pattern[str]:
+        return self._compiled(self._lexical.comment)
+
+    @cached_property
+    def _executed(self) -> re.Pattern[str]:
+        """Within a comment that is executed: it ends, and there is none in it."""
+        again = self._lexical.executed
+        return self._compiled(rf"\*/|(?!{again})(?:{self._lexical.comment})")
+
+    def _compiled(self, comment: str) -> re.Pattern[str]:
         dollar = self._lexical.dollar
         quoted = rf"|(?P<tag>{dollar})(?s:.*?)(?P=tag)" if dollar else ""
         kinds = {
             "blank": self._lexical.blank,
-            "comment": self._lexical.comment,
+            "comment": comment,
             "string": self._lexical.string + quoted,
             "blob": self._lexical.blob,
             "quoted": self._lexical.quoted,
@@ -178,10 +188,12 @@ class Lexer:
         if not self.format_style and lexical.numbered != "?":
             plain = "(?!)"  # it is an operator
         between = r"[0-9., \t\n\r]"
+        # a driver that formats may do so within a string: none with a % is let in
+        string = r"'[^'\\%]*+'" if self.format_style else lexical.string
         # letters belong to numbers, blobs and NULL alone: no name is let in
         others = "|".join(
             (
-                rf"(?:{lexical.string})(?!{blank}\.)",  # 'table'.'column' is a name
+                rf"(?:{string})(?!{blank}\.)",  # 'table'.'column' is a name
                 r"(?:(?<=[0-9])|(?<=[0-9]\.))[eE][+-]?(?=[0-9])",
                 r"[+-](?=[0-9.])",
                 r"(?i:NULL)(?![\w$])",
@@ -192,7 +204,7 @@ class Lexer:
         )
         elements = "|".join(
             (
-                rf"'[^'\\]*+',{between}*+",  # the comma shows that it is complete
+                rf"'[^'\\%]*+',{between}*+",  # the comma shows that it is complete
                 rf"{plain},{between}*+",
                 rf"{between}++",
                 rf"(?!\))(?:{others})",  # at the end of a row none is tried
@@ -226,9 +238,32 @@ class Lexer:
 
     def lex(self, text: str) -> Iterator[Lexeme]:
         """All tokens of ``text``, blanks and comments too; they cover it."""
-        for match in self._tokens.finditer(text):
+        executes = self._executes(text)
+        for match in self._matches(text) if executes else self._tokens.finditer(text):
             kind: Kind = match.lastgroup  # type: ignore[assignment]
             yield Lexeme(kind, match.start(), match.end(), match.group())
+
+    def _executes(self, text: str) -> bool:
+        """Whether a comment of it may be executed."""
+        opening = self._opening
+        return opening is not None and "/*" in text and bool(opening.search(text))
+
+    def _is_own(self, text: str) -> bool:
+        """Whether it has no shape but itself."""
+        dollar = self._dollar is not None and "$" in text and self._dollar.search(text)
+        return bool(dollar) or self._executes(text)
+
+    def _matches(self, text: str) -> Iterator[re.Match[str]]:
+        """The tokens of a text with comments that are executed."""
+        assert self._opening is not None
+        pattern, at = self._tokens, 0
+        while match := pattern.match(text, at):
+            if match.lastgroup == "comment":
+                begins = self._opening.fullmatch(match.group())
+                pattern = self._executed if begins else pattern
+                pattern = self._tokens if match.group() == "*/" else pattern
+            at = match.end()
+            yield match
 
     def head(self, text: str, limit: int) -> str:
         """``text`` up to its token ``limit``; blanks and comments count too."""
@@ -239,7 +274,7 @@ class Lexer:
 
     def shape(self, text: str, *, fold: bool = True) -> Shape:
         """The shape of ``text``; linear in its length, done in C."""
-        if self._dollar is not None and "$" in text and self._dollar.search(text):
+        if self._is_own(text):
             return Shape((text,), (text,), ("",), self.lists)
         if fold and len(text) > _LONG:
             return self._folded(text)

@@ -128,13 +128,26 @@ class Statement:
         where = _sqlglot.span(leaf)
         token = self.text[slice(*where)] if where else leaf.name
         name = self.dialect.unquote(token)
-        return self.dialect.fold(name, quoted=name != token)
+        fold = (
+            self.dialect.fold_relation if _names_relation(leaf) else self.dialect.fold
+        )
+        return fold(name, quoted=name != token)
 
     def exposures(
         self, block: exp.Expression, *, hidden: bool = False
     ) -> list[tuple[str, exp.Expression]]:
         """The names that the FROM (and target) of a block exposes, and of what."""
         return list(exposures(block, self.name_of, hidden=hidden))
+
+
+def _names_relation(leaf: exp.Expression) -> bool:
+    """Whether it is the name of a relation, an alias of one, or a schema's."""
+    owner = leaf.parent
+    if isinstance(owner, (exp.Column, exp.Dot)) and leaf.arg_key != "this":
+        return leaf.arg_key in ("table", "db", "catalog")
+    if isinstance(owner, exp.TableAlias):
+        return leaf.arg_key == "this"
+    return isinstance(owner, (exp.Table, exp.Subquery))
 
 
 #: What a statement of each kind is to sqlglot; of a query, set operations too.
@@ -386,7 +399,8 @@ class _Walker:
     ) -> frozenset[str]:
         """Visit the bodies of a WITH; returns what the statement after it sees."""
         names = [
-            self._statement.name_of(cte.args["alias"].this) for cte in with_.expressions
+            self._dialect.fold_cte(self._statement.name_of(cte.args["alias"].this))
+            for cte in with_.expressions
         ]
         recursive = bool(with_.args.get("recursive"))
         for i, cte in enumerate(with_.expressions):
@@ -494,7 +508,8 @@ class _Walker:
         statement = self._statement
         names = [statement.name_of(part) for part in parts]
         written = role == "target" or is_merged(node)
-        if not written and len(names) == 1 and names[0] in visible:
+        named = self._dialect.fold_cte(names[0]) if len(names) == 1 else ""
+        if not written and named in visible:
             return
         if _is_made(node) or isinstance(node.parent, exp.Lock):  # FOR UPDATE OF alias
             return

@@ -26,6 +26,7 @@ DIRECTIONS = {
     "_context": "_blocks errors",
     "_sqlglot": "errors",
     "dialect": "errors protocols",
+    "value_list": "",
     "lists": "errors",
     "shape": "lists dialect errors",
     "binding": "_blocks dialect errors",
@@ -104,7 +105,7 @@ PLUGINS = {
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
     "finding",
 }  # fmt: skip
-DIALECTS = {"dialect", "catalogue", "errors", "params", "shape"}
+DIALECTS = {"value_list", "dialect", "catalogue", "errors", "params", "shape"}
 
 DRIVERS = {"sqlite3", "psycopg", "psycopg2", "pymysql", "MySQLdb", "aiosqlite"}
 DATABASES = {"sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql"}

@@ -64,7 +64,7 @@ class PostgreSQLDialect(Dialect):
     name: ClassVar[str] = "postgresql"
     grammar: ClassVar[str] = "postgres"
     driver: ClassVar[str] = "psycopg"
-    lexical: ClassVar[Lexical] = Lexical(
+    lexical: Lexical = Lexical(
         blank=r"[ \t\n\r\f\v]++",
         comment=COMMENT,
         string=in_pieces(PLAIN),

@@ -39,7 +39,7 @@ class SQLiteDialect(Dialect):
     name: ClassVar[str] = "sqlite"
     grammar: ClassVar[str] = "sqlite"
     driver: ClassVar[str] = "sqlite3"
-    lexical: ClassVar[Lexical] = Lexical(
+    lexical: Lexical = Lexical(
         # a byte order mark is blank, but within a word
         blank=r"[ \t\n\f\r\ufeff]++",
         comment=r"--[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?",

@@ -161,7 +161,9 @@ def test_a_shape_knows_where_its_literals_and_lists_stand() -> None:
         ("SELECT 1 IN (?, '?', 'it''s ?', ?)", LEXER, (-1, 2)),
         ("SELECT 1 IN (?, '\"?', '\\?', ?)", LEXER, (-1, 2)),
         ("SELECT 1 IN (1, 2)", LEXER, (-1, 0)),
-        ("SELECT 1 IN (%s, '%s', %s)", FORMAT, (-1, 2)),
+        ("SELECT 1 IN (%s, 's', %s)", FORMAT, (-1, 2)),
+        # the driver would format what is in the string
+        ("SELECT 1 IN (%s, '%s', %s)", FORMAT, (-1, -1)),
         ("VALUES (%s,%s)", FORMAT, (2,)),
     ],
 )

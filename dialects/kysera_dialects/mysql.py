@@ -1,0 +1,350 @@
+"""MySQL and MariaDB: lexing, names, statements and catalogue.
+
+What a session's sql_mode and server change is in the dialect's value: equal dialects
+read all texts alike.
+
+https://dev.mysql.com/doc/refman/8.4/en/ · https://mariadb.com/docs/server/
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any, ClassVar, Self
+
+from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.dialect import Dialect, Execute, Rule, Style
+from kysera_dbapi.errors import ConfigurationError
+from kysera_dbapi.value_list import ValueList
+from kysera_dialects import mysql_functions, mysql_lexing, mysql_statements
+
+__all__ = ["MariaDBDialect", "MySQLDialect", "dialect_of"]
+
+_Version = tuple[int, int, int]
+_VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
+
+
+class MySQLDialect(Dialect):
+    """MySQL 8 and up, in the modes of a session.
+
+    ``modes`` are those of its sql_mode that change what a text means, the others are
+    left out; ``lower_case`` is the server's lower_case_table_names.
+    """
+
+    name: ClassVar[str] = "mysql"
+    grammar: ClassVar[str] = "mysql"
+    driver: ClassVar[str] = "pymysql"
+    #: The version that is assumed where none is known.
+    assumed: ClassVar[_Version] = (8, 0, 11)
+    oldest: ClassVar[_Version] = (8, 0, 11)
+    #: Modes by which a text is read another way.
+    reading: ClassVar[frozenset[str]] = frozenset(
+        "ANSI_QUOTES HIGH_NOT_PRECEDENCE IGNORE_SPACE NO_BACKSLASH_ESCAPES "
+        "PIPES_AS_CONCAT".split()
+    )
+    # PyMySQL formats a text if it gets values
+    styles: ClassVar[tuple[Style, Style, Style]] = ("%s", "%s", "?")
+    keywords: ClassVar[frozenset[str]] = mysql_lexing.MYSQL
+    placed: ClassVar[frozenset[str]] = frozenset(
+        "ANY ESCAPE OFFSET ROLLUP SOME TEMPORARY".split()
+    )
+    dangerous_functions: ClassVar[frozenset[str]] = mysql_functions.DANGEROUS
+    dangerous_relations: ClassVar[frozenset[str]] = mysql_functions.DANGEROUS_RELATIONS
+    known_functions: ClassVar[frozenset[str]] = mysql_functions.KNOWN
+    statistics: ClassVar[frozenset[str]] = mysql_functions.STATISTICS
+    operator_functions: ClassVar[Mapping[str, str]] = {}
+    types_of_words: ClassVar[bool] = False
+    table_parts: ClassVar[frozenset[str]] = frozenset(("this", "db", "alias", "joins"))
+    laterals: ClassVar[bool] = True
+    # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
+    barrier: ClassVar[str] = "LIMIT 18446744073709551615"
+    names_columns_by_text: ClassVar[bool] = True
+    locking: ClassVar[str] = " FOR UPDATE"
+    groups_by_key: ClassVar[bool] = True
+    # https://dev.mysql.com/doc/refman/8.4/en/create-index.html#create-index-unique
+    row_identifiers: ClassVar[frozenset[str]] = frozenset(("_rowid",))
+    row_functions: ClassVar[frozenset[str]] = frozenset(("last_insert_id",))
+    rules: ClassVar[tuple[Rule, ...]] = mysql_statements.RULES
+
+    def __init__(
+        self,
+        version: _Version | None = None,
+        modes: Collection[str] = (),
+        lower_case: int = 0,
+    ) -> None:
+        self.version = version or self.assumed
+        self.modes = frozenset(modes) & self.reading
+        self.lower_case = lower_case
+        self.settings = (self.version, self.modes, lower_case)
+        major, minor, patch = self.version
+        self.lexical = mysql_lexing.lexical(
+            major * 10_000 + minor * 100 + patch, self.modes, mariadb=self._is_mariadb
+        )
+        self.grammar_settings = mysql_lexing.grammar_settings(self.modes)
+
+    _is_mariadb: ClassVar[bool] = False
+
+    def in_modes(self, sql_mode: str) -> Self:
+        """The dialect of the session after ``SET sql_mode``; ``@@sql_mode`` tells it.
+
+        Raises ``ConfigurationError`` (unsupported-mode) for a mode that is another
+        language.
+        """
+        modes = frozenset(sql_mode.upper().split(","))
+        if "ORACLE" in modes:
+            raise ConfigurationError(
+                "sql_mode has ORACLE, in which statements are of another language; "
+                "take it out",
+                code="unsupported-mode",
+            )
+        made = type(self)(self.version, modes, self.lower_case)
+        return self if made == self else made
+
+    # -- names --------------------------------------------------------------------
+
+    def fold(self, name: str, *, quoted: bool) -> str:
+        """Columns and functions are compared without regard to case.
+
+        https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
+        """
+        return name.lower() if name.isascii() else "".join(map(_lower, name))
+
+    def fold_relation(self, name: str, *, quoted: bool) -> str:
+        """Relations, aliases and schemas as lower_case_table_names says."""
+        return self.fold(name, quoted=quoted) if self.lower_case else name
+
+    def unquote(self, token: str) -> str:
+        """What a name or a string says."""
+        first = token[:1]
+        if first == "`":
+            return token[1:-1].replace("``", "`")
+        if first in ("'", '"'):
+            named = first == '"' and "ANSI_QUOTES" in self.modes
+            if named or "\\" not in token or "NO_BACKSLASH_ESCAPES" in self.modes:
+                return token[1:-1].replace(first * 2, first)
+            return _SAID[first].sub(_said, token[1:-1])
+        if first in ("n", "N") and token[1:2] == "'":
+            return self.unquote(token[1:])
+        return token
+
+    def quote(self, name: str) -> str:
+        """In backticks, which are quotes in every mode."""
+        return "`" + name.replace("`", "``") + "`"
+
+    def literal(self, value: str) -> str:
+        """As a string in every mode."""
+        if "\\" in value:
+            return f"_utf8mb4 0x{value.encode().hex()}"
+        return super().literal(value)
+
+    def visible_ctes(
+        self, names: Sequence[str], position: int, *, recursive: bool
+    ) -> Iterable[str]:
+        """Those before it; with RECURSIVE itself, too.
+
+        https://dev.mysql.com/doc/refman/8.4/en/with.html
+        """
+        return names[: position + recursive]
+
+    # -- values -------------------------------------------------------------------
+
+    def holds_moment(self, type_: str) -> bool:
+        """Dates, and texts; no numbers."""
+        return _base(type_) in (*_MOMENTS, *_TEXTS)
+
+    def holds_flag(self, type_: str) -> bool:
+        """Numbers."""
+        return _base(type_) not in (*_MOMENTS, *_TEXTS, *_OTHERS)
+
+    def timestamp(self, moment: datetime) -> object:
+        """In UTC and without a zone, which PyMySQL would leave out."""
+        return moment.astimezone(UTC).replace(tzinfo=None)
+
+    def in_list(self, *, negated: bool = False) -> tuple[str, str]:
+        """A list that the driver spells: each value is compared as it would be bare."""
+        return f"{'NOT ' * negated}IN ", ""
+
+    def one_of(self, columns: Sequence[str], types: Sequence[str]) -> tuple[str, str]:
+        """The same of rows."""
+        row = columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
+        return f"{row} IN ", ""
+
+    def listed(self, rows: Sequence[Sequence[object]]) -> object:
+        """What the session's driver spells; of no rows a query that gives none."""
+        width = len(rows[0]) if rows else 1
+        nulls = ", ".join(["NULL"] * width)
+        empty = f"(SELECT {nulls} FROM DUAL WHERE FALSE)"
+        return ValueList(tuple(map(tuple, rows)), empty)
+
+    def check(self, label: str) -> tuple[str, str]:
+        """A UUID that is none, with the label in its error (1411).
+
+        So it is in every mode, and under IGNORE. ``rand()`` keeps it from being tried
+        before it is reached.
+        """
+        failing = f"UUID_TO_BIN({self._labelled(label)}) IS NULL"
+        return "CASE WHEN (", f") THEN 1 ELSE {failing} END"
+
+    def _labelled(self, label: str) -> str:
+        return f"CONCAT({self.literal(f'_k_check:{label}')}, SUBSTR(RAND(), 1, 0))"
+
+    def violates(self, error: BaseException, table: Table, key: UniqueKey) -> bool:
+        """By the end of its text: MySQL writes the name of the table, too."""
+        if error.args[:1] != (1062,):
+            return False
+        named = str(error.args[1]).rpartition(" for key ")[2]
+        return named in (f"'{key.name}'", f"'{table.name}.{key.name}'")
+
+    # -- statements ---------------------------------------------------------------
+
+    def classify(self, words: Sequence[str]) -> Rule | None:
+        """The rule for a statement of these ``words``; WITH is the caller's to skip."""
+        return mysql_statements.classify(words)
+
+    def explained(self, words: Sequence[str]) -> int:
+        """https://dev.mysql.com/doc/refman/8.4/en/explain.html"""
+        return mysql_statements.explained(words)
+
+    def explaining(self, words: Sequence[str], rule: Rule) -> Rule:
+        """ANALYZE runs the statement."""
+        return mysql_statements.explaining(words, rule)
+
+    def statement_ends(self, words: Sequence[str]) -> list[int]:
+        """The body of a routine holds semicolons: such a text is one statement."""
+        return mysql_statements.statement_ends(words)
+
+    def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
+        """https://dev.mysql.com/doc/refman/8.4/en/replace.html"""
+        return ("REPLACE", 0) if words[0] == "REPLACE" else ("", 0)
+
+    def is_dangerous(self, name: str) -> bool:
+        """Families of functions by the beginnings of their names, too."""
+        return mysql_functions.is_dangerous(name)
+
+    def schema_differs(self, error: BaseException) -> bool:
+        """By the numbers of errors of names that mean nothing, or something else.
+
+        https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
+        """
+        unplanned = getattr(error, "code", "") == "unplanned-relation"
+        return unplanned or error.args[:1] in _NO_SUCH
+
+    def is_too_deep(self, error: BaseException) -> bool:
+        """By the numbers of a thread's stack, and of the parser's."""
+        return error.args[:1] in ((1436,), (1064,)) and any(
+            said in str(error) for said in ("stack", "memory exhausted")
+        )
+
+    def schema_stamp(self, execute: Execute) -> object:
+        """What the catalogue's reader takes for it."""
+        return _catalogue().stamp(execute)
+
+    def read_catalogue(self, execute: Execute) -> Catalogue:
+        """Read the tables of information_schema."""
+        found: Catalogue = _catalogue().read(self, execute)
+        return found
+
+    def lists(self) -> Mapping[str, Collection[str]]:
+        """Functions and relations."""
+        return {
+            "Functions that are refused": self.dangerous_functions,
+            "Relations that are refused": self.dangerous_relations,
+            "Relations that strict mode refuses": self.statistics,
+        }
+
+
+class MariaDBDialect(MySQLDialect):
+    """MariaDB 10.6 and up."""
+
+    assumed: ClassVar[_Version] = (10, 6, 0)
+    oldest: ClassVar[_Version] = (10, 6, 0)
+    keywords: ClassVar[frozenset[str]] = mysql_lexing.MARIADB
+    placed: ClassVar[frozenset[str]] = frozenset(
+        "ANY ESCAPE FIRST NEXT ROLLUP ROW SOME TEMPORARY".split()
+    )
+    laterals: ClassVar[bool] = False
+    _is_mariadb: ClassVar[bool] = True
+
+    def fold_cte(self, name: str) -> str:
+        """Without regard to case, whatever lower_case_table_names is."""
+        return self.fold(name, quoted=True)
+
+    def visible_ctes(
+        self, names: Sequence[str], position: int, *, recursive: bool
+    ) -> Iterable[str]:
+        """Those before it; with RECURSIVE all of them.
+
+        https://mariadb.com/docs/server/reference/sql-statements/data-manipulation/selecting-data/common-table-expressions
+        """
+        return names if recursive else names[:position]
+
+    def check(self, label: str) -> tuple[str, str]:
+        """A number out of range, whose error (1690) holds the expression's text.
+
+        So it is in every mode, and under IGNORE.
+        """
+        failing = f"~0 + ({self._labelled(label)} IS NOT NULL)"
+        return "CASE WHEN (", f") THEN 1 ELSE {failing} END"
+
+
+def dialect_of(version: str, sql_mode: str, lower_case: int) -> MySQLDialect:
+    """The dialect of a session: its ``@@version``, ``@@sql_mode`` and so on.
+
+    Raises ``ConfigurationError``: unsupported-server for one that is too old,
+    unsupported-mode for one in ORACLE mode.
+    """
+    made = MariaDBDialect if "mariadb" in version.lower() else MySQLDialect
+    found = _VERSION.match(version)
+    number = tuple(map(int, found.groups())) if found else (0, 0, 0)
+    if number < made.oldest:
+        oldest = ".".join(map(str, made.oldest))
+        raise ConfigurationError(
+            f"the server is {version}; {oldest} is the oldest that is supported",
+            code="unsupported-server",
+        )
+    return made(number, (), lower_case).in_modes(sql_mode)  # type: ignore[arg-type]
+
+
+def _lower(letter: str) -> str:
+    """A letter as the server's caseless comparison takes it."""
+    lower = letter.lower()
+    return lower[0] if letter == "\u0130" or len(lower) == 1 else letter
+
+
+def _base(type_: str) -> str:
+    """The name of a type without its size."""
+    return type_.lower().partition("(")[0].partition(" ")[0]
+
+
+_MOMENTS = ("date", "datetime", "timestamp")
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+_OTHERS = (
+    *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "json"),
+    *("enum", "set", "time", "year", "uuid", "inet4", "inet6", "geometry", "point"),
+    *("linestring", "polygon", "multipoint", "multilinestring", "multipolygon"),
+    *("geometrycollection", "geomcollection", "vector"),
+)
+_SAID = {q: re.compile(rf"\\(.)|{q}{q}", re.DOTALL) for q in ("'", '"')}
+#: https://dev.mysql.com/doc/refman/8.4/en/string-literals.html
+_ESCAPES = {
+    "0": "\0",
+    "b": "\b",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "Z": "\x1a",
+    "%": "\\%",
+    "_": "\\_",
+}
+#: Unknown databases, tables, columns, functions and keys; a changed definition.
+_NO_SUCH = tuple((number,) for number in (1049, 1051, 1054, 1109, 1146, 1305, 1412))
+
+
+def _said(found: re.Match[str]) -> str:
+    """What an escape, or a doubled quote, in a string says."""
+    return _ESCAPES.get(found[1], found[1]) if found[1] else found[0][0]
+
+
+def _catalogue() -> Any:
+    """What reads the catalogue: it comes when it is wanted."""
+    return import_module("kysera_dialects.mysql_catalogue")

@@ -1,0 +1,139 @@
+"""Functions and relations of MySQL and MariaDB that go round a filter; known ones.
+
+https://dev.mysql.com/doc/refman/8.4/en/built-in-function-reference.html
+https://mariadb.com/docs/server/reference/sql-functions
+"""
+
+import re
+
+__all__ = [
+    "DANGEROUS",
+    "DANGEROUS_PREFIXES",
+    "DANGEROUS_RELATIONS",
+    "KNOWN",
+    "STATISTICS",
+    "is_dangerous",
+]
+
+#: They read files, run programs, or change what rewrites or watches statements; with
+#: those of common plugins.
+DANGEROUS = frozenset(
+    """
+flush_rewrite_rules load_file load_rewrite_rules mysql_firewall_flush_status
+read_firewall_users read_firewall_whitelist set_firewall_mode sys_eval sys_exec sys_get
+sys_set
+""".split()
+)
+
+#: All functions whose names begin so.
+DANGEROUS_PREFIXES = (
+    "asynchronous_connection_failover_ audit_api_ audit_log_ can_access_ firewall_ "
+    "gen_blacklist gen_blocklist gen_dictionary get_dd_ group_replication_ internal_ "
+    "keyring_ lib_mysqludf_ masking_dictionar version_tokens_"
+).split()
+_DANGEROUS = re.compile("|".join(DANGEROUS_PREFIXES))
+
+#: Values that tables hold, and texts of statements, of other sessions' too.
+DANGEROUS_RELATIONS = frozenset(
+    """
+column_statistics column_stats data_lock_waits data_locks events_statements_current
+events_statements_history events_statements_history_long
+events_statements_summary_by_digest events_statements_histogram_by_digest general_log
+innodb_buffer_page innodb_ft_being_deleted innodb_ft_deleted innodb_ft_index_cache
+innodb_ft_index_table innodb_lock_waits innodb_locks innodb_trx metadata_locks
+prepared_statements_instances processlist query_cache_info session slow_log
+statement_analysis threads user_variables user_variables_by_thread
+x$innodb_lock_waits x$processlist x$session x$statement_analysis
+""".split()
+)
+
+#: They tell of the number or size of stored rows, or of their values.
+STATISTICS = frozenset(
+    """
+index_stats index_statistics innodb_index_stats innodb_sys_tablestats
+innodb_table_stats innodb_tablestats innodb_tablespaces partitions
+schema_table_statistics statistics table_io_waits_summary_by_index_usage
+table_io_waits_summary_by_table table_statistics table_stats tables tablespaces
+innodb_buffer_page_lru innodb_cached_indexes schema_index_statistics
+""".split()
+)
+
+#: Functions that show nothing but what they are given, the time, and who asks. Those
+#: that wait (SLEEP, GET_LOCK, BENCHMARK) tell of rows by the time that they take.
+KNOWN = frozenset(
+    """
+abs acos add_months adddate addtime aes_decrypt aes_encrypt any_value area asbinary
+ascii asin astext aswkb aswkt atan atan2 avg bin bin_to_uuid binary bit_and bit_count
+bit_length bit_or bit_xor boundary buffer cast ceil ceiling centroid char char_length
+character_length charset chr coalesce coercibility collation column_add column_check
+column_create column_delete column_exists column_get column_json column_list compress
+concat concat_ws connection_id contains conv convert convert_tz convexhull cos cot count
+crc32 crc32c crosses cume_dist curdate current_date current_role current_time
+current_timestamp current_user curtime database date date_add date_format date_sub
+datediff day dayname dayofmonth dayofweek dayofyear decode_histogram default degrees
+dense_rank des_decrypt des_encrypt dimension disjoint distance elt encode endpoint
+envelope equals exp export_set exteriorring extract extractvalue field find_in_set
+first_value floor format format_bytes format_pico_time found_rows from_base64 from_days
+from_unixtime geomcollection geomcollfromtext geomcollfromwkb geometrycollection
+geometrycollectionfromtext geometrycollectionfromwkb geometryfromtext geometryfromwkb
+geometryn geometrytype geomfromtext geomfromwkb get_format glength greatest group_concat
+grouping gtid_subset gtid_subtract hex hour icu_version ifnull inet6_aton inet6_ntoa
+inet_aton inet_ntoa instr interiorringn intersects is_ipv4 is_ipv4_compat is_ipv4_mapped
+is_ipv6 is_uuid isclosed isempty isnull isring issimple json_array json_array_append
+json_array_insert json_array_intersect json_arrayagg json_compact json_contains
+json_contains_path json_depth json_detailed json_equals json_exists json_extract
+json_insert json_key_value json_keys json_length json_loose json_merge json_merge_patch
+json_merge_preserve json_normalize json_object json_object_filter_keys
+json_object_to_array json_objectagg json_overlaps json_pretty json_query json_quote
+json_remove json_replace json_schema_valid json_schema_validation_report json_search
+json_set json_storage_free json_storage_size json_table json_type json_unquote
+json_valid json_value kdf lag last_day last_insert_id last_value lastval lcase lead
+least left length lengthb linefromtext linefromwkb linestring linestringfromtext
+linestringfromwkb ln localtime localtimestamp locate log log10 log2 lower lpad ltrim
+make_set makedate maketime max mbrcontains mbrcoveredby mbrcovers mbrdisjoint mbrequal
+mbrequals mbrintersects mbroverlaps mbrtouches mbrwithin md5 median microsecond mid min
+minute mlinefromtext mlinefromwkb mod month monthname months_between mpointfromtext
+mpointfromwkb mpolyfromtext mpolyfromwkb multilinestring multilinestringfromtext
+multilinestringfromwkb multipoint multipointfromtext multipointfromwkb multipolygon
+multipolygonfromtext multipolygonfromwkb name_const natural_sort_key nextval now
+nth_value ntile nullif numgeometries numinteriorrings numpoints oct octet_length
+old_password ord overlaps password percent_rank percentile_cont percentile_disc
+period_add period_diff pi point pointfromtext pointfromwkb pointn pointonsurface
+polyfromtext polyfromwkb polygon polygonfromtext polygonfromwkb position pow power
+quarter quote radians rand random_bytes rank regexp_instr regexp_like regexp_replace
+regexp_substr repeat replace reverse right round row_count row_number rownum rpad rtrim
+schema sec_to_time second session_user sformat sha sha1 sha2 sign sin soundex space sqrt
+srid st_area st_asbinary st_asgeojson st_astext st_aswkb st_aswkt st_boundary st_buffer
+st_buffer_strategy st_centroid st_collect st_contains st_convexhull st_crosses
+st_difference st_dimension st_disjoint st_distance st_distance_sphere st_endpoint
+st_envelope st_equals st_exteriorring st_frechetdistance st_geohash st_geomcollfromtext
+st_geomcollfromwkb st_geometrycollectionfromtext st_geometrycollectionfromwkb
+st_geometryfromtext st_geometryfromwkb st_geometryn st_geometrytype st_geomfromgeojson
+st_geomfromtext st_geomfromwkb st_hausdorffdistance st_interiorringn st_intersection
+st_intersects st_isclosed st_isempty st_isring st_issimple st_isvalid st_latfromgeohash
+st_latitude st_length st_linefromtext st_linefromwkb st_lineinterpolatepoint
+st_lineinterpolatepoints st_linestringfromtext st_linestringfromwkb st_longfromgeohash
+st_longitude st_makeenvelope st_mlinefromtext st_mlinefromwkb st_mpointfromtext
+st_mpointfromwkb st_mpolyfromtext st_mpolyfromwkb st_multilinestringfromtext
+st_multipointfromtext st_multipointfromwkb st_multipolygonfromtext
+st_multipolygonfromwkb st_numgeometries st_numinteriorrings st_numpoints st_overlaps
+st_pointatdistance st_pointfromgeohash st_pointfromtext st_pointfromwkb st_pointn
+st_pointonsurface st_polyfromtext st_polyfromwkb st_polygonfromtext st_polygonfromwkb
+st_relate st_simplify st_srid st_startpoint st_swapxy st_symdifference st_touches
+st_transform st_union st_validate st_within st_x st_y startpoint std stddev stddev_pop
+stddev_samp str_to_date strcmp string_to_vector subdate substr substring substring_index
+subtime sum sys_guid sysdate system_user tan time time_format time_to_sec timediff
+timestamp timestampadd timestampdiff to_base64 to_char to_date to_days to_number
+to_seconds touches trim trim_oracle trunc truncate ucase uncompress uncompressed_length
+unhex unix_timestamp updatexml upper user utc_date utc_time utc_timestamp uuid
+uuid_short uuid_to_bin uuid_v4 uuid_v7 values var_pop var_samp variance vec_distance
+vec_distance_cosine vec_distance_euclidean vec_fromtext vec_totext vector_dim
+vector_to_string version week weekday weekofyear weight_string within x y year yearweek
+""".split()
+)
+
+
+def is_dangerous(name: str) -> bool:
+    """Whether a function or a relation goes round any filter."""
+    listed = name in DANGEROUS or name in DANGEROUS_RELATIONS
+    return listed or bool(_DANGEROUS.match(name))
