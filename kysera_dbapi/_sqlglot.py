@@ -87,6 +87,9 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
     words, dot = _words(dialect.grammar), TokenType.DOT
     kinds = [token.token_type for token in tokens]
     for i, kind in enumerate(kinds):
+        if kind is TokenType.STRAIGHT_JOIN and _straightens(tokens[i - 1].text):
+            kinds[i] = TokenType.JOIN
+            tokens[i] = retyped(tokens[i], TokenType.JOIN, "JOIN")
         if kind not in words or not _is_word(tokens[i].text):
             continue
         dotted = kinds[i - 1] is dot or dot in kinds[i + 1 : i + 2]
@@ -95,6 +98,14 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
             kinds[i] = TokenType.IDENTIFIER
             tokens[i] = retyped(tokens[i], TokenType.IDENTIFIER, tokens[i].text)
     return tokens
+
+
+def _straightens(before: str) -> bool:
+    """Whether STRAIGHT_JOIN after that is a join, and no option of a SELECT."""
+    return before.upper() not in _SELECTING
+
+
+_SELECTING = ("SELECT", "ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY")
 
 
 def _is_word(text: str) -> bool:
@@ -282,7 +293,8 @@ _PLACES: dict[str, _Place] = {
     ),
     "BETWEEN": _follows_operand,
     "ESCAPE": _follows_operand,
-    **dict.fromkeys("CUBE EXISTS OPERATOR ROLLUP".split(), _OPENS),
+    **dict.fromkeys("ANY CUBE EXISTS OPERATOR SOME".split(), _OPENS),
+    "ROLLUP": _any(_OPENS, _after("WITH")),
     "FILTER": _all(_CLOSED, _opens_filter),
     "OVER": _all(_CLOSED, _before("L_PAREN", "VAR", "IDENTIFIER")),
     **dict.fromkeys("FIRST NEXT".split(), _after("FETCH", "NULLS")),

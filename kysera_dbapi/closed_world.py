@@ -447,13 +447,17 @@ class ClosedWorld:
         )
 
 
+#: What follows ON CONFLICT, and ON.
+_UPSERTS = frozenset((("DO", "UPDATE"), ("DUPLICATE", "KEY")))
+
+
 def _events(draft: Draft, target: Table) -> list[Event]:
     """What a statement does to its target's rows."""
     words = draft.source.words
     kinds = {draft.kind.upper()}
     if draft.conflict == "REPLACE":
         kinds.add("DELETE")
-    if ("DO", "UPDATE") in pairwise(words):
+    if not _UPSERTS.isdisjoint(pairwise(words)):
         kinds.add("UPDATE")
     if draft.kind == "delete" and not draft.deletes:
         kinds = {"UPDATE"}

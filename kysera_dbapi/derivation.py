@@ -129,6 +129,12 @@ class Derivation:
         written = reference.role == "target" or is_merged(reference.node)
         if written or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        if any(reference.node.args.get(part) for part in ("hints", "partition")):
+            draft.refuse(
+                f"{reference.exposed} has hints or partitions where it has to be "
+                "filtered in a sub-select; leave them out, or write the sub-select",
+                code="unsupported-construct",
+            )
         if reference.node.args.get("sample"):
             draft.refuse(
                 f"a sample of {reference.exposed} cannot be filtered where it stands; "

@@ -147,12 +147,16 @@ class Dialect:
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
     table_parts: ClassVar[frozenset[str]] = frozenset()
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
+    #: DELETE may name other tables than its target after USING.
+    deletes_using: ClassVar[bool] = True
     #: A sub-query or a call in FROM may be LATERAL.
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
     upserts_by_any_key: ClassVar[bool] = True
+    #: A common table expression sees those of an outer WITH, wherever it stands.
+    ctes_see_outer: ClassVar[bool] = True
     #: A common table expression may be a write.
     writes_in_with: ClassVar[bool] = False
     #: ``TABLE t`` is a query.

@@ -202,7 +202,7 @@ class Layout:
             block.tail = i
 
     def _is_soft_tail(self, i: int) -> bool:
-        """WINDOW, ON CONFLICT and WITH NO DATA: they may also be something else."""
+        """WINDOW, ON CONFLICT, WITH NO DATA, LOCK IN: they may be something else."""
         token = self.tokens[i]
         after = self.tokens[i + 1 : i + 3]
         if token.token_type is _T.WINDOW:
@@ -212,7 +212,8 @@ class Layout:
             return words[:1] == ["DATA"] or words == ["NO", "DATA"]
         if token.token_type is _T.ON and after:
             return bool(after[0].text.upper() == "CONFLICT")
-        return False
+        locks = token.text.upper() == "LOCK" and after
+        return bool(locks and after[0].token_type is _T.IN)
 
     def _finish(self, block: Block | None, end: int) -> None:
         if block is None or block.items:

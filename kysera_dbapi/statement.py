@@ -7,7 +7,7 @@ with the CTEs visible at each point, never by a list of places to look.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from sqlglot import exp
 
@@ -368,6 +368,18 @@ def _check_tokens(
 _BLANKS = " \t\n\f\r"
 
 
+class _Sight(NamedTuple):
+    """The names of the CTEs that are visible, and those that may not be."""
+
+    ctes: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+
+    def within(self, names: frozenset[str], *, sure: bool) -> "_Sight":
+        """The same where these are visible, too; not ``sure`` of those outside."""
+        unsure = self.unsure if sure else self.unsure | self.ctes
+        return _Sight(self.ctes | names, unsure - names)
+
+
 class _Walker:
     """Finds the references of a statement."""
 
@@ -377,9 +389,7 @@ class _Walker:
 
     def walk(self) -> None:
         """Visit every node once, with the names of the CTEs that it sees."""
-        stack: list[tuple[exp.Expression, frozenset[str]]] = [
-            (self._statement.tree, frozenset())
-        ]
+        stack: list[tuple[exp.Expression, _Sight]] = [(self._statement.tree, _Sight())]
         while stack:
             node, visible = stack.pop()
             with_ = node.args.get("with_")
@@ -394,9 +404,9 @@ class _Walker:
     def _enter(
         self,
         with_: exp.With,
-        outer: frozenset[str],
-        stack: list[tuple[exp.Expression, frozenset[str]]],
-    ) -> frozenset[str]:
+        outer: "_Sight",
+        stack: list[tuple[exp.Expression, "_Sight"]],
+    ) -> "_Sight":
         """Visit the bodies of a WITH; returns what the statement after it sees."""
         names = [
             self._dialect.fold_cte(self._statement.name_of(cte.args["alias"].this))
@@ -405,11 +415,12 @@ class _Walker:
         recursive = bool(with_.args.get("recursive"))
         for i, cte in enumerate(with_.expressions):
             seen = self._dialect.visible_ctes(names, i, recursive=recursive)
-            stack.append((cte, outer | frozenset(seen)))
+            sure = self._dialect.ctes_see_outer
+            stack.append((cte, outer.within(frozenset(seen), sure=sure)))
         last = self._dialect.visible_ctes(names, len(names), recursive=recursive)
-        return outer | frozenset(last)
+        return outer.within(frozenset(last), sure=True)
 
-    def _visit(self, node: exp.Expression, visible: frozenset[str]) -> None:
+    def _visit(self, node: exp.Expression, visible: "_Sight") -> None:
         if isinstance(node, exp.Table):
             self._visit_table(node, visible)
         elif isinstance(node, (exp.From, exp.Join)):
@@ -443,6 +454,8 @@ class _Walker:
             raise _unsupported(f"{node.key.upper()} within a statement")
         if isinstance(node, exp.Delete) and not (acts or node.args.get("this")):
             raise _unsupported("DELETE without FROM")
+        if not acts and _is_of_several(node, self._dialect):
+            raise _unsupported(f"{node.key.upper()} of several tables")
         if isinstance(node, exp.Insert):
             return
         for one in node.expressions:
@@ -463,7 +476,7 @@ class _Walker:
             if when.args.get("source") or not (nothing or isinstance(then, _WRITES)):
                 raise _unsupported("WHEN of a MERGE of this form")
 
-    def _visit_list(self, node: exp.Expression | None, visible: frozenset[str]) -> None:
+    def _visit_list(self, node: exp.Expression | None, visible: "_Sight") -> None:
         """``x IN name``, or a call; a string after IN is the name of a table too."""
         parts = _parts(node) if isinstance(node, exp.Column) else []
         if node is None or isinstance(node, exp.Placeholder) or _is_call(node):
@@ -481,7 +494,7 @@ class _Walker:
             if kind not in self._dialect.join_kinds or method not in ("", "NATURAL"):
                 raise _unsupported(f"the join {method} {kind}".replace("  ", " "))
 
-    def _visit_table(self, node: exp.Table, visible: frozenset[str]) -> None:
+    def _visit_table(self, node: exp.Table, visible: "_Sight") -> None:
         if node.arg_key == "indexed":
             return
         for part, value in node.args.items():
@@ -503,13 +516,15 @@ class _Walker:
         node: exp.Expression,
         parts: list[exp.Expression],
         role: Role,
-        visible: frozenset[str],
+        visible: "_Sight",
     ) -> None:
         statement = self._statement
         names = [statement.name_of(part) for part in parts]
         written = role == "target" or is_merged(node)
         named = self._dialect.fold_cte(names[0]) if len(names) == 1 else ""
-        if not written and named in visible:
+        if not written and named in visible.unsure:
+            raise _unsupported(f"{names[0]} of an outer WITH in an inner one")
+        if not written and named in visible.ctes:
             return
         if _is_made(node) or isinstance(node.parent, exp.Lock):  # FOR UPDATE OF alias
             return
@@ -538,6 +553,16 @@ class _Walker:
                 in_list=in_list,
             )
         )
+
+
+def _is_of_several(node: exp.Expression, dialect: Dialect) -> bool:
+    """Whether an UPDATE or DELETE may write to several tables, as MySQL's do."""
+    if not isinstance(node, (exp.Update, exp.Delete)):
+        return False
+    target = node.this
+    using = node.args.get("using") and not dialect.deletes_using
+    alone = isinstance(target, exp.Table) and not target.args.get("joins")
+    return bool(node.args.get("tables") or using) or not alone
 
 
 def _is_made(node: exp.Expression) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, ClassVar, Self
 
 from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
@@ -54,8 +55,11 @@ class MySQLDialect(Dialect):
     statistics: ClassVar[frozenset[str]] = mysql_functions.STATISTICS
     operator_functions: ClassVar[Mapping[str, str]] = {}
     types_of_words: ClassVar[bool] = False
-    table_parts: ClassVar[frozenset[str]] = frozenset(("this", "db", "alias", "joins"))
+    table_parts: ClassVar[frozenset[str]] = frozenset(
+        ("this", "db", "alias", "joins", "hints", "partition")
+    )
     laterals: ClassVar[bool] = True
+    deletes_using: ClassVar[bool] = False
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
     names_columns_by_text: ClassVar[bool] = True
@@ -214,8 +218,11 @@ class MySQLDialect(Dialect):
         return mysql_statements.statement_ends(words)
 
     def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
-        """https://dev.mysql.com/doc/refman/8.4/en/replace.html"""
-        return ("REPLACE", 0) if words[0] == "REPLACE" else ("", 0)
+        """The options of a write; https://dev.mysql.com/doc/refman/8.4/en/replace.html"""
+        known = _OPTIONS | ({"QUICK"} if words[0] == "DELETE" else set())
+        options = list(takewhile(known.__contains__, words[1:]))
+        action = "IGNORE" if "IGNORE" in options else ""
+        return ("REPLACE" if words[0] == "REPLACE" else action), len(options)
 
     def is_dangerous(self, name: str) -> bool:
         """Families of functions by the beginnings of their names, too."""
@@ -263,6 +270,8 @@ class MariaDBDialect(MySQLDialect):
         "ANY ESCAPE FIRST NEXT ROLLUP ROW SOME TEMPORARY".split()
     )
     laterals: ClassVar[bool] = False
+    # seen in 10.11: SELECT * FROM c within a WITH within a sub-select reads a table
+    ctes_see_outer: ClassVar[bool] = False
     _is_mariadb: ClassVar[bool] = True
 
     def fold_cte(self, name: str) -> str:
@@ -316,6 +325,7 @@ def _base(type_: str) -> str:
     return type_.lower().partition("(")[0].partition(" ")[0]
 
 
+_OPTIONS = frozenset("DELAYED HIGH_PRIORITY IGNORE LOW_PRIORITY".split())
 _MOMENTS = ("date", "datetime", "timestamp")
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _OTHERS = (
