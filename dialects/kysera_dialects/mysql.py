@@ -18,6 +18,7 @@ from kysera_dbapi.dialect import Dialect, Execute, Rule, Style
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.value_list import ValueList
 from kysera_dialects import mysql_functions, mysql_lexing, mysql_statements
+from kysera_dialects.mysql_rules import SETTINGS
 
 __all__ = ["MariaDBDialect", "MySQLDialect", "dialect_of"]
 
@@ -213,6 +214,10 @@ class MySQLDialect(Dialect):
         """ANALYZE runs the statement."""
         return mysql_statements.explaining(words, rule)
 
+    def evaluates(self, words: Sequence[str]) -> bool:
+        """An index of expressions; a column with a CHECK, or computed."""
+        return mysql_statements.evaluates(words)
+
     def statement_ends(self, words: Sequence[str]) -> list[int]:
         """The body of a routine holds semicolons: such a text is one statement."""
         return mysql_statements.statement_ends(words)
@@ -254,7 +259,11 @@ class MySQLDialect(Dialect):
     def lists(self) -> Mapping[str, Collection[str]]:
         """Functions and relations."""
         return {
+            "Variables that pass": SETTINGS,
             "Functions that are refused": self.dangerous_functions,
+            "Functions that are refused by the beginnings of their names": (
+                mysql_functions.DANGEROUS_PREFIXES
+            ),
             "Relations that are refused": self.dangerous_relations,
             "Relations that strict mode refuses": self.statistics,
         }

@@ -5,11 +5,19 @@ https://mariadb.com/docs/server/reference/sql-statements
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from kysera_dbapi.dialect import Rule
 from kysera_dialects.mysql_rules import CHARSETS, RULES, SETTINGS
 
-__all__ = ["RULES", "classify", "explained", "explaining", "statement_ends"]
+__all__ = [
+    "RULES",
+    "classify",
+    "evaluates",
+    "explained",
+    "explaining",
+    "statement_ends",
+]
 
 _BY_KIND = {rule.kind: rule for rule in RULES}
 _FIRST = {
@@ -146,7 +154,7 @@ def _adds_columns(words: Sequence[str]) -> bool:
     if "ADD" not in words:
         return False
     depth, begins = 0, words.index("ADD")
-    if begins > 7 or not _ACTIONS.isdisjoint(words):
+    if begins > 7 or not _ACTIONS.isdisjoint(words[2:]):
         return False
     for i, word in enumerate(words[:-1]):
         depth += (word == "(") - (word == ")")
@@ -337,7 +345,8 @@ def explained(words: Sequence[str]) -> int:
     while at < len(words) and words[at] in _OPTIONS:
         valued = words[at] in ("FORMAT", "INTO")  # FORMAT = JSON, INTO @a
         at += 3 if valued else 1
-    return at if words[at : at + 1] and words[at] in _EXPLAINED else 0
+    known = words[at : at + 1] and words[at] in _EXPLAINED
+    return at if known and words[:2] != ("ANALYZE", "TABLE") else 0
 
 
 _OPTIONS = ("ANALYZE", "EXTENDED", "PARTITIONS", "FORMAT", "INTO")
@@ -347,6 +356,14 @@ def explaining(words: Sequence[str], rule: Rule) -> Rule:
     """The rule for EXPLAIN by these words of a statement of that rule."""
     writes = rule.treatment == "planned" and rule.kind != "select"
     return _BY_KIND["explain analyze"] if "ANALYZE" in words and writes else rule
+
+
+def evaluates(words: Sequence[str]) -> bool:
+    """Whether CREATE INDEX or ADD COLUMN tries expressions on the rows there are."""
+    if words[:1] == ("ALTER",):
+        return "CHECK" in words or "AS" in words
+    index = words[:1] == ("CREATE",) and "INDEX" in words[1:4]
+    return index and ("(", "(") in pairwise(words)
 
 
 # -- texts of several statements ----------------------------------------------------
