@@ -73,7 +73,11 @@ def reference() -> str:
     return "\n".join([HEAD, *chain.from_iterable(sections)])
 
 
-_TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+_TITLES = {
+    "sqlite": "SQLite",
+    "postgresql": "PostgreSQL",
+    "mysql": "MySQL and MariaDB",
+}
 
 
 def _section(dialect: Dialect, title: str) -> Iterator[str]:
