@@ -259,7 +259,7 @@ class Lexer:
         pattern, at = self._tokens, 0
         while match := pattern.match(text, at):
             if match.lastgroup == "comment":
-                begins = self._opening.fullmatch(match.group())
+                begins = self._opening.match(text, at)
                 pattern = self._executed if begins else pattern
                 pattern = self._tokens if match.group() == "*/" else pattern
             at = match.end()

@@ -4,7 +4,6 @@ This is the only walker: a reference is found by a generic walk over the whole t
 with the CTEs visible at each point, never by a list of places to look.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self, TypeVar
@@ -19,8 +18,8 @@ from kysera_dbapi.exposure import exposed_name, exposures
 from kysera_dbapi.layout import Block, Layout
 from kysera_dbapi.merge import is_merged, mended
 from kysera_dbapi.respelling import respelled, spelled_out
-from kysera_dbapi.shape import Lexeme
-from kysera_dbapi.source import MAX_TOKENS, Source, verb_of
+from kysera_dbapi.source import Source
+from kysera_dbapi.stand_in import check_tokens, ends_of, pieces_of
 
 __all__ = ["Reference", "Role", "Statement", "layout_of", "parse", "tree_of"]
 
@@ -172,10 +171,10 @@ def parse(
     unsupported-construct if it has one that is not understood.
     """
     try:
-        pieces, conflict = _stand_in(source, dialect)
+        pieces, conflict = pieces_of(source, dialect)
         stand_in = "".join(pieces)
         tokens = _sqlglot.tokenize(stand_in, dialect)
-        _check_tokens(source, pieces, tokens)
+        check_tokens(source, pieces, tokens)
         layout = Layout(spelled_out(tokens, dialect))
         tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
@@ -187,7 +186,7 @@ def parse(
     if not isinstance(tree, (exp.Command, *_TREES[source.kind])):
         raise _unsupported("a statement that may be read in two ways")
     statement = make(source, dialect, catalogue, stand_in, tree, layout, conflict)
-    statement.ends = _ends(source, pieces)
+    statement.ends = ends_of(source, pieces)
     _Walker(statement).walk()
     statement.named = _named(tree)
     for node in _nested(tree):
@@ -284,88 +283,6 @@ def _place(error: _sqlglot.ParseError) -> str:
     if "line" not in where:
         return ""
     return f" at line {where['line']}, column {where['col']}"
-
-
-def _stand_in(source: Source, dialect: Dialect) -> tuple[list[str], str]:
-    """A text of the same length, read by sqlglot as the database reads the caller's.
-
-    Placeholders become ``?``, comments blanks, ``REPLACE`` ``INSERT``; EXPLAIN and
-    ``OR action`` are taken out.
-    """
-    pieces = [_plain(lexeme) for lexeme in source.lexemes]
-    at = [i for i, t in enumerate(source.lexemes) if t.kind not in _SILENT]
-    for i in at[: source.first]:
-        pieces[i] = " " * len(pieces[i])
-    verb = verb_of(source.words, source.first)
-    conflict, extra = dialect.conflict_clause(source.words[verb:])
-    if source.words[verb] == "REPLACE":
-        pieces[at[verb]] = "INSERT "
-    for i in at[verb + 1 : verb + 1 + extra]:
-        pieces[i] = " " * len(pieces[i])
-    said = [source.lexemes[i] for i in at]
-    for i, text in dialect.stand_ins(said).items():
-        size = len(said[i].text)
-        if text and len(text) != size:
-            raise _sqlglot.ParseError("a stand-in of another length")
-        pieces[at[i]] = text or " " * size
-    return pieces, conflict
-
-
-def _ends(source: Source, pieces: Sequence[str]) -> dict[int, int]:
-    """Where tokens end in the caller's text, with what the parser does not see."""
-    found: dict[int, int] = {}
-    last = -1
-    for lexeme, piece in zip(source.lexemes, pieces, strict=True):
-        if lexeme.kind in _SILENT:
-            continue
-        if piece.strip():
-            last = lexeme.start
-        if not piece.strip() or lexeme.kind == "placeholder":
-            found[last] = lexeme.end
-    return found
-
-
-_SILENT = ("blank", "comment")
-
-
-def _plain(lexeme: Lexeme) -> str:
-    if lexeme.text == "%%":
-        return "% "
-    if lexeme.kind == "placeholder":
-        return "?".ljust(len(lexeme.text))
-    if lexeme.kind == "comment":
-        return " " * len(lexeme.text)
-    if lexeme.kind == "blank":
-        return "".join(c if c in _BLANKS else " " for c in lexeme.text)
-    if lexeme.kind == "number" and lexeme.text[0] == ".":
-        return "0" + lexeme.text[1:]
-    return lexeme.text
-
-
-def _check_tokens(
-    source: Source, pieces: Sequence[str], tokens: Sequence[_sqlglot.Token]
-) -> None:
-    """Both lexers must see the same tokens: the database's rules are ours alone."""
-    if len(tokens) > MAX_TOKENS:
-        raise _sqlglot.ParseError(f"more than {MAX_TOKENS} tokens")
-    starts: set[int] = set()
-    ends: set[int] = set()
-    for lexeme, piece in zip(source.lexemes, pieces, strict=True):
-        if lexeme.kind not in _SILENT and piece.strip():
-            starts.add(lexeme.start)
-            ends.add(lexeme.start + len(piece.rstrip()))
-    text, at = "".join(pieces), 0
-    for token in tokens:
-        at_end = token.end + 1
-        known = token.start in starts and at_end in ends
-        if not known or text[at : token.start].strip(_BLANKS):
-            raise _sqlglot.ParseError("unclear text")
-        at = at_end
-    if text[at:].strip(_BLANKS + ";"):
-        raise _sqlglot.ParseError("unclear text at the end")
-
-
-_BLANKS = " \t\n\f\r"
 
 
 class _Sight(NamedTuple):

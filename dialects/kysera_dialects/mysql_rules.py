@@ -96,18 +96,15 @@ RULES = (
     ),
     Rule(
         "explain",
-        "`EXPLAIN`, `DESCRIBE`, `DESC` of the above; `EXPLAIN ANALYZE`, `ANALYZE` of a "
-        "`SELECT`",
+        "`EXPLAIN`, `DESCRIBE`, `DESC`, `EXPLAIN ANALYZE`, `ANALYZE` of the above",
         "planned",
-        "shows how the edited statement would run",
-        ("EXPLAIN SELECT * FROM orders", "EXPLAIN FORMAT=JSON DELETE FROM orders"),
-    ),
-    Rule(
-        "explain analyze",
-        "`EXPLAIN ANALYZE`, `ANALYZE` of a write",
-        "refused",
-        "it would write, without what plugins do before and after; leave out ANALYZE",
-        ("ANALYZE DELETE FROM orders WHERE id < 0",),
+        "shows how the edited statement would run; ANALYZE runs it, with what plugins "
+        "do before and after",
+        (
+            "EXPLAIN SELECT * FROM orders",
+            "EXPLAIN FORMAT=JSON DELETE FROM orders",
+            "ANALYZE DELETE FROM orders WHERE id < 0",
+        ),
     ),
     Rule(
         "explain another",

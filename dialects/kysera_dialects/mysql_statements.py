@@ -15,7 +15,6 @@ __all__ = [
     "classify",
     "evaluates",
     "explained",
-    "explaining",
     "statement_ends",
 ]
 
@@ -350,12 +349,6 @@ def explained(words: Sequence[str]) -> int:
 
 
 _OPTIONS = ("ANALYZE", "EXTENDED", "PARTITIONS", "FORMAT", "INTO")
-
-
-def explaining(words: Sequence[str], rule: Rule) -> Rule:
-    """The rule for EXPLAIN by these words of a statement of that rule."""
-    writes = rule.treatment == "planned" and rule.kind != "select"
-    return _BY_KIND["explain analyze"] if "ANALYZE" in words and writes else rule
 
 
 def evaluates(words: Sequence[str]) -> bool:

@@ -216,6 +216,8 @@ def test_what_the_server_takes_has_the_columns_that_we_see(
         if any(t.kind == "broken" for t in lexemes):
             continue  # it is refused
         commas = sum(t.text == "," for t in lexemes)
+        # what closes a comment is none of the symbols of a statement
+        assert "*/" not in "".join(t.text for t in lexemes if t.kind == "symbol")
         assert commas + 1 == columns, (text, lexemes)
         tried += 1
     assert tried > 50

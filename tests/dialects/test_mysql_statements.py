@@ -254,9 +254,9 @@ def test_kinds(sql: str, kind: str) -> None:
         ("EXPLAIN EXTENDED DELETE FROM orders", 2, "delete"),
         ("DESC UPDATE orders SET total = 1", 1, "update"),
         ("DESCRIBE (SELECT 1)", 1, "select"),
-        ("EXPLAIN ANALYZE DELETE FROM orders", 2, "explain analyze"),
+        ("EXPLAIN ANALYZE DELETE FROM orders", 2, "delete"),
         ("ANALYZE SELECT 1", 1, "select"),
-        ("ANALYZE FORMAT=JSON UPDATE orders SET total = 1", 4, "explain analyze"),
+        ("ANALYZE FORMAT=JSON UPDATE orders SET total = 1", 4, "update"),
         ("EXPLAIN orders", 0, "show"),
         ("EXPLAIN FOR CONNECTION 5", 0, "explain another"),
     ],
@@ -264,6 +264,7 @@ def test_kinds(sql: str, kind: str) -> None:
 def test_explain(sql: str, count: int, kind: str) -> None:
     found = source(sql)
     assert (found.first, found.kind) == (count, kind)
+    assert found.runs is (not count or "ANALYZE" in sql)
 
 
 @pytest.mark.parametrize(
