@@ -87,7 +87,7 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
     words, dot = _words(dialect.grammar), TokenType.DOT
     kinds = [token.token_type for token in tokens]
     for i, kind in enumerate(kinds):
-        if kind is TokenType.STRAIGHT_JOIN and _straightens(tokens[i - 1].text):
+        if kind is TokenType.STRAIGHT_JOIN and _joins_straight(tokens, i, dialect):
             kinds[i] = TokenType.JOIN
             tokens[i] = retyped(tokens[i], TokenType.JOIN, "JOIN")
         if kind not in words or not _is_word(tokens[i].text):
@@ -100,9 +100,10 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
     return tokens
 
 
-def _straightens(before: str) -> bool:
-    """Whether STRAIGHT_JOIN after that is a join, and no option of a SELECT."""
-    return before.upper() not in _SELECTING
+def _joins_straight(tokens: Sequence[Token], at: int, dialect: "Dialect") -> bool:
+    """Whether STRAIGHT_JOIN is a join there: no name, and no option of a SELECT."""
+    after_select = tokens[at - 1].text.upper() in _SELECTING
+    return _is_keyword(tokens[at].text, dialect) and not after_select
 
 
 _SELECTING = ("SELECT", "ALL", "DISTINCT", "DISTINCTROW", "HIGH_PRIORITY")

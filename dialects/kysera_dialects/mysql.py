@@ -224,7 +224,7 @@ class MySQLDialect(Dialect):
 
     def conflict_clause(self, words: Sequence[str]) -> tuple[str, int]:
         """The options of a write; https://dev.mysql.com/doc/refman/8.4/en/replace.html"""
-        known = _OPTIONS | ({"QUICK"} if words[0] == "DELETE" else set())
+        known = _OPTIONS | frozenset(("QUICK",) if words[0] == "DELETE" else ())
         options = list(takewhile(known.__contains__, words[1:]))
         action = "IGNORE" if "IGNORE" in options else ""
         return ("REPLACE" if words[0] == "REPLACE" else action), len(options)

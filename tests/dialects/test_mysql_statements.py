@@ -1,6 +1,7 @@
 """The statements and names of MySQL and MariaDB, by the dialects and the servers."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -105,6 +106,10 @@ def source(sql: str, of: Any = MYSQL) -> Source:
 
 def parsed(sql: str, of: Any = MYSQL) -> Draft:
     return statement.parse(source(sql, of), of, CATALOGUE, Draft)
+
+
+def exposed(draft: Draft) -> list[tuple[str, str]]:
+    return [(r.table.name, r.exposed) for r in draft.references]
 
 
 def relations(sql: str, of: Any = MYSQL) -> list[str]:
@@ -396,6 +401,43 @@ def test_what_is_not_understood_is_refused(sql: str) -> None:
 def test_what_is_understood(connection: Any, sql: str) -> None:
     assert failure(connection, sql) == ()
     assert relations(sql, dialect(connection)) == ["orders"]
+
+
+NAMING = [
+    "SELECT {0}.id FROM orders AS {0} WHERE {0}.id = 1 ORDER BY {0}.id",
+    "SELECT {0}.id FROM orders {0}",
+    "SELECT {0}.id FROM orders {0} JOIN log ON log.id = {0}.id",
+    "SELECT * FROM orders, log {0} LEFT JOIN log AS x ON x.id = {0}.id",
+    "SELECT id AS {0} FROM orders WHERE id = 1",
+    "SELECT id {0} FROM orders",
+    "WITH {0} AS (SELECT id FROM orders) SELECT id FROM {0}, log",
+    "SELECT {0} FROM (SELECT id AS {0} FROM orders) AS q WHERE {0} = 1 GROUP BY {0}",
+    "SELECT q.{0}, {0} + 1 FROM (SELECT id AS {0} FROM orders) AS q ORDER BY {0}",
+    "UPDATE orders {0} SET {0}.total = 1 WHERE {0}.id = 0",
+    "INSERT INTO log (id) SELECT {0}.id FROM orders {0} WHERE {0}.id = 0",
+]
+
+
+def test_words_are_names_where_the_server_takes_them_for_names(connection: Any) -> None:
+    asked = "SELECT word FROM information_schema.keywords WHERE word REGEXP '^[A-Z_]+$'"
+    found = dialect(connection)
+    words = {str(word) for (word,) in run(connection, asked)}
+    refused: list[str] = []
+    tried = 0
+    for form, word in product(NAMING, sorted(words | found.keywords)):
+        sql, quoted = form.format(word), form.format(f"`{word}`")
+        if failure(connection, f"PREPARE s FROM {found.literal(sql)}"):
+            continue
+        tried += 1
+        try:
+            draft, expected = parsed(sql, found), parsed(quoted, found)
+        except UnsupportedStatement:
+            refused.append(sql)
+            continue
+        assert exposed(draft) == exposed(expected), sql
+        assert draft.unknown == expected.unknown, sql
+    assert tried > 2000
+    assert len(refused) < tried / 50, refused
 
 
 # -- values -----------------------------------------------------------------------
