@@ -77,7 +77,8 @@ class ClosedWorld:
                 code="multiple-statements",
             )
         rule = source.rule
-        if rule is None and source.words and "\x00" not in source.text:
+        nul = "\x00" in source.text and self._dialect.refuses_nul
+        if rule is None and source.words and not nul:
             raise UnsupportedStatement(
                 f"{self._title(source)} is no statement that is understood; run it "
                 "under bypass() if it touches no protected table",

@@ -11,7 +11,9 @@ from kysera_dbapi import statement
 from kysera_dbapi.catalogue import Catalogue, Column, Table, UniqueKey
 from kysera_dbapi.dialect import Rule, get_dialect
 from kysera_dbapi.edits import Draft
-from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
+from kysera_dbapi.pipeline import Pipeline
+from kysera_dbapi.plugin import Plugin
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import Source, read
 from kysera_dbapi.value_list import ValueList
@@ -401,6 +403,26 @@ def test_what_is_not_understood_is_refused(sql: str) -> None:
 def test_what_is_understood(connection: Any, sql: str) -> None:
     assert failure(connection, sql) == ()
     assert relations(sql, dialect(connection)) == ["orders"]
+
+
+class Nothing(Plugin):
+    """Protects orders, and edits nothing."""
+
+    name = "nothing"
+
+    def protected(self, catalogue: Catalogue) -> list[str]:
+        return [key for key in ("shop.orders",) if key in catalogue.tables]
+
+
+@pytest.mark.parametrize(
+    "sql", ["CALL x();\x00", "SELECT * FROM v;\x00", "\x00", "SELECT 1 \x00 FROM log"]
+)
+def test_a_nul_hides_no_statement(connection: Any, sql: str) -> None:
+    """The servers run what stands before it, if that is a whole statement."""
+    assert run(connection, "SELECT 5;\x00") == [(5,)]
+    for of in (MYSQL, MARIADB):
+        with pytest.raises((UnsupportedStatement, ProgrammingError)):
+            Pipeline(of, [Nothing()], CATALOGUE).plan(sql, frozenset())
 
 
 NAMING = [
