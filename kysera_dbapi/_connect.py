@@ -1,7 +1,8 @@
 """connect, wrap and explain: the driver, the dialect and the plugins put together."""
 
 import importlib
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_plus
@@ -33,7 +34,7 @@ _SCHEMES = {
 
 
 #: The drivers that are wrapped.
-_DRIVERS = ("sqlite3", "psycopg")
+_DRIVERS = ("sqlite3", "psycopg", "pymysql")
 
 
 def connect(
@@ -47,7 +48,8 @@ def connect(
 
     ``driver`` is a URL (``sqlite:///relative.db``, ``sqlite:////absolute.db``,
     ``sqlite://`` for memory; percent-encoded, with the driver's arguments as query;
-    ``postgresql://...``, as libpq reads it), or a PEP 249 module that is followed by
+    ``postgresql://...``, as libpq reads it; ``mysql://user:password@host:port/database``
+    or ``mariadb://...``, percent-encoded as well), or a PEP 249 module that is followed by
     its own arguments. Raises
     ``ConfigurationError``: bad-url, unknown-scheme, unknown-mode, missing-driver, or
     what the plugins find wrong.
@@ -112,7 +114,10 @@ def _from_url(
     module, extra = _SCHEMES[scheme]
     if module != "sqlite3":
         _require(module, extra, scheme)
+    if module == "psycopg":
         return module, (f"postgresql://{rest}", *args), kwargs
+    if module == "pymysql":
+        return module, args, {**_server(rest), **kwargs}
     # not by urlsplit: it drops what it takes for blanks, and "#" with all after it
     location, _, query = rest.partition("?")
     if "#" in rest:
@@ -123,7 +128,26 @@ def _from_url(
     if slash and not path:
         raise _bad_url("it names no file; write sqlite:// for a database in memory")
     database = unquote(path, errors="surrogateescape") or ":memory:"
-    return module, (database, *args), {**_arguments(query), **kwargs}
+    return module, (database, *args), {**_arguments(query, _ARGUMENTS), **kwargs}
+
+
+def _server(rest: str) -> dict[str, Any]:
+    """PyMySQL's arguments for ``user:password@host:port/database?name=value``."""
+    location, _, query = rest.partition("?")
+    if "#" in rest:
+        raise _bad_url("it has a fragment; write %23 for # in a name or password")
+    authority, _, database = location.partition("/")
+    login, _, place = authority.rpartition("@")
+    user, colon, password = login.partition(":")
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise _bad_url("its host or port is none; write //user:password@host:port/name")
+    host, port = found[1] or found[2], found[3]
+    given = {"user": user, "host": host, "database": database}
+    options: dict[str, Any] = {k: unquote(v) for k, v in given.items() if v}
+    options |= {"password": unquote(password)} if colon else {}
+    options |= {"port": int(port)} if port else {}
+    return {**options, **_arguments(query, _OF_SERVERS)}
 
 
 def _bad_url(why: str) -> ConfigurationError:
@@ -131,18 +155,18 @@ def _bad_url(why: str) -> ConfigurationError:
     return ConfigurationError(f"the database URL cannot be read: {why}", code="bad-url")
 
 
-def _arguments(query: str) -> dict[str, Any]:
+def _arguments(query: str, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     """The driver's arguments in the query of a URL."""
     found: dict[str, Any] = {}
     pairs = query.split("&") if query else []
     for name, equals, text in (pair.partition("=") for pair in pairs):
-        if name not in _ARGUMENTS or not equals:
-            known = ", ".join(_ARGUMENTS)
-            raise _bad_url(f"its query has {name!r}; write NAME=VALUE, of {known}")
+        if name not in known or not equals:
+            names = ", ".join(known)
+            raise _bad_url(f"its query has {name!r}; write NAME=VALUE, of {names}")
         if name in found:
             raise _bad_url(f"its query has {name} twice")
         try:
-            found[name] = _ARGUMENTS[name](unquote_plus(text))
+            found[name] = known[name](unquote_plus(text))
         except (KeyError, ValueError) as error:
             raise _bad_url(f"its query has a wrong value for {name}") from error
     return found
@@ -168,6 +192,25 @@ _ARGUMENTS: dict[str, Callable[[str], Any]] = {
 }
 
 
+#: Those of ``pymysql.connect``.
+_OF_SERVERS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(
+        "charset collation init_command program_name read_default_file "
+        "read_default_group sql_mode ssl_ca ssl_cert ssl_key unix_socket".split(),
+        str,
+    ),
+    **dict.fromkeys("client_flag connect_timeout max_allowed_packet".split(), int),
+    **dict.fromkeys("read_timeout write_timeout".split(), float),
+    **dict.fromkeys(
+        "autocommit local_infile ssl_disabled ssl_verify_cert ssl_verify_identity "
+        "use_unicode".split(),
+        _truth,
+    ),
+}
+#: A host, or an address in brackets, and a port.
+_PLACE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
+
+
 def _require(module: str, extra: str, scheme: str) -> None:
     try:
         importlib.import_module(module)
@@ -176,8 +219,3 @@ def _require(module: str, extra: str, scheme: str) -> None:
             f"{scheme} needs {module}; pip install 'kysera[{extra}]'",
             code="missing-driver",
         ) from error
-    if module not in _DRIVERS:
-        raise ConfigurationError(
-            f"{scheme} is known but not wrapped yet; use sqlite or postgresql",
-            code="missing-driver",
-        )

@@ -1,14 +1,17 @@
-"""A database of notes on PostgreSQL, raw and through the shim."""
+"""A database of notes on PostgreSQL, MySQL and MariaDB, raw and through the shim."""
 
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
 
 import psycopg
+import pymysql
 import pytest
 
 import kysera_dbapi
-from tests.dbapi.notes import SCHEMA, plugins
+from tests.dbapi.notes import MYSQL, SCHEMA, plugins
+from tests.dialects.mysql_server import arguments
+from tests.servers import run
 
 
 @pytest.fixture
@@ -21,5 +24,19 @@ def raw_notes(postgresql_url: str) -> Iterator[Any]:
 @pytest.fixture
 def notes(raw_notes: Any, postgresql_url: str) -> Iterator[Any]:
     made = kysera_dbapi.connect(postgresql_url, plugins=plugins(), autocommit=True)
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        yield made
+
+
+@pytest.fixture
+def raw_mysql_notes(mysql_url: str) -> Iterator[Any]:
+    run(mysql_url, MYSQL)
+    with closing(pymysql.connect(**arguments(mysql_url))) as made:
+        yield made
+
+
+@pytest.fixture
+def mysql_notes(raw_mysql_notes: Any, mysql_url: str) -> Iterator[Any]:
+    made = kysera_dbapi.connect(mysql_url, plugins=plugins(), autocommit=True)
     with closing(made), kysera_dbapi.context(tenant_id=7):
         yield made

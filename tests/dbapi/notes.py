@@ -8,7 +8,7 @@ from kysera_dbapi.plugins import (
     tenant_isolation,
 )
 
-__all__ = ["OURS", "QUERY", "SCHEMA", "plugins"]
+__all__ = ["MYSQL", "OURS", "QUERY", "SCHEMA", "plugins"]
 
 SCHEMA = """
 CREATE TABLE notes (
@@ -25,6 +25,23 @@ INSERT INTO notes (id, tenant_id, body, deleted_at) VALUES
     (4, 8, 'GHOST', NULL), (5, 8, 'GHOST 50%', now());
 INSERT INTO log VALUES (1, 'one');
 """
+
+#: The same on MySQL and MariaDB.
+MYSQL = (
+    """CREATE TABLE notes (
+        id int AUTO_INCREMENT PRIMARY KEY,
+        tenant_id int NOT NULL,
+        body varchar(30),
+        created_at datetime(6),
+        updated_at datetime(6),
+        deleted_at datetime(6)
+    ) AUTO_INCREMENT = 100""",
+    "CREATE TABLE log (id int, line text)",
+    """INSERT INTO notes (id, tenant_id, body, deleted_at) VALUES
+        (1, 7, 'ours', NULL), (2, 7, 'ours too', NULL), (3, 7, 'gone', now()),
+        (4, 8, 'GHOST', NULL), (5, 8, 'GHOST 50%', now())""",
+    "INSERT INTO log VALUES (1, 'one')",
+)
 
 
 def plugins() -> list[kysera_dbapi.Plugin]:

@@ -115,9 +115,16 @@ class Secured:
         fold = self._dialect.fold
         if forced is not None and table.column(fold(forced, quoted=True)) is None:
             raise wrong(f"table {table.name!r} has no column {forced!r}")
-        for text in (policy.using, policy.check):
+        for text in (self._using(policy), policy.check):
             if text is not None:
                 self._compile(table, text, frozenset())
+
+    def _using(self, policy: Policy) -> str | None:
+        """A policy's condition; a column that is forced is quoted as in the dialect."""
+        if policy.forced is None:
+            return policy.using
+        column, key = policy.forced
+        return f"{self._dialect.quote(column)} = :{key}"
 
     def _table(self, policy: Policy) -> "Table":
         table = self.catalogue.named(policy.table)
@@ -200,7 +207,7 @@ class Secured:
         label = f"{table.name}: policy {policy.name!r}"
         if policy.values is not None:
             return Rule(self._by_function(policy, table), label)
-        text = policy.using
+        text = self._using(policy)
         if written and policy.check is not None:
             text = policy.check
         if text is None:  # a check alone lets all rows be found

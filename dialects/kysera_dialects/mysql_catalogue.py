@@ -1,0 +1,331 @@
+"""Reads the information schema of MySQL and MariaDB into a catalogue.
+
+All databases that the user may see are read: a view, a trigger or a foreign key of
+another one may lead to the tables of this one. Temporary tables are in none of it.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from kysera_dbapi.catalogue import (
+    Catalogue,
+    Column,
+    ForeignKey,
+    Function,
+    Table,
+    TableKind,
+    Trigger,
+    UniqueKey,
+    key_of,
+)
+from kysera_dbapi.dialect import Dialect, Execute
+from kysera_dialects.mysql_queries import (
+    OWN_INDEXES,
+    PARTS,
+    SETTINGS,
+    STAMP,
+    SYSTEM_TABLES,
+)
+
+__all__ = ["indexes", "read", "stamp"]
+
+_KINDS: Mapping[str, TableKind] = {
+    "BASE TABLE": "table",
+    "SYSTEM VERSIONED": "table",
+    "VIEW": "view",
+    "SEQUENCE": "sequence",
+}
+#: Collations in which values that differ are never equal; ``_bin`` alone is not
+#: enough: it takes no account of trailing blanks.
+#: https://mariadb.com/kb/en/supported-character-sets-and-collations/
+_EXACT = ("binary", "_nopad_bin", "_0900_bin")
+#: In a view's text strings have backslashes, and names of tables and functions are
+#: quoted by backticks, whatever the modes. Of a word only a call is told.
+_STORED = re.compile(
+    r"'(?:[^'\\]|\\(?s:.))*+'"
+    r"|`(?P<schema>(?:[^`]|``)++)`\.`(?P<name>(?:[^`]|``)++)`(?P<call>\()?"
+    r"|(?:`(?P<quoted>(?:[^`]|``)++)`|(?P<word>[\w$]++))(?P<alone>\()?"
+    r"|(?s:.)"
+)
+#: What stands round names and in strings.
+_QUOTES = str.maketrans("", "", "`'\"\\")
+#: The modes of ``sql_mode`` by which a text is lexed; and what is of no matter in one
+#: whose strings and comments may begin and end anywhere.
+_LEXING = frozenset(("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"))
+_MARKS = re.compile(r"['\"\\#]|--|/\*|\*/")
+
+_Row = Sequence[Any]
+
+
+def read(dialect: Dialect, execute: Execute) -> Catalogue:
+    """Read all relations and routines of all databases."""
+    settings = execute(SETTINGS)[0]
+    system = execute(SYSTEM_TABLES)
+    parts = {name: execute(part.query) for name, part in PARTS.items()}
+    return _Reader(dialect, settings, system, parts).catalogue()
+
+
+def stamp(execute: Execute) -> object:
+    """What changes whenever what is read does."""
+    return tuple(execute(STAMP)[0])
+
+
+def indexes(
+    dialect: Dialect, execute: Execute, table: Table
+) -> list[tuple[str, tuple[str, ...]]]:
+    """The indexes of a table over all of its rows, by name, and their columns.
+
+    A part that is an expression, or the beginning of a column, has an empty name.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, column, part in execute(OWN_INDEXES, (table.schema, table.name)):
+        own = "" if part is not None or column is None else str(column)
+        found[str(name)] = (*found.get(str(name), ()), own)
+    return list(found.items())
+
+
+class _Reader:
+    """Puts together what was read."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: _Row,
+        system: Sequence[_Row],
+        parts: Mapping[str, Sequence[_Row]],
+    ) -> None:
+        self._dialect = dialect
+        self._database, _, self._enforces, mode = settings
+        self._modes = _modes(mode)
+        self._system = system
+        self._parts = parts
+        #: The keys of all relations.
+        self._tables = frozenset(self._key(*row[:2]) for row in parts["tables"])
+        digest = hashlib.blake2b(repr(settings).encode(), digest_size=16)
+        for part in parts.values():
+            digest.update(repr(sorted(map(repr, part))).encode())
+        self._version = digest.hexdigest()
+
+    def _fold(self, name: Any) -> str:
+        return self._dialect.fold(str(name), quoted=True)
+
+    def _relation(self, name: Any) -> str:
+        return self._dialect.fold_relation(str(name), quoted=True)
+
+    def _key(self, schema: Any, name: Any) -> str:
+        return key_of(self._relation(schema), self._relation(name))
+
+    def _grouped(self, part: str) -> dict[str, list[_Row]]:
+        """The rows of a part by the key that each starts with."""
+        found: defaultdict[str, list[_Row]] = defaultdict(list)
+        for row in self._parts[part]:
+            found[self._key(*row[:2])].append(row)
+        return found
+
+    def catalogue(self) -> Catalogue:
+        """All of it."""
+        home = self._relation(self._database) if self._database else ""
+        tables = [*self._own_tables(), *self._system_tables()]
+        return Catalogue(
+            tables={table.key: table for table in tables},
+            foreign_keys=tuple(self._foreign_keys()),
+            path=(home,) if home else (),
+            home=home,
+            routines=self._by_key(),
+            enforces_foreign_keys=bool(self._enforces),
+            version=self._version,
+        )
+
+    # -- relations ----------------------------------------------------------------
+
+    def _system_tables(self) -> Iterator[Table]:
+        for schema, name in self._system:
+            yield Table(self._relation(schema), self._relation(name), "system")
+
+    def _own_tables(self) -> Iterator[Table]:
+        columns, keys = self._grouped("columns"), self._grouped("keys")
+        triggers = self._grouped("triggers")
+        views = {key: rows[0][2] for key, rows in self._grouped("views").items()}
+        for schema, name, type_ in self._parts["tables"]:
+            schema, name = self._relation(schema), self._relation(name)
+            key = key_of(schema, name)
+            kind = _KINDS.get(str(type_), "unknown")
+            text = views.get(key) or ""
+            yield Table(
+                schema,
+                name,
+                kind,
+                columns=tuple(self._columns(columns.get(key, ()), keys.get(key, ()))),
+                unique_keys=tuple(_unique_keys(keys.get(key, ()))),
+                triggers=tuple(map(self._trigger, triggers.get(key, ()))),
+                reads=self._read_by(text) if kind == "view" else None,
+                calls=self._called_by(text),
+            )
+
+    def _columns(self, rows: Sequence[_Row], keys: Sequence[_Row]) -> Iterator[Column]:
+        primary = {row[4]: row[3] for row in keys if row[2] == "PRIMARY"}
+        names = [str(row[3]) for row in rows]
+        for _, _, _, name, type_, collation, nullable, extra, *row in sorted(
+            rows, key=lambda row: int(row[2])
+        ):
+            default, expression = row
+            marks = str(extra or "").upper()
+            generated = bool(expression) and "DEFAULT_GENERATED" not in marks
+            yield Column(
+                str(name),
+                str(type_),
+                primary_key=int(primary.get(name, 0)),
+                hidden="INVISIBLE" in marks,
+                generated=generated,
+                not_null=nullable == "NO",
+                folded=self._fold(name),
+                default=self._default(default, marks),
+                identity="by default" if "AUTO_INCREMENT" in marks else "",
+                collation="" if _is_exact(collation) else str(collation),
+                computed_from=frozenset(
+                    self._fold(one)
+                    for one in names
+                    if generated and _mentions(str(expression), one)
+                ),
+            )
+
+    def _default(self, default: Any, marks: str) -> str:
+        return "" if default is None else str(default)
+
+    # -- what texts use -----------------------------------------------------------
+
+    def _read_by(self, text: str) -> frozenset[str]:
+        """The relations that a view names: their databases are written out.
+
+        The text is hidden from a user without the right to see it: that view may read
+        anything. https://dev.mysql.com/doc/refman/en/information-schema-views-table.html
+        """
+        if not text:
+            return self._tables
+        pairs = ((m["schema"], m["name"]) for m in _STORED.finditer(text) if m["name"])
+        return self._tables & {self._key(*map(_unquoted, pair)) for pair in pairs}
+
+    def _called_by(self, text: str) -> frozenset[str]:
+        """The functions that a view calls: of any database, as not all are written.
+
+        The server's own are among them, in a schema without a name.
+        """
+        found = _STORED.finditer(text)
+        calls = (
+            m["name"] if m["call"] else m["alone"] and (m["quoted"] or m["word"])
+            for m in found
+        )
+        names = {self._fold(_unquoted(call)) for call in calls if call}
+        return (
+            frozenset(
+                key_of(schema, name)
+                for name in names
+                for schema in self._schemas.get(name, [""])
+            )
+            - self._syntax
+        )
+
+    @cached_property
+    def _schemas(self) -> dict[str, list[str]]:
+        """The databases that have a routine of a name."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for row in self._parts["routines"]:
+            found[self._fold(row[1])].append(self._relation(row[0]))
+        return found
+
+    @cached_property
+    def _syntax(self) -> frozenset[str]:
+        """What looks like calls of the server's own: ``in (``."""
+        words = self._dialect.keywords
+        return frozenset(key_of("", self._fold(word.lower())) for word in words)
+
+    def _trigger(self, row: _Row) -> Trigger:
+        _, _, name, event, mode, statement = row
+        text = f"BEGIN {self._readable(mode, statement)} END"
+        return Trigger(self._fold(name), str(event), text)
+
+    def _by_key(self) -> dict[str, tuple[Function, ...]]:
+        found: dict[str, tuple[Function, ...]] = {}
+        for schema, name, _, body, mode, text in self._parts["routines"]:
+            # one whose text is hidden may do anything
+            one = Function(
+                self._relation(schema),
+                self._fold(name),
+                language=str(body).lower(),
+                text=self._readable(mode, text or "INSERT UPDATE DELETE"),
+                reads=None if text else self._tables,
+            )
+            found[one.key] = (*found.get(one.key, ()), one)
+        return found
+
+    def _readable(self, mode: Any, text: Any) -> str:
+        """A stored text, to be lexed by the session's modes.
+
+        The server lexes it by those that it was made under. Where they are others,
+        what stands in strings and comments counts, too.
+        """
+        said = str(text or "")
+        return said if _modes(mode) == self._modes else _MARKS.sub(" ", said)
+
+    # -- keys ---------------------------------------------------------------------
+
+    def _foreign_keys(self) -> Iterator[ForeignKey]:
+        actions = {tuple(row[:3]): row[3:] for row in self._parts["actions"]}
+        grouped: defaultdict[tuple[Any, ...], list[_Row]] = defaultdict(list)
+        for row in self._parts["references"]:
+            grouped[row[0], row[3], row[1]].append(row)
+        for name, rows in grouped.items():
+            rows.sort(key=lambda row: int(row[4]))
+            _, _, schema, table, _, _, to, parent, _ = rows[0]
+            deleted, updated = actions.get(name, ("CASCADE", "CASCADE"))
+            yield ForeignKey(
+                self._key(schema, table),
+                tuple(str(row[5]) for row in rows),
+                self._key(to, parent),
+                tuple(str(row[8]) for row in rows),
+                on_delete=str(deleted),
+                on_update=str(updated),
+            )
+
+
+def _unique_keys(rows: Sequence[_Row]) -> Iterator[UniqueKey]:
+    """A part that is an expression, or the beginning of a column, has no name."""
+    grouped: defaultdict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        if not int(row[6]):
+            grouped[str(row[2])].append(row)
+    for name, parts in grouped.items():
+        parts.sort(key=lambda row: int(row[3]))
+        columns = tuple(
+            "" if column is None or part is not None else str(column)
+            for _, _, _, _, column, part, _ in parts
+        )
+        yield UniqueKey(name, columns, primary=name == "PRIMARY")
+
+
+def _is_exact(collation: Any) -> bool:
+    return collation is None or str(collation).endswith(_EXACT)
+
+
+def _unquoted(name: str) -> str:
+    return name.replace("``", "`")
+
+
+def _modes(mode: Any) -> frozenset[str]:
+    return _LEXING.intersection(str(mode).split(","))
+
+
+def _mentions(expression: str, name: str) -> bool:
+    """Whether a column's name may stand in an expression.
+
+    How that is quoted is up to the server: MySQL has a backslash before each quote, and
+    spells other letters than ASCII in another encoding.
+    """
+    if not name.isascii():
+        return True
+    said, bare = (one.translate(_QUOTES).lower() for one in (expression, name))
+    return re.search(rf"(?<![\w$]){re.escape(bare)}(?![\w$])", said) is not None

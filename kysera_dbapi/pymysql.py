@@ -1,0 +1,278 @@
+"""A drop-in for PyMySQL: ``from kysera_dbapi import pymysql``.
+
+Cursors are subclasses of the driver's, so that fetching costs nothing; the connection
+is a proxy. https://pymysql.readthedocs.io/en/latest/modules/connections.html
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import pymysql as _driver
+from pymysql.connections import Connection as RawConnection
+from pymysql.cursors import Cursor as RawCursor
+
+from kysera_dbapi import errors
+from kysera_dbapi.connection import Connection as _Connection
+from kysera_dbapi.connection import passed
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
+from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.pymysql_cursor import CURSOR_MEMBERS, PlannedCursor, cursor_class
+from kysera_dbapi.pymysql_session import PyMySQLSession, check_charset
+from kysera_dbapi.session import check_mode
+
+__all__ = ["CONNECTION_MEMBERS", "CURSOR_MEMBERS", "Connection", "connect", "wrap"]
+
+_PASSED = """
+DataError DatabaseError Error IntegrityError InterfaceError InternalError
+NotSupportedError OperationalError ProgrammingError Warning affected_rows autocommit
+autocommit_mode begin bind_address character_set_name charset client_flag close
+collation commit connect connect_timeout ctx cursorclass db decoders encoders encoding
+escape get_autocommit get_host_info get_proto_info get_server_info host host_info
+init_command insert_id kill literal max_allowed_packet next_result open password ping
+port protocol_version rollback salt select_db server_capabilities server_charset
+server_language server_public_key server_status server_thread_id server_version
+set_character_set set_charset show_warnings sql_mode ssl thread_id unix_socket
+use_unicode user
+"""
+#: What becomes of each public member of ``pymysql.connections.Connection``.
+CONNECTION_MEMBERS: dict[str, str] = {
+    **dict.fromkeys(_PASSED.split(), "passed"),
+    **dict.fromkeys("cursor __enter__ __exit__".split(), "twin"),
+    "query": "planned",
+    "write_packet": "refused",
+}
+
+
+class Connection(_Connection):
+    """A wrapped ``pymysql.connections.Connection``."""
+
+    members = CONNECTION_MEMBERS
+    settable = frozenset(("autocommit_mode", "cursorclass", "decoders", "encoders"))
+    _self_session: PyMySQLSession  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def _is_raw(self, found: Any) -> bool:
+        return _is_raw_cursor(found)
+
+    def _own_attribute(self, name: str) -> Any:
+        if name == "_result":
+            # what a cursor made by hand reads; one that is not read leads to the socket
+            found = self._self_session._raw._result
+            if found is None or found.connection is None:
+                return found
+        if name in _PRIVATE:
+            raise self._refusal(f"{name} leads past every plugin")
+        return super()._own_attribute(name)
+
+    def _refusal(self, why: str) -> BaseException:
+        return self._self_session.error(
+            UnsupportedStatement(
+                f"{why}; reach it through unwrap()", code="unsupported-member"
+            )
+        )
+
+    # -- statements ---------------------------------------------------------------
+
+    def cursor(self, cursor: Any = None) -> Any:
+        """A cursor whose statements are planned."""
+        session = self._self_session
+        factory = cursor or session._raw.cursorclass
+        if not isinstance(factory, type) or not issubclass(factory, RawCursor):
+            made = factory(self)
+            if _is_raw_cursor(made):
+                raise ConfigurationError(
+                    f"the cursor factory {factory!r} made a cursor past the plugins; "
+                    "use a cursor class",
+                    code="configuration",
+                )
+            return made
+        planned: Any = cursor_class(factory)
+        made = planned.__new__(planned)
+        made._proxy, made._session = self, session
+        made.__init__(self)
+        return made
+
+    def query(self, sql: Any, unbuffered: bool = False) -> Any:
+        """Plan a statement and execute it; returns the number of rows."""
+        if unbuffered and self._self_session.plugins:
+            raise self._refusal("query() of unbuffered rows has no way to fetch them")
+        self.cursor(RawCursor).execute(sql)
+        return RawConnection.affected_rows(self._self_session._raw)
+
+    @property
+    def write_packet(self) -> Any:
+        """Refused while there are plugins: it sends anything to the server."""
+        session = self._self_session
+        if session.plugins:
+            raise self._refusal("write_packet() sends anything to the server")
+        return session._raw.write_packet
+
+    # -- transactions ---------------------------------------------------------------
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        """As the driver: close."""
+        self.close()
+
+    def close(self) -> None:
+        """Let the plugins go and close the raw connection."""
+        session = self._self_session
+        self._do(lambda raw: session.close(lambda: RawConnection.close(raw)))
+
+    def begin(self) -> None:
+        """Begin a transaction; the open one is committed."""
+        self._end(RawConnection.begin, undone=False)
+
+    def commit(self) -> None:
+        """Commit the open transaction."""
+        self._end(RawConnection.commit, undone=False)
+
+    def rollback(self) -> None:
+        """Undo the open transaction."""
+        self._end(RawConnection.rollback, undone=True)
+
+    def autocommit(self, value: Any) -> None:
+        """Whether each statement is a transaction; if so, the open one is committed."""
+        self._end(lambda raw: RawConnection.autocommit(raw, value), undone=False)
+
+    def _end(self, end: Callable[[Any], Any], *, undone: bool) -> None:
+        session = self._self_session
+
+        def run(raw: Any) -> None:
+            with session.turn:
+                end(raw)
+                session.ended(undone=undone)
+
+        self._do(run)
+
+    def _do(self, work: Callable[[Any], Any]) -> Any:
+        try:
+            return work(self._self_session._raw)
+        except (_driver.Error, errors.Error) as error:
+            reraise(error, _driver)
+
+    # -- what changes the meaning of statements ---------------------------------------
+
+    def select_db(self, db: Any) -> None:
+        """Have bare names mean the tables of another database."""
+
+        def run(raw: Any) -> None:
+            RawConnection.select_db(raw, db)
+            self._self_session.invalidate()
+
+        self._do(run)
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """Have texts sent in another encoding.
+
+        Raises ``ConfigurationError`` (configuration), while there are plugins, for one
+        in which they are not what they seem.
+        """
+        self._set_charset(RawConnection.set_character_set, charset, charset, collation)
+
+    def set_charset(self, charset: str) -> None:
+        """As ``set_character_set``; the driver warns that it is deprecated."""
+        self._set_charset(RawConnection.set_charset, charset, charset)
+
+    def _set_charset(self, setter: Any, charset: str, *args: Any) -> None:
+        session = self._self_session
+
+        def run(raw: Any) -> None:
+            if session.plugins:
+                check_charset(charset)
+            setter(raw, *args)
+
+        self._do(run)
+
+    def connect(self, sock: Any = None) -> None:
+        """Open the connection, perhaps once more."""
+
+        def run(raw: Any) -> None:
+            RawConnection.connect(raw, sock)
+            self._self_session.reopened()
+
+        self._do(run)
+
+    def ping(self, reconnect: bool = False) -> None:
+        """Ask whether the server is there; ``reconnect`` may open another session."""
+
+        def run(raw: Any) -> None:
+            before = raw._sock
+            RawConnection.ping(raw, reconnect)
+            if raw._sock is not before:
+                self._self_session.reopened()
+
+        self._do(run)
+
+
+for _name, _what in CONNECTION_MEMBERS.items():
+    _theirs = getattr(RawConnection, _name, None)
+    _is_method = callable(_theirs) and not isinstance(_theirs, type)
+    if _what == "passed" and _is_method and _name not in vars(Connection):
+        setattr(Connection, _name, passed(_theirs))
+
+_UNOPENED: Any = RawConnection(defer_connect=True)
+#: What the driver keeps in a connection for itself.
+_PRIVATE = frozenset(name for name in vars(_UNOPENED) if name.startswith("_")) | {
+    *("_sock", "_rfile", "_current_timeout", "_next_seq_id"),
+}
+
+
+def _is_raw_cursor(found: Any) -> bool:
+    """Whether it is a cursor past the plugins."""
+    return issubclass(type(found), RawCursor) and not isinstance(found, PlannedCursor)
+
+
+def wrap(
+    raw: Any, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
+) -> Connection:
+    """Wrap a connection. Raises ``ConfigurationError`` if it is wrapped."""
+    checked = ordered(plugins)
+    check_mode(mode)
+    if isinstance(raw, Connection):
+        raise ConfigurationError(
+            "the connection is wrapped already; wrap the raw one",
+            code="already-wrapped",
+        )
+    if not issubclass(type(raw), RawConnection):
+        raise ConfigurationError(
+            f"cannot wrap {type(raw).__qualname__}; pass a connection of pymysql",
+            code="driver-mismatch",
+        )
+    try:
+        session = PyMySQLSession(raw, _driver, plugins=tuple(checked), mode=mode)
+        session.start()
+    except _driver.Error as error:
+        error.add_note("raised while the tables of the database were read")
+        reraise(error, _driver)
+    return Connection(raw, session)
+
+
+def connect(
+    *, plugins: Sequence[Plugin] = (), mode: Mode = "normal", **options: Any
+) -> Connection:
+    """``pymysql.connect`` with plugins; other arguments are the driver's own."""
+    ordered(plugins)
+    check_mode(mode)
+    try:
+        raw = RawConnection(**options)
+    except _driver.Error as error:
+        reraise(error, _driver)
+    try:
+        return wrap(raw, plugins=plugins, mode=mode)
+    except BaseException:
+        with suppress(_driver.Error):
+            RawConnection.close(raw)
+        raise
+
+
+Connect = connect
+
+#: The rest of the driver's module: its exceptions, types and constants.
+globals().update(
+    (name, value)
+    for name, value in vars(_driver).items()
+    if not name.startswith("_") and name not in globals()
+)

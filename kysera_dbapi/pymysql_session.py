@@ -1,0 +1,230 @@
+"""The session of a PyMySQL connection: our own SQL, the modes, what checks say.
+
+What a text means depends on ``sql_mode`` and on the current database. They are read
+with the catalogue, and so once more after each statement that may change them.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+from weakref import ref
+
+from pymysql.connections import Connection as RawConnection
+from pymysql.constants import SERVER_STATUS
+from pymysql.converters import conversions
+from pymysql.cursors import Cursor as RawCursor
+
+from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.errors import ConfigurationError, PolicyViolation
+from kysera_dbapi.plan import Plan
+from kysera_dbapi.plugin import Mode, Plugin
+from kysera_dbapi.session import Session
+from kysera_dbapi.transaction import Begin, Transactional
+from kysera_dbapi.value_list import ValueList
+from kysera_dbapi.violation import violation
+
+__all__ = ["PyMySQLSession", "check_charset"]
+
+#: In the message of the function that fails: see the dialect's ``check``.
+_VIOLATED = re.compile(
+    r"_k_check:(.*?)(?:'\s*,\s*substr\(|'\s*for function)", re.DOTALL | re.IGNORECASE
+)
+#: In others a byte of a character may be a quote or a backslash, or names are not told
+#: apart. https://dev.mysql.com/doc/refman/en/charset-charsets.html
+_CHARSETS = ("utf8mb4", "utf8mb3", "utf8")
+#: Statements whose answer is that of the statement before: none of ours may come
+#: between. https://dev.mysql.com/doc/refman/en/information-functions.html
+_ABOUT_THE_LAST = re.compile(
+    r"\b(?:ROW_COUNT|FOUND_ROWS)\b|@@\w*\.?(?:warning|error)_count"
+    r"|\b(?:WARNINGS|ERRORS|DIAGNOSTICS)\b",
+    re.IGNORECASE,
+)
+_DECODERS = {key: value for key, value in conversions.items() if type(key) is int}
+_SETTINGS = (
+    "SELECT @@version, @@sql_mode, @@lower_case_table_names, @@character_set_client, "
+    "@@character_set_results"
+)
+
+
+def check_charset(charset: object) -> None:
+    """Raise ``ConfigurationError`` (configuration) for one that is not supported."""
+    if charset not in _CHARSETS:
+        raise ConfigurationError(
+            f"the character set of the connection is {charset}, in which texts are not "
+            "what they seem; use utf8mb4",
+            code="configuration",
+        )
+
+
+class _Transactional:
+    """Whether a transaction of a connection is open."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open.
+
+        Rows come without the server's status: without autocommit a query may have begun
+        one since, and the server has to be asked.
+        """
+        raw = self._raw
+        if not raw.open:
+            return False
+        if not RawConnection.get_autocommit(raw):
+            with kept(raw):
+                RawConnection.ping(raw, reconnect=False)
+        return bool(raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+
+@contextmanager
+def kept(raw: Any) -> Iterator[None]:
+    """A block of our own SQL, after which the connection tells of the caller's."""
+    result, count = raw._result, raw._affected_rows
+    decoders, use_unicode = raw.decoders, raw.use_unicode
+    raw.decoders, raw.use_unicode = _DECODERS, True
+    try:
+        yield
+    finally:
+        raw.decoders, raw.use_unicode = decoders, use_unicode
+        # the rest of several results has been read, and is gone
+        if result is None or not result.has_next:
+            raw._result, raw._affected_rows = result, count
+
+
+class PyMySQLSession(Session):
+    """Its dialect is that of the server, in the modes that are in force."""
+
+    raw_class = RawConnection
+
+    def __init__(
+        self, raw: Any, driver: Any, *, plugins: tuple[Plugin, ...], mode: Mode
+    ) -> None:
+        #: Whether what is planned asks for what the statement before has left.
+        self._after_another = False
+        super().__init__(
+            raw,
+            driver,
+            get_dialect("mysql"),
+            plugins=plugins,
+            mode=mode,
+            opened=raw.open,
+        )
+
+    @classmethod
+    def transactional(cls, raw: Any) -> Transactional:
+        """The server tells."""
+        return _Transactional(raw)
+
+    def start(self) -> None:
+        """Let the plugins check their configuration, if the connection is open."""
+        raw = self._raw
+        raw.encoders.setdefault(ValueList, _speller(raw))
+        if raw.open:
+            super().start()
+
+    def reopened(self) -> None:
+        """The connection has been opened, perhaps once more: nothing is as it was."""
+        self.replaced()
+        if self.plugins and not self._started:
+            self._adopt(self._read_catalogue())
+            super().start()
+
+    def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
+        """Run SQL of our own on the raw connection; no plugin edits it."""
+        with kept(self._raw):
+            cursor = RawCursor(self._raw)
+            RawCursor.execute(cursor, sql, parameters or None)
+            return list(cursor._rows or ())
+
+    def style(self, parameters: Any) -> int:
+        """With values it is formatted by the driver."""
+        return 1 if parameters else 0
+
+    # -- settings and catalogue -----------------------------------------------------
+
+    def _read_settings(self) -> None:
+        """Have the dialect that of the modes which are in force.
+
+        Raises ``ConfigurationError`` for settings in which texts are not what they
+        seem.
+        """
+        from kysera_dialects.mysql import dialect_of
+
+        version, mode, lower_case, client, results = self.execute(_SETTINGS)[0]
+        check_charset(client)
+        check_charset(results if results is not None else client)
+        made = dialect_of(str(version), str(mode), int(lower_case))
+        if made != self.dialect:
+            self.dialect = made
+
+    def _read_catalogue(self) -> Catalogue:
+        with self._apart():
+            self._read_settings()
+            return super()._read_catalogue()
+
+    def _stamp(self) -> object:
+        with self._apart():
+            return super()._stamp()
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        """A block that leaves no transaction open that was not."""
+        raw, connection = self._raw, self.transaction._connection
+        before = RawConnection.get_autocommit(raw) or connection.in_transaction
+        try:
+            yield
+        finally:
+            if not before and raw.open and connection.in_transaction:
+                with kept(raw):
+                    RawConnection.commit(raw)
+
+    def reread(self) -> bool:
+        """As ``refresh``; not before a statement that asks about the one before."""
+        return not self._after_another and super().reread()
+
+    def plan(self, text: str, *, format_style: int = 0) -> Plan:
+        """The plan for a text that ``plans`` does not hold."""
+        self._after_another = _ABOUT_THE_LAST.search(text) is not None
+        try:
+            return super().plan(text, format_style=format_style)
+        finally:
+            self._after_another = False
+
+    # -- transactions ---------------------------------------------------------------
+
+    def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
+        """A block whose statements happen together or not at all.
+
+        In an open transaction it is a part of that. Else it is a transaction of its own
+        in autocommit mode; otherwise the server begins one, which stays open.
+        """
+        own = RawConnection.get_autocommit(self._raw)
+        return self._together(Begin("BEGIN" if own else "", kept=not own))
+
+    def undoable(self) -> AbstractContextManager[None]:
+        """None: each change of the schema is committed at once."""
+        return nullcontext()
+
+    def violated(self, error: BaseException) -> PolicyViolation | None:
+        """The violation that the message of the server's error names."""
+        if error.args[:1] not in ((1411,), (1690,)):
+            return None
+        found = _VIOLATED.search(str(error.args[1]))
+        return violation(found[1]) if found else None
+
+
+def _speller(raw: Any) -> Callable[..., str]:
+    """What spells the lists of plans; the connection holds it, and not the reverse."""
+    weak = ref(raw)
+
+    def spell(value: Any, mapping: Any = None) -> str:
+        connection = weak()
+        assert connection is not None
+        said: str = value.spelled(connection.escape)
+        return said
+
+    return spell
