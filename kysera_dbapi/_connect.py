@@ -48,9 +48,9 @@ def connect(
 
     ``driver`` is a URL (``sqlite:///relative.db``, ``sqlite:////absolute.db``,
     ``sqlite://`` for memory; percent-encoded, with the driver's arguments as query;
-    ``postgresql://...``, as libpq reads it; ``mysql://user:password@host:port/database``
-    or ``mariadb://...``, percent-encoded as well), or a PEP 249 module that is followed by
-    its own arguments. Raises
+    ``postgresql://...``, as libpq reads it; ``mariadb://...`` or
+    ``mysql://user:password@host:port/database``, percent-encoded as well), or a PEP 249
+    module that is followed by its own arguments. Raises
     ``ConfigurationError``: bad-url, unknown-scheme, unknown-mode, missing-driver, or
     what the plugins find wrong.
     """

@@ -212,6 +212,10 @@ class Dialect:
     def __hash__(self) -> int:
         return hash((type(self), self.settings))
 
+    def of_server(self, version: str, mode: str, lower_case: int) -> "Dialect":
+        """The dialect of a server of that version, in the modes of a session."""
+        return self
+
     @property
     def mark(self) -> str:
         """How SQL of ours calls for a value, in the order of the values."""

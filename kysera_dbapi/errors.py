@@ -314,6 +314,8 @@ def _from_ours(error: Error | Warning, driver: object) -> BaseException:
     if isinstance(cause, driver_class):  # a clearer error of the very same kind
         made = _new(twin(type(error), _raw_class(cause)), error)
         vars(made).update({**vars(cause), **vars(error)})
+        if len(cause.args) == 2 and isinstance(cause.args[0], int):
+            made.args = (cause.args[0], *error.args)  # the driver's own number
     else:
         made = _new(twin(type(error), driver_class), error, start=driver_class)
     made.__cause__ = error.__cause__

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 import pymysql as _driver
-from pymysql.connections import Connection as RawConnection
-from pymysql.cursors import Cursor as RawCursor
+from pymysql import connections as _connections
+from pymysql import cursors as _cursors
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
@@ -21,7 +21,18 @@ from kysera_dbapi.pymysql_cursor import CURSOR_MEMBERS, PlannedCursor, cursor_cl
 from kysera_dbapi.pymysql_session import PyMySQLSession, check_charset
 from kysera_dbapi.session import check_mode
 
-__all__ = ["CONNECTION_MEMBERS", "CURSOR_MEMBERS", "Connection", "connect", "wrap"]
+__all__ = [
+    "CONNECTION_MEMBERS",
+    "CURSOR_MEMBERS",
+    "Connect",
+    "Connection",
+    "connect",
+    "wrap",
+]
+
+# the driver says little of its types
+_Raw: Any = _connections.Connection
+_RawCursor: Any = _cursors.Cursor
 
 _PASSED = """
 DataError DatabaseError Error IntegrityError InterfaceError InternalError
@@ -77,7 +88,7 @@ class Connection(_Connection):
         """A cursor whose statements are planned."""
         session = self._self_session
         factory = cursor or session._raw.cursorclass
-        if not isinstance(factory, type) or not issubclass(factory, RawCursor):
+        if not isinstance(factory, type) or not issubclass(factory, _RawCursor):
             made = factory(self)
             if _is_raw_cursor(made):
                 raise ConfigurationError(
@@ -96,8 +107,8 @@ class Connection(_Connection):
         """Plan a statement and execute it; returns the number of rows."""
         if unbuffered and self._self_session.plugins:
             raise self._refusal("query() of unbuffered rows has no way to fetch them")
-        self.cursor(RawCursor).execute(sql)
-        return RawConnection.affected_rows(self._self_session._raw)
+        self.cursor(_RawCursor).execute(sql)
+        return _Raw.affected_rows(self._self_session._raw)
 
     @property
     def write_packet(self) -> Any:
@@ -119,23 +130,23 @@ class Connection(_Connection):
     def close(self) -> None:
         """Let the plugins go and close the raw connection."""
         session = self._self_session
-        self._do(lambda raw: session.close(lambda: RawConnection.close(raw)))
+        self._do(lambda raw: session.close(lambda: _Raw.close(raw)))
 
     def begin(self) -> None:
         """Begin a transaction; the open one is committed."""
-        self._end(RawConnection.begin, undone=False)
+        self._end(_Raw.begin, undone=False)
 
     def commit(self) -> None:
         """Commit the open transaction."""
-        self._end(RawConnection.commit, undone=False)
+        self._end(_Raw.commit, undone=False)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
-        self._end(RawConnection.rollback, undone=True)
+        self._end(_Raw.rollback, undone=True)
 
     def autocommit(self, value: Any) -> None:
         """Whether each statement is a transaction; if so, the open one is committed."""
-        self._end(lambda raw: RawConnection.autocommit(raw, value), undone=False)
+        self._end(lambda raw: _Raw.autocommit(raw, value), undone=False)
 
     def _end(self, end: Callable[[Any], Any], *, undone: bool) -> None:
         session = self._self_session
@@ -159,7 +170,7 @@ class Connection(_Connection):
         """Have bare names mean the tables of another database."""
 
         def run(raw: Any) -> None:
-            RawConnection.select_db(raw, db)
+            _Raw.select_db(raw, db)
             self._self_session.invalidate()
 
         self._do(run)
@@ -170,11 +181,11 @@ class Connection(_Connection):
         Raises ``ConfigurationError`` (configuration), while there are plugins, for one
         in which they are not what they seem.
         """
-        self._set_charset(RawConnection.set_character_set, charset, charset, collation)
+        self._set_charset(_Raw.set_character_set, charset, charset, collation)
 
     def set_charset(self, charset: str) -> None:
         """As ``set_character_set``; the driver warns that it is deprecated."""
-        self._set_charset(RawConnection.set_charset, charset, charset)
+        self._set_charset(_Raw.set_charset, charset, charset)
 
     def _set_charset(self, setter: Any, charset: str, *args: Any) -> None:
         session = self._self_session
@@ -190,7 +201,7 @@ class Connection(_Connection):
         """Open the connection, perhaps once more."""
 
         def run(raw: Any) -> None:
-            RawConnection.connect(raw, sock)
+            _Raw.connect(raw, sock)
             self._self_session.reopened()
 
         self._do(run)
@@ -200,7 +211,7 @@ class Connection(_Connection):
 
         def run(raw: Any) -> None:
             before = raw._sock
-            RawConnection.ping(raw, reconnect)
+            _Raw.ping(raw, reconnect)
             if raw._sock is not before:
                 self._self_session.reopened()
 
@@ -208,21 +219,23 @@ class Connection(_Connection):
 
 
 for _name, _what in CONNECTION_MEMBERS.items():
-    _theirs = getattr(RawConnection, _name, None)
+    _theirs = getattr(_Raw, _name, None)
     _is_method = callable(_theirs) and not isinstance(_theirs, type)
     if _what == "passed" and _is_method and _name not in vars(Connection):
         setattr(Connection, _name, passed(_theirs))
 
-_UNOPENED: Any = RawConnection(defer_connect=True)
+_OPENED = ("_sock", "_rfile", "_current_timeout", "_next_seq_id")
 #: What the driver keeps in a connection for itself.
-_PRIVATE = frozenset(name for name in vars(_UNOPENED) if name.startswith("_")) | {
-    *("_sock", "_rfile", "_current_timeout", "_next_seq_id"),
-}
+_PRIVATE = frozenset(
+    name
+    for name in (*dir(_Raw(defer_connect=True)), *_OPENED)
+    if name[:1] == "_" and name[:2] != "__"
+)
 
 
 def _is_raw_cursor(found: Any) -> bool:
     """Whether it is a cursor past the plugins."""
-    return issubclass(type(found), RawCursor) and not isinstance(found, PlannedCursor)
+    return issubclass(type(found), _RawCursor) and not isinstance(found, PlannedCursor)
 
 
 def wrap(
@@ -236,7 +249,7 @@ def wrap(
             "the connection is wrapped already; wrap the raw one",
             code="already-wrapped",
         )
-    if not issubclass(type(raw), RawConnection):
+    if not issubclass(type(raw), _Raw):
         raise ConfigurationError(
             f"cannot wrap {type(raw).__qualname__}; pass a connection of pymysql",
             code="driver-mismatch",
@@ -257,14 +270,14 @@ def connect(
     ordered(plugins)
     check_mode(mode)
     try:
-        raw = RawConnection(**options)
+        raw = _Raw(**options)
     except _driver.Error as error:
         reraise(error, _driver)
     try:
         return wrap(raw, plugins=plugins, mode=mode)
     except BaseException:
         with suppress(_driver.Error):
-            RawConnection.close(raw)
+            _Raw.close(raw)
         raise
 
 

@@ -15,6 +15,7 @@ from pymysql.cursors import Cursor as RawCursor
 from pymysql.cursors import SSCursor as RawSSCursor
 
 from kysera_dbapi._blocks import NOTHING, scope, singles
+from kysera_dbapi.catalogue import key_of
 from kysera_dbapi.cursor import Planned
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
@@ -67,19 +68,19 @@ class PlannedCursor(Planned):
     def execute(self, query: Any, args: Any = None) -> Any:
         """Plan the statement and execute it; returns the number of rows."""
         session, plan, text = self._session, None, ""
+        given: Any
         try:
             # the way of most executions: it calls next to nothing
             if scope() is NOTHING:
                 try:
-                    if args is None:
-                        sent, bind, first = session.direct[query]
-                        given = None if bind is None else bind(())
+                    known = session.direct if args is None else session.formatted
+                    sent, bind, first = known[query]
+                    if first and type(args) is tuple:
+                        given = (singles()[first], *args)
+                    elif bind is None:
+                        given = args
                     else:
-                        sent, bind, first = session.formatted[query]
-                        if first and type(args) is tuple:
-                            given = (singles()[first], *args)
-                        else:
-                            given = args if bind is None else bind(args)
+                        given = bind(() if args is None else args)
                 except (KeyError, TypeError):
                     pass  # not known yet; bind() says what is missing
                 else:
@@ -92,11 +93,15 @@ class PlannedCursor(Planned):
                 self._run(text, plan, args)
         except Exception as error:
             with session.in_context():
-                if args is None and self._is_of_several(error):
-                    self._execute_several(text)
-                else:
-                    self._again(error, text, plan, args)
+                self._recover(error, text, plan, args)
         return self.rowcount
+
+    def _recover(self, error: Exception, text: str, plan: Any, args: Any) -> None:
+        """Go on after an error, if that can be; else raise it."""
+        if args is None and self._is_of_several(error):
+            self._execute_several(text)
+        else:
+            self._again(error, text, plan, args)
 
     def executemany(self, query: Any, args: Any) -> Any:
         """Plan the statement once and execute it for each of ``args``."""
@@ -115,17 +120,28 @@ class PlannedCursor(Planned):
         return self.rowcount
 
     def callproc(self, procname: str, args: Any = ()) -> Any:
-        """Plan the CALL, and make it; returns ``args``."""
+        """Plan the CALL, and make it; returns ``args``.
+
+        The server says of a procedure that there is none.
+        """
         session, plan = self._session, None
         try:
-            if session.plugins:
+            if session.plugins and self._is_there(procname):
                 with session.in_context():
                     plan = self._plan(_call(procname, len(args)), style=0)
-                    if plan.program is not None:
-                        raise _unsupported("CALL of such a procedure", "a statement")
             return self._base.callproc(self, procname, args)
         except Exception as error:
             self._raise(error, plan)
+
+    def _is_there(self, procname: str) -> bool:
+        """Whether there may be a procedure of that name: it is one part, as sent."""
+        session = self._session
+        session.refresh()
+        path = session.catalogue.path
+        name = session.dialect.fold(procname, quoted=True)
+        return any(
+            key_of(schema, name) in session.catalogue.routines for schema in path
+        )
 
     # -- several statements -------------------------------------------------------
 
@@ -160,12 +176,13 @@ class PlannedCursor(Planned):
         cursor._do_get_result()
         self._waiting = tuple(waiting)
 
-    def nextset(self) -> Any:
+    def nextset(self) -> bool | None:
         """Go on to the next of several results; None if there is none."""
         if self._waiting:
             self._show(self._waiting)
             return True
-        return self._base.nextset(self)
+        more: bool | None = self._base.nextset(self)
+        return more
 
     # -- the driver's -------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from kysera_dbapi.transaction import Begin, Transactional
 from kysera_dbapi.value_list import ValueList
 from kysera_dbapi.violation import violation
 
-__all__ = ["PyMySQLSession", "check_charset"]
+__all__ = ["PyMySQLSession", "check_charset", "kept"]
 
 #: In the message of the function that fails: see the dialect's ``check``.
 _VIOLATED = re.compile(
@@ -42,6 +42,7 @@ _ABOUT_THE_LAST = re.compile(
     re.IGNORECASE,
 )
 _DECODERS = {key: value for key, value in conversions.items() if type(key) is int}
+_ENCODERS = {key: value for key, value in conversions.items() if type(key) is not int}
 _SETTINGS = (
     "SELECT @@version, @@sql_mode, @@lower_case_table_names, @@character_set_client, "
     "@@character_set_results"
@@ -56,6 +57,9 @@ def check_charset(charset: object) -> None:
             "what they seem; use utf8mb4",
             code="configuration",
         )
+
+
+_ping: Any = RawConnection.ping
 
 
 class _Transactional:
@@ -76,7 +80,7 @@ class _Transactional:
             return False
         if not RawConnection.get_autocommit(raw):
             with kept(raw):
-                RawConnection.ping(raw, reconnect=False)
+                _ping(raw)
         return bool(raw.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
 
@@ -122,7 +126,9 @@ class PyMySQLSession(Session):
     def start(self) -> None:
         """Let the plugins check their configuration, if the connection is open."""
         raw = self._raw
-        raw.encoders.setdefault(ValueList, _speller(raw))
+        if self.plugins:
+            # a program's own may lack those that the values of plans are spelled by
+            raw.encoders.update({**_ENCODERS, **raw.encoders, ValueList: _speller(raw)})
         if raw.open:
             super().start()
 
@@ -136,8 +142,8 @@ class PyMySQLSession(Session):
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""
         with kept(self._raw):
-            cursor = RawCursor(self._raw)
-            RawCursor.execute(cursor, sql, parameters or None)
+            cursor: Any = RawCursor(self._raw)
+            cursor.execute(sql, parameters or None)
             return list(cursor._rows or ())
 
     def style(self, parameters: Any) -> int:
@@ -152,12 +158,10 @@ class PyMySQLSession(Session):
         Raises ``ConfigurationError`` for settings in which texts are not what they
         seem.
         """
-        from kysera_dialects.mysql import dialect_of
-
         version, mode, lower_case, client, results = self.execute(_SETTINGS)[0]
         check_charset(client)
         check_charset(results if results is not None else client)
-        made = dialect_of(str(version), str(mode), int(lower_case))
+        made = self.dialect.of_server(str(version), str(mode), int(lower_case))
         if made != self.dialect:
             self.dialect = made
 

@@ -105,6 +105,10 @@ class MySQLDialect(Dialect):
         made = type(self)(self.version, modes, self.lower_case)
         return self if made == self else made
 
+    def of_server(self, version: str, mode: str, lower_case: int) -> "MySQLDialect":
+        """MariaDB's is another one. Raises as ``dialect_of``."""
+        return dialect_of(version, mode, lower_case)
+
     # -- names --------------------------------------------------------------------
 
     def fold(self, name: str, *, quoted: bool) -> str:

@@ -9,7 +9,15 @@ of a table, so that both are equal as long as no definition changes.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["OWN_INDEXES", "PARTS", "SETTINGS", "STAMP", "SYSTEM", "SYSTEM_TABLES"]
+__all__ = [
+    "OWN_INDEXES",
+    "PARTS",
+    "SETTINGS",
+    "STAMP",
+    "SYSTEM",
+    "SYSTEM_TABLES",
+    "Part",
+]
 
 #: The databases that are the server's own.
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")

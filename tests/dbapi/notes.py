@@ -1,5 +1,7 @@
 """The notes of two tenants, some of them deleted."""
 
+from typing import Any
+
 import kysera_dbapi
 from kysera_dbapi.plugins import (
     RowLevelSecurity,
@@ -8,7 +10,7 @@ from kysera_dbapi.plugins import (
     tenant_isolation,
 )
 
-__all__ = ["MYSQL", "OURS", "QUERY", "SCHEMA", "plugins"]
+__all__ = ["MYSQL", "OURS", "QUERY", "SCHEMA", "plugins", "rows"]
 
 SCHEMA = """
 CREATE TABLE notes (
@@ -54,3 +56,10 @@ def plugins() -> list[kysera_dbapi.Plugin]:
 
 OURS = [(1, "ours"), (2, "ours too")]
 QUERY = "SELECT id, body FROM notes ORDER BY id"
+
+
+def rows(connection: Any, sql: Any, args: Any = None) -> list[Any]:
+    """The rows of a statement, on a connection of PyMySQL."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, args)
+        return list(cursor.fetchall())

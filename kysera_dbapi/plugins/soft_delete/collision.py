@@ -68,7 +68,7 @@ def explained(
     if not failed or all(mark.leaves_out(key, dialect) for key in failed):
         return None
     key = next(key for key in failed if not mark.leaves_out(key, dialect))
-    said = str(error).splitlines()[0]
+    said = str(error.args[-1] if error.args else error).splitlines()[0]
     return TombstoneConflict(
         f"{said}; if the other row is deleted, {_cure(table, mark, key, dialect)}",
         code="tombstone-conflict",

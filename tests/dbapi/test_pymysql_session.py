@@ -1,0 +1,183 @@
+"""What changes the meaning of texts on MySQL: modes, databases, character sets."""
+
+import warnings
+from contextlib import closing
+from typing import Any
+
+import pymysql
+import pytest
+from pymysql.constants import CLIENT
+
+import kysera_dbapi
+from tests.dbapi.notes import OURS, QUERY, plugins, rows
+from tests.dialects.mysql_server import arguments
+
+
+@pytest.fixture
+def connection(mysql_notes: Any) -> Any:
+    return mysql_notes
+
+
+@pytest.fixture
+def raw(raw_mysql_notes: Any) -> Any:
+    return raw_mysql_notes
+
+
+# -- several statements ---------------------------------------------------------------
+
+
+def test_several_statements_in_one_text(mysql_url: str, raw: Any) -> None:
+    made = kysera_dbapi.connect(
+        mysql_url,
+        plugins=plugins(),
+        autocommit=True,
+        client_flag=CLIENT.MULTI_STATEMENTS,
+    )
+    with closing(made), kysera_dbapi.context(tenant_id=7), made.cursor() as cursor:
+        text = (
+            "INSERT INTO notes (body) VALUES ('100%;'); SELECT id FROM notes;"
+            "DELETE FROM notes WHERE id = 100;"
+        )
+        assert cursor.execute(text) == 1
+        assert (cursor.rowcount, cursor.description) == (1, None)
+        assert cursor.nextset()
+        assert list(cursor.fetchall()) == [(1,), (2,), (100,)]
+        assert cursor.nextset()
+        assert (cursor.rowcount, cursor.description) == (1, None)
+        assert not cursor.nextset()
+        cursor.execute("SELECT 1; SELECT 2")
+        cursor.execute("SELECT 3")
+        assert cursor.fetchone() == (3,)
+        assert not cursor.nextset()
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            cursor.execute("SELECT id FROM notes; HANDLER notes OPEN")
+    assert rows(raw, "SELECT count(*) FROM notes") == [(6,)]
+
+
+def test_several_statements_are_refused_where_the_server_would(connection: Any) -> None:
+    with pytest.raises(kysera_dbapi.ProgrammingError) as caught:
+        rows(connection, "SELECT 1; SELECT id FROM notes")
+    assert isinstance(caught.value, pymysql.err.ProgrammingError)
+
+
+def test_procedures(connection: Any, raw: Any, mysql_url: str) -> None:
+    rows(raw, "CREATE PROCEDURE leaking(x int) SELECT body FROM notes")
+    with connection.cursor() as cursor:
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            cursor.callproc("leaking", (3,))
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            cursor.execute("CALL leaking(1)")
+        with pytest.raises(pymysql.err.OperationalError) as caught:
+            cursor.callproc("none_such", (3,))
+        assert caught.value.args[0] == 1305
+    with closing(kysera_dbapi.connect(mysql_url)) as made, made.cursor() as cursor:
+        assert cursor.callproc("leaking", (3,)) == (3,)
+        assert len(cursor.fetchall()) == 5
+        assert cursor.nextset()
+        assert not cursor.nextset()
+
+
+# -- what changes the meaning of texts ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        ("ANSI_QUOTES", 'SELECT "id", body FROM "notes" ORDER BY id'),
+        ("NO_BACKSLASH_ESCAPES", "SELECT id, body FROM notes WHERE body <> '\\'"),
+        ("PIPES_AS_CONCAT", "SELECT id, body || '' FROM notes ORDER BY id"),
+    ],
+)
+def test_the_modes_are_followed(
+    connection: Any, mysql_url: str, raw: Any, mode: str, text: str
+) -> None:
+    rows(connection, f"SET sql_mode = '{mode}'")
+    assert rows(connection, text) == OURS
+    assert rows(connection, QUERY) == OURS
+    init = f"SET sql_mode = '{mode}'"
+    given: list[Any] = [{"sql_mode": mode}, {"init_command": init}]
+    for options in given:
+        made = kysera_dbapi.connect(mysql_url, plugins=plugins(), **options)
+        with closing(made):
+            assert rows(made, text) == OURS
+
+
+def test_another_database(connection: Any, raw: Any, mysql_url: str) -> None:
+    name = f"{arguments(mysql_url)['database']}_b"
+    home = arguments(mysql_url)["database"]
+    rows(raw, f"CREATE DATABASE {name}")
+    try:
+        rows(raw, f"CREATE TABLE {name}.notes AS SELECT id, body FROM {home}.notes")
+        rows(raw, f"CREATE VIEW {name}.v AS SELECT id, body FROM {home}.notes")
+        assert len(rows(connection, f"SELECT * FROM {name}.notes")) == 5
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            rows(connection, f"SELECT * FROM {name}.v")
+        for use, back in (
+            (lambda: rows(connection, f"USE {name}"), f"USE {home}"),
+            (lambda: connection.select_db(name), f"USE `{home}`"),
+        ):
+            use()
+            assert len(rows(connection, "SELECT * FROM notes")) == 5
+            text = f"SELECT id, body FROM {home}.notes ORDER BY id"
+            assert rows(connection, text) == OURS
+            with pytest.raises(kysera_dbapi.UnsupportedStatement):
+                rows(connection, "SELECT * FROM v")
+            rows(connection, back)
+            assert rows(connection, QUERY) == OURS
+    finally:
+        rows(raw, f"DROP DATABASE {name}")
+
+
+def test_character_sets(connection: Any, mysql_url: str, raw: Any) -> None:
+    connection.set_character_set("utf8mb4", "utf8mb4_bin")
+    assert rows(connection, QUERY) == OURS
+    for charset in ("gbk", "sjis", "big5", "latin1"):
+        with pytest.raises(kysera_dbapi.ConfigurationError):
+            connection.set_character_set(charset)
+        with pytest.raises(kysera_dbapi.ConfigurationError):
+            kysera_dbapi.connect(mysql_url, plugins=plugins(), charset=charset)
+    assert rows(connection, QUERY) == OURS
+    with closing(kysera_dbapi.connect(mysql_url, charset="latin1")) as made:
+        assert rows(made, "SELECT 1") == [(1,)]
+
+
+def test_a_connection_that_is_opened_later(mysql_url: str, raw: Any) -> None:
+    options: Any = {"defer_connect": True, "autocommit": True}
+    made = kysera_dbapi.connect(mysql_url, plugins=plugins(), **options)
+    with kysera_dbapi.context(tenant_id=7):
+        with pytest.raises(pymysql.err.InterfaceError):
+            rows(made, QUERY)
+        made.connect()
+        assert rows(made, QUERY) == OURS
+        made.unwrap()._force_close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made.ping(reconnect=True)
+        assert rows(made, QUERY) == OURS
+        assert len(rows(made, "SELECT id FROM notes WHERE body LIKE '%'")) == 2
+        made.close()
+
+
+def test_conversions_of_the_program_are_not_those_of_the_shim(
+    mysql_url: str, raw: Any
+) -> None:
+    given: list[Any] = [{"use_unicode": False}, {"conv": {}}]
+    for options in given:
+        made = kysera_dbapi.connect(
+            mysql_url, plugins=plugins(), autocommit=True, **options
+        )
+        with closing(made), kysera_dbapi.context(tenant_id=7):
+            assert len(rows(made, QUERY)) == 2
+            found, same = rows(made, QUERY)[0][1], rows_as(mysql_url, options)
+            assert type(found) is type(same)
+
+
+def rows_as(url: str, options: Any) -> Any:
+    """What the driver makes of a text."""
+    with closing(pymysql.connect(**{**arguments(url), **options})) as raw:
+        return rows(raw, "SELECT body FROM notes")[0][0]
+
+
+def test_tables_made_later_are_known(connection: Any) -> None:
+    rows(connection, "CREATE TABLE later (id int)")
+    assert rows(connection, "SELECT * FROM later") == []
