@@ -63,6 +63,12 @@ class Checking:
 
     def place(self) -> None:
         """Add a RETURNING, or have the caller's own raise."""
+        draft = self._draft
+        if draft.kind not in draft.dialect.returning:
+            draft.refuse(
+                "the database cannot show rows as they are written, to check them; "
+                "leave out the columns that policies speak of"
+            )
         returning = self._draft.tree.args.get("returning")
         if returning is None:
             self._add()

@@ -185,6 +185,8 @@ class Dialect:
     changes_as_it_reads: ClassVar[bool] = False
     #: A trigger may change the row that is about to be written.
     triggers_change_rows: ClassVar[bool] = False
+    #: The kinds of writes that may have a RETURNING.
+    returning: ClassVar[frozenset[str]] = frozenset(("insert", "update", "delete"))
     #: RETURNING calls the columns by the table's own name, not by its alias.
     returning_names_table: ClassVar[bool] = False
     #: In RETURNING they have the types and collations that they have in a query.

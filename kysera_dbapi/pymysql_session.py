@@ -41,6 +41,7 @@ _ABOUT_THE_LAST = re.compile(
     r"|\b(?:WARNINGS|ERRORS|DIAGNOSTICS)\b",
     re.IGNORECASE,
 )
+_NO_SAVEPOINT = 1305
 _DECODERS = {key: value for key, value in conversions.items() if type(key) is int}
 _ENCODERS = {key: value for key, value in conversions.items() if type(key) is not int}
 _SETTINGS = (
@@ -212,6 +213,14 @@ class PyMySQLSession(Session):
     def undoable(self) -> AbstractContextManager[None]:
         """None: each change of the schema is committed at once."""
         return nullcontext()
+
+    def _undo(self, sql: str) -> None:
+        """As ever; after a deadlock the server has undone all of it."""
+        try:
+            super()._undo(sql)
+        except self.driver.Error as error:
+            if error.args[:1] != (_NO_SAVEPOINT,) and self._raw.open:
+                raise
 
     def violated(self, error: BaseException) -> PolicyViolation | None:
         """The violation that the message of the server's error names."""

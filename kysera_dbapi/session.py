@@ -335,14 +335,16 @@ class Session:
 
     @contextmanager
     def _together(self, begin: Begin, *, release: bool = True) -> Iterator[None]:
-        def quietly(sql: str) -> None:
-            self._quietly(lambda: self.execute(sql))
-
+        run, undo = self.execute, self._undo
         with (
             self.turn.block(),
-            atomic(self.transaction, self.execute, quietly, begin, release=release),
+            atomic(self.transaction, run, undo, begin, release=release),
         ):
             yield
+
+    def _undo(self, sql: str) -> None:
+        """Go back in a transaction."""
+        self._quietly(lambda: self.execute(sql))
 
     def ended(self, *, undone: bool) -> None:
         """The transaction has ended, but not by a statement."""

@@ -184,7 +184,10 @@ def atomic(
     connection, savepoint = stack._connection, _SAVEPOINT
     while savepoint in stack.savepoints:
         savepoint += "_"
-    undo: tuple[str, ...] = (f"ROLLBACK TO {savepoint}", f"RELEASE {savepoint}")
+    undo: tuple[str, ...] = (
+        f"ROLLBACK TO {savepoint}",
+        f"RELEASE SAVEPOINT {savepoint}",
+    )
     end = undo[1]
     opened = not connection.in_transaction
     if opened:

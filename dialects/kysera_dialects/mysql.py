@@ -50,6 +50,7 @@ class MySQLDialect(Dialect):
     placed: ClassVar[frozenset[str]] = frozenset(
         "ANY ESCAPE OFFSET ROLLUP SOME TEMPORARY".split()
     )
+    returning: ClassVar[frozenset[str]] = frozenset()
     dangerous_functions: ClassVar[frozenset[str]] = mysql_functions.DANGEROUS
     dangerous_relations: ClassVar[frozenset[str]] = mysql_functions.DANGEROUS_RELATIONS
     known_functions: ClassVar[frozenset[str]] = mysql_functions.KNOWN
@@ -285,6 +286,7 @@ class MariaDBDialect(MySQLDialect):
     laterals: ClassVar[bool] = False
     # seen in 10.11: SELECT * FROM c within a WITH within a sub-select reads a table
     ctes_see_outer: ClassVar[bool] = False
+    returning: ClassVar[frozenset[str]] = frozenset(("insert", "delete"))
     _is_mariadb: ClassVar[bool] = True
 
     def fold_cte(self, name: str) -> str:
