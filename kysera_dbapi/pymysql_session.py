@@ -42,11 +42,13 @@ _ABOUT_THE_LAST = re.compile(
     re.IGNORECASE,
 )
 _NO_SAVEPOINT = 1305
+#: That of MariaDB, for which MySQL has one more bit.
+_NO_LIMIT = (1 << 63) - 1
 _DECODERS = {key: value for key, value in conversions.items() if type(key) is int}
 _ENCODERS = {key: value for key, value in conversions.items() if type(key) is not int}
 _SETTINGS = (
     "SELECT @@version, @@sql_mode, @@lower_case_table_names, @@character_set_client, "
-    "@@character_set_results"
+    "@@character_set_results, @@sql_select_limit LIMIT 1"
 )
 
 
@@ -159,7 +161,14 @@ class PyMySQLSession(Session):
         Raises ``ConfigurationError`` for settings in which texts are not what they
         seem.
         """
-        version, mode, lower_case, client, results = self.execute(_SETTINGS)[0]
+        (settings,) = self.execute(_SETTINGS)
+        version, mode, lower_case, client, results, limit = settings
+        if limit < _NO_LIMIT:
+            raise ConfigurationError(
+                f"sql_select_limit is {limit}: it would hide tables and children from "
+                "the shim; set it to DEFAULT, and use LIMIT",
+                code="configuration",
+            )
         check_charset(client)
         check_charset(results if results is not None else client)
         made = self.dialect.of_server(str(version), str(mode), int(lower_case))

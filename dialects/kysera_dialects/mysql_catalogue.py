@@ -43,12 +43,14 @@ _KINDS: Mapping[str, TableKind] = {
 #: enough: it takes no account of trailing blanks.
 #: https://mariadb.com/kb/en/supported-character-sets-and-collations/
 _EXACT = ("binary", "_nopad_bin", "_0900_bin")
-#: In a view's text strings have backslashes, and names of tables and functions are
-#: quoted by backticks, whatever the modes. Of a word only a call is told.
+#: The engines of tables that show rows of others, here or on another server.
+_LINKING = ("CONNECT", "FEDERATED", "MRG_MYISAM", "SPIDER")
+#: A name, and one with what it is in. In a view's text strings have backslashes
+#: whatever the modes, and names are bare if ``sql_quote_show_create`` was off.
+_NAME = r"(?:`(?:[^`]|``)++`|[\w$]++)"
 _STORED = re.compile(
     r"'(?:[^'\\]|\\(?s:.))*+'"
-    r"|`(?P<schema>(?:[^`]|``)++)`\.`(?P<name>(?:[^`]|``)++)`(?P<call>\()?"
-    r"|(?:`(?P<quoted>(?:[^`]|``)++)`|(?P<word>[\w$]++))(?P<alone>\()?"
+    rf"|(?:(?P<schema>{_NAME})\.)?+(?P<name>{_NAME})(?P<call>\()?+"
     r"|(?s:.)"
 )
 #: What stands round names and in strings.
@@ -150,7 +152,7 @@ class _Reader:
         columns, keys = self._grouped("columns"), self._grouped("keys")
         triggers = self._grouped("triggers")
         views = {key: rows[0][2] for key, rows in self._grouped("views").items()}
-        for schema, name, type_ in self._parts["tables"]:
+        for schema, name, type_, engine in self._parts["tables"]:
             schema, name = self._relation(schema), self._relation(name)
             key = key_of(schema, name)
             kind = _KINDS.get(str(type_), "unknown")
@@ -162,7 +164,7 @@ class _Reader:
                 columns=tuple(self._columns(columns.get(key, ()), keys.get(key, ()))),
                 unique_keys=tuple(_unique_keys(keys.get(key, ()))),
                 triggers=tuple(map(self._trigger, triggers.get(key, ()))),
-                reads=self._read_by(text) if kind == "view" else None,
+                reads=self._reads(kind, engine, text),
                 calls=self._called_by(text),
             )
 
@@ -198,6 +200,12 @@ class _Reader:
 
     # -- what texts use -----------------------------------------------------------
 
+    def _reads(self, kind: TableKind, engine: Any, text: str) -> frozenset[str] | None:
+        """What a relation reads: a table has rows of its own, or those of any other."""
+        if kind == "view":
+            return self._read_by(text)
+        return self._tables if str(engine).upper() in _LINKING else None
+
     def _read_by(self, text: str) -> frozenset[str]:
         """The relations that a view names: their databases are written out.
 
@@ -206,7 +214,8 @@ class _Reader:
         """
         if not text:
             return self._tables
-        pairs = ((m["schema"], m["name"]) for m in _STORED.finditer(text) if m["name"])
+        found = (m.group("schema", "name") for m in _STORED.finditer(text))
+        pairs = (pair for pair in found if pair[0])
         return self._tables & {self._key(*map(_unquoted, pair)) for pair in pairs}
 
     def _called_by(self, text: str) -> frozenset[str]:
@@ -215,11 +224,7 @@ class _Reader:
         The server's own are among them, in a schema without a name.
         """
         found = _STORED.finditer(text)
-        calls = (
-            m["name"] if m["call"] else m["alone"] and (m["quoted"] or m["word"])
-            for m in found
-        )
-        names = {self._fold(_unquoted(call)) for call in calls if call}
+        names = {self._fold(_unquoted(m["name"])) for m in found if m["call"]}
         return (
             frozenset(
                 key_of(schema, name)
@@ -312,7 +317,7 @@ def _is_exact(collation: Any) -> bool:
 
 
 def _unquoted(name: str) -> str:
-    return name.replace("``", "`")
+    return name[1:-1].replace("``", "`") if name[0] == "`" else name
 
 
 def _modes(mode: Any) -> frozenset[str]:

@@ -49,7 +49,7 @@ class Part(NamedTuple):
 #: What is read, by the names of the parts.
 PARTS: Mapping[str, Part] = {
     "tables": Part(
-        "TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE",
+        "TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE",
         f"information_schema.TABLES WHERE TABLE_SCHEMA {_OTHERS}",
     ),
     "columns": Part(

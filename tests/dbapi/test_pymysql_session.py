@@ -9,8 +9,9 @@ import pytest
 from pymysql.constants import CLIENT
 
 import kysera_dbapi
-from tests.dbapi.notes import OURS, QUERY, plugins, rows
+from tests.dbapi.notes import MYSQL, OURS, QUERY, plugins, rows
 from tests.dialects.mysql_server import arguments
+from tests.servers import run
 
 
 @pytest.fixture
@@ -181,3 +182,21 @@ def rows_as(url: str, options: Any) -> Any:
 def test_tables_made_later_are_known(connection: Any) -> None:
     rows(connection, "CREATE TABLE later (id int)")
     assert rows(connection, "SELECT * FROM later") == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["sql_select_limit = 1", "sql_mode = 'ORACLE'", "character_set_client = 'gbk'"],
+)
+def test_settings_that_would_hide_something(mysql_url: str, setting: str) -> None:
+    run(mysql_url, MYSQL)
+    init: Any = {"init_command": f"SET SESSION {setting}"}
+    with pytest.raises((kysera_dbapi.ConfigurationError, pymysql.err.OperationalError)):
+        kysera_dbapi.connect(mysql_url, plugins=plugins(), **init)
+
+
+def test_views_that_were_made_without_quotes(connection: Any, raw: Any) -> None:
+    rows(raw, "SET sql_quote_show_create = 0")
+    rows(raw, "CREATE VIEW v AS SELECT id, body FROM notes")
+    with pytest.raises(kysera_dbapi.UnsupportedStatement):
+        rows(connection, "SELECT * FROM v")

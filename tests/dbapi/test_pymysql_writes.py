@@ -46,8 +46,9 @@ def test_a_violation_changes_nothing(connection: Any, raw: Any) -> None:
     ) as caught:
         rows(connection, text)
     if mariadb:
-        assert isinstance(caught.value, pymysql.IntegrityError)
-        assert caught.value.table == "notes"
+        error: Any = caught.value
+        assert error.table == "notes"
+        assert isinstance(error, pymysql.IntegrityError)
     with pytest.raises(kysera_dbapi.UnsupportedStatement):
         rows(connection, "UPDATE notes SET tenant_id = 8 WHERE id = 1")
     assert rows(raw, COUNT) == [(5,)]

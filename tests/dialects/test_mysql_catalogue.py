@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import product
 from time import perf_counter
 
 import pytest
@@ -264,9 +265,9 @@ def test_what_views_read_is_what_mysql_says(server: Server) -> None:
 def test_the_text_of_a_view_is_the_same_in_all_modes(server: Server) -> None:
     modes = ("", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,PIPES_AS_CONCAT")
     server.run("CREATE TABLE t (id int)", "CREATE TABLE u (id int)")
-    for i, mode in enumerate(modes):
+    for i, (mode, quoting) in enumerate(product(modes, (0, 1))):
         server.run(
-            f"SET sql_mode = '{mode}'",
+            f"SET sql_mode = '{mode}', sql_quote_show_create = {quoting}",
             f"CREATE VIEW v{i} AS SELECT 'it''s `{{db}}`.`u` \" \\\\' AS x, t.id "
             "FROM t WHERE id <> '\"`'",
         )
@@ -291,6 +292,30 @@ def test_what_views_call(server: Server) -> None:
     (function,) = catalogue.routines[f"{db}.f"]
     assert (function.schema, function.name) == (db, "f")
     assert (function.language, function.reads) == ("sql", None)
+
+
+def test_names_that_are_bare_in_a_view(server: Server) -> None:
+    catalogue = server.read(
+        "CREATE TABLE t (id int)",
+        "CREATE TABLE `né$1` (id int)",
+        "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1",
+        "SET sql_quote_show_create = 0",
+        "CREATE VIEW v AS SELECT t.id, f() AS f, load_file('x') AS g "
+        "FROM t JOIN `né$1` USING (id)",
+    )
+    db = server.database
+    view = catalogue.tables[f"{db}.v"]
+    assert view.reads == frozenset({f"{db}.t", f"{db}.né$1"})
+    assert {f"{db}.f", ".load_file"} <= view.calls
+
+
+def test_a_table_that_is_made_of_others(server: Server) -> None:
+    catalogue = server.read(
+        "CREATE TABLE t (id int) ENGINE = MyISAM",
+        "CREATE TABLE m (id int) ENGINE = MERGE UNION = (t)",
+    )
+    table = catalogue.tables[f"{server.database}.m"]
+    assert f"{server.database}.t" in Reach(DIALECT, catalogue).reads(table)
 
 
 def test_what_triggers_write(server: Server) -> None:
