@@ -362,7 +362,7 @@ def test_what_is_hidden_may_read_anything(server: Server) -> None:
         "RETURN (SELECT count(*) FROM t)",
         "CREATE VIEW v AS SELECT 1 AS one",
     )
-    user = server.database[-24:]
+    user = f"u{server.database[-20:]}"
     server.run(
         f"CREATE USER {user}@'127.0.0.1'",
         f"GRANT SELECT ON {{db}}.* TO {user}@'127.0.0.1'",
