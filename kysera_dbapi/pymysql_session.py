@@ -134,6 +134,8 @@ class PyMySQLSession(Session):
             raw.encoders.update({**_ENCODERS, **raw.encoders, ValueList: _speller(raw)})
         if raw.open:
             super().start()
+        else:
+            self.invalidate()
 
     def reopened(self) -> None:
         """The connection has been opened, perhaps once more: nothing is as it was."""
@@ -188,7 +190,8 @@ class PyMySQLSession(Session):
     def _apart(self) -> Iterator[None]:
         """A block that leaves no transaction open that was not."""
         raw, connection = self._raw, self.transaction._connection
-        before = RawConnection.get_autocommit(raw) or connection.in_transaction
+        settled = not raw.open or RawConnection.get_autocommit(raw)
+        before = settled or connection.in_transaction
         try:
             yield
         finally:
