@@ -52,6 +52,8 @@ _WORDS = {
     "AT": _ZONE,
     "COLLATE": _COLLATE,
 }
+_LIKE = {"LIKE": "~~", "ILIKE": "~~*"}
+_NOT_LIKE = {word: f"!{operator}" for word, operator in _LIKE.items()}
 #: What stands between expressions in a list, a call or a query.
 _BETWEEN = frozenset(
     """
@@ -229,8 +231,8 @@ class Reader:
             "IS": self._tested,
             "IN": self._in,
             "BETWEEN": self._between,
-            "LIKE": lambda left: self._like(left, "~~"),
-            "ILIKE": lambda left: self._like(left, "~~*"),
+            "LIKE": lambda left: self._like(left, word),
+            "ILIKE": lambda left: self._like(left, word),
             "NOT": self._negated,
             "OPERATOR": self._named_operator,
             "AT": self._zoned,
@@ -266,6 +268,8 @@ class Reader:
         operator = self._take()
         if operator.word not in ("IN", "LIKE", "ILIKE", "BETWEEN"):
             raise unclear(f"NOT {operator.text}")
+        if operator.word in _NOT_LIKE:  # before ANY, too
+            return self._like(left, operator.word, _NOT_LIKE)
         return f"(NOT {self._joined(left, operator, _IN)})"
 
     def _between(self, left: str) -> str:
@@ -276,11 +280,11 @@ class Reader:
         least, most = self._operator(">="), self._operator("<=")
         return f"(({left} {least} {low}) AND ({left} {most} {high}))"
 
-    def _like(self, left: str, operator: str) -> str:
+    def _like(self, left: str, word: str, operators: Mapping[str, str] = _LIKE) -> str:
         right = self.expression(_OTHER)
         if self.next.word == "ESCAPE":
             raise unclear("ESCAPE")
-        return f"({left} {self._operator(operator)} {right})"
+        return f"({left} {self._operator(operators[word])} {right})"
 
     def _in(self, left: str) -> str:
         """A list keeps the type that its elements have beside the left side.
@@ -309,16 +313,22 @@ class Reader:
         """What follows IS."""
         negated = "NOT " if self._takes("NOT") else ""
         if self._takes("DISTINCT", "FROM"):
-            right = self.expression(_COMPARISON)
-            same = (
-                f"(({left} {self._operator('=')} {right}) IS TRUE "
-                f"OR ({left} IS NULL AND {right} IS NULL))"
-            )
+            same = self._same(left, self.expression(_COMPARISON))
             return same if negated else f"(NOT {same})"
         item = self._take()
         if item.word not in ("NULL", "TRUE", "FALSE", "UNKNOWN"):
             raise unclear(f"IS {negated}{item.text}")
         return f"({left} IS {negated}{item.word})"
+
+    def _same(self, left: str, right: str) -> str:
+        """Equal, or both NULL: as IS NULL is true of a row of NULLs, it is counted."""
+        if all(_is_row(side) for side in (left, right)):
+            raise unclear("IS DISTINCT FROM of two rows; compare their columns")
+        equal = self._operator("=")
+        same = f"({left} {equal} {right}) IS TRUE"
+        if ":" in (left[0], right[0]):  # no value of a context is NULL
+            return f"({same})"
+        return f"({same} OR pg_catalog.num_nulls({left}, {right}) {equal} 2)"
 
     # -- operands -----------------------------------------------------------------
 
@@ -326,7 +336,7 @@ class Reader:
         """A name, constant, call or group, with what follows it closely."""
         item = self._take()
         if item.kind == "group":
-            text = self._group(item)
+            text = f"{'ROW' * _lists(item)}{self._group(item)}"
         elif item.kind in ("string", "blob", "number", "placeholder"):
             text = item.text
         elif item.kind in ("word", "quoted"):
@@ -433,6 +443,16 @@ def _is_query(group: Item) -> bool:
     if first.kind == "group":
         return len(group.within) == 1 and _is_query(first) if first.within else False
     return first.word in ("SELECT", "VALUES")
+
+
+def _lists(group: Item) -> bool:
+    """Whether it is a row without its word: expressions in parentheses."""
+    listed = group.text == "(" and group.within[0:1] and _has(group, ",")
+    return bool(listed) and group.within[0].word not in _BETWEEN
+
+
+def _is_row(operand: str) -> bool:
+    return operand.lstrip("(").upper().startswith(("ROW(", "ROW ("))
 
 
 def _has(group: Item, word: str) -> bool:

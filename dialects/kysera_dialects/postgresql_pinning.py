@@ -65,6 +65,8 @@ def _types_in(lexemes: Sequence[Lexeme]) -> Iterator[str]:
 
 def _bare(text: str, dialect: Dialect) -> str:
     """Without the parentheses that are round all of it."""
+    if not text.startswith("("):
+        return text
     depth = 0
     for lexeme in Lexer(dialect.lexical, named=True).lex(text):
         depth += (lexeme.text == "(") - (lexeme.text == ")")

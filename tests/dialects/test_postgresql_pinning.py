@@ -251,6 +251,47 @@ def test_conditions_plan_as_they_do_when_they_are_written_by_hand(raw: Any) -> N
     assert different == []
 
 
+#: Those that are not spelled as they are written, and what PostgreSQL takes them for.
+SPELLED = """
+tenant NOT LIKE ALL (ARRAY['a%', 'b%'])
+tenant NOT LIKE ANY (ARRAY['a%', 'b%'])
+owner NOT ILIKE ALL (ARRAY['A%', '%3'])
+owner LIKE ALL (ARRAY['1%', '%3'])
+tenant NOT LIKE '1%'
+tenant IS DISTINCT FROM 'a'
+tenant IS NOT DISTINCT FROM :tenant
+:tenant IS DISTINCT FROM owner
+mood IS NOT DISTINCT FROM NULL
+place IS DISTINCT FROM NULL
+place IS NOT DISTINCT FROM NULL
+place IS NOT DISTINCT FROM ROW(NULL, NULL)::public.place
+place IS DISTINCT FROM ROW(1, NULL)::public.place
+(id, number) IN ((10, 10), (11, 3), (12, 12))
+(id, tenant) < (12, 'b')
+true
+(true)
+NULL
+active
+:yes
+""".strip().splitlines()
+
+
+def test_conditions_find_what_they_find_when_they_are_written_by_hand(raw: Any) -> None:
+    raw.execute(COLUMNS)
+    raw.execute("CREATE TYPE place AS (x integer, y integer)")
+    raw.execute("ALTER TABLE notes ADD place place")
+    raw.execute("UPDATE notes SET place = (NULL, NULL) WHERE id % 3 = 0")
+    raw.execute("UPDATE notes SET place = (1, NULL), mood = 'sad' WHERE id % 3 = 1")
+    raw.execute("UPDATE notes SET active = id % 2 = 0 WHERE id % 5 < 3")
+    for condition in SPELLED:
+        policy = Policy("notes", using=condition)
+        connection: Any = kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(policy)])
+        by_hand = condition.replace(":tenant", "'a'").replace(":yes", "true")
+        due = raw.execute(f"SELECT id FROM notes WHERE {by_hand} ORDER BY id")
+        with kysera_dbapi.context(tenant="a", yes=True):
+            assert sorted(seen(connection)) == [row[0] for row in due], condition
+
+
 #: Each says what to write.
 UNCLEAR = {
     "-id = 1": "before its operand",
@@ -260,6 +301,7 @@ UNCLEAR = {
     "owner LIKE 'a' ESCAPE 'b'": "ESCAPE",
     "owner SIMILAR TO 'a'": "",
     "CASE id WHEN 1 THEN true END": "CASE",
+    "(id, tenant) IS DISTINCT FROM (1, 'a')": "IS DISTINCT FROM of two rows",
     "id BETWEEN SYMMETRIC 2 AND 1": "SYMMETRIC",
     "EXISTS (SELECT 1 FROM teams t JOIN teams u USING (name))": "USING",
     "status::mood = 'sad'": "",
