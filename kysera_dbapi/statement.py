@@ -16,6 +16,7 @@ from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.exposure import exposed_name, exposures
 from kysera_dbapi.layout import Block, Layout
+from kysera_dbapi.locking import is_locked
 from kysera_dbapi.merge import is_merged, mended
 from kysera_dbapi.respelling import respelled, spelled_out
 from kysera_dbapi.source import Source
@@ -131,6 +132,10 @@ class Statement:
             self.dialect.fold_relation if _names_relation(leaf) else self.dialect.fold
         )
         return fold(name, quoted=name != token)
+
+    def locks(self, reference: Reference) -> bool:
+        """Whether it locks the rows that it finds of what is named there."""
+        return is_locked(reference.node, reference.exposed, self.name_of)
 
     def exposures(
         self, block: exp.Expression, *, hidden: bool = False

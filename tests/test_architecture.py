@@ -37,8 +37,10 @@ DIRECTIONS = {
     "layout": "merge _sqlglot",
     "respelling": "layout",
     "exposure": "",
+    "locking": "",
     "stand_in": "source _sqlglot",
-    "statement": "stand_in exposure respelling source params catalogue _sqlglot errors",
+    "statement": "stand_in exposure locking respelling source params catalogue "
+    "_sqlglot errors",
     "splices": "binding errors",
     "names": "splices _sqlglot",
     "predicate": "splices binding",

@@ -166,6 +166,8 @@ class RowLevelSecurity(Plugin):
         table = reference.table
         seen = secured.using(table, "select", roles)
         if reference.role == "source":
+            if statement.locks(reference):
+                seen += secured.using(table, "update", roles)
             self._filter(statement, reference, seen, "seen")
         elif statement.kind == "insert":
             self._insert(statement, table, secured, roles)
