@@ -185,10 +185,14 @@ class PlannedCursor(Planned):
         parts = copied(text, lexer, session.dialect, session.catalogue)
         plan = None if parts is None else self._plan(parts.query, style=style)
         if parts is None or plan is None or plan.program is None:
-            self._plan(text, style=style)
+            whole = self._plan(text, style=style)
+            if whole.program is not None or not whole.alone:
+                # the server runs it before the driver sees that it is no COPY
+                raise _unsupported("copy() of what is no COPY", "execute()")
             return statement, params
         after = parts.after.lstrip(") \n").upper()
-        if plan.kind != "select" or not re.match(r"TO\s+STDOUT\b", after):
+        to_us = re.match(r"TO\s+STDOUT\b", after)
+        if plan.kind != "select" or not plan.alone or not to_us:
             raise _unsupported("COPY of a protected table but TO STDOUT", "a query")
         sent, values = self._sent_as(plan, parts.query, params)
         ends = [parts.before, parts.after]

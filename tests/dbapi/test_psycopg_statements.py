@@ -409,3 +409,52 @@ def test_explain_of_a_cursor_is_of_what_it_would_show(connection: Any) -> None:
         for how in ("CURSOR", "BINARY NO SCROLL CURSOR WITH HOLD"):
             plan = connection.execute(f"{sql} DECLARE c {how} FOR SELECT * FROM notes")
             assert "tenant_id" in str(plan.fetchall())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DELETE FROM notes WHERE id = 4",
+        "DELETE FROM notes WHERE id = %s",
+        "UPDATE notes SET body = 'x'",
+        "SELECT * FROM notes",
+        "SET search_path = pg_catalog",
+        "BEGIN",
+        "CREATE TABLE more (id integer)",
+        "COPY (WITH d AS (DELETE FROM notes RETURNING *) TABLE d) TO STDOUT",
+    ],
+)
+def test_copy_runs_nothing_but_a_copy(text: str, notes: Any, raw_notes: Any) -> None:
+    before = raw_notes.execute("SELECT * FROM notes ORDER BY id").fetchall()
+    given = (4,) if "%s" in text else None
+    with (
+        pytest.raises(kysera_dbapi.UnsupportedStatement),
+        notes.cursor().copy(text, given),
+    ):
+        pass
+    assert raw_notes.execute("SELECT * FROM notes ORDER BY id").fetchall() == before
+    assert not notes.info.transaction_status
+    assert notes.execute("SELECT count(*) FROM notes").fetchone() == (2,)
+    with (
+        pytest.raises(psycopg.ProgrammingError, match="should be used only with COPY"),
+        notes.cursor().copy("SELECT 1"),
+    ):
+        pass
+
+
+def test_several_statements_with_values_are_told_what_to_do(notes: Any) -> None:
+    text = "SELECT id FROM notes WHERE id = %s; SELECT 1"
+    calls: list[Any] = [
+        lambda: notes.execute(text, (1,)),
+        lambda: notes.cursor().executemany(text, [(1,)]),
+        lambda: list(notes.cursor().stream("SELECT 1; DELETE FROM notes")),
+        lambda: notes.cursor().copy("COPY log TO STDOUT; TABLE notes").__enter__(),
+    ]
+    for call in calls:
+        with pytest.raises(psycopg.ProgrammingError) as caught:
+            call()
+        assert str(caught.value) == (
+            "cannot insert multiple commands into a prepared statement; execute() each "
+            "of them, or all of them in one text without values"
+        )
+    assert notes.execute(text.replace("%s", "1")).fetchall() == [(1,)]
