@@ -99,8 +99,8 @@ class PsycopgSession(Session):
             # what is read of the schema takes no place among the prepared statements
             options: Any = {"prepare": False} if self.reading else {}
             RawCursor.execute(cursor, given, parameters or None, **options)
-            piped = self._raw.pgconn.pipeline_status
-            return list(cursor.fetchall()) if cursor.description or piped else []
+            cursor._fetch_pipeline()  # pyright: ignore[reportPrivateUsage]
+            return list(cursor.fetchall()) if cursor.description else []
 
     def style(self, parameters: Any) -> int:
         """With values it is formatted by the driver."""
