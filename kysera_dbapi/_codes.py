@@ -99,7 +99,8 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "multiple-statements": (
             "The text holds several statements.",
-            "Send them one by one, or use `executescript()` where the driver has it.",
+            "Send them one by one, or by `executescript()` where the driver has it; "
+            "psycopg's `execute()` takes several that come without values.",
         ),
         "connection-closed": (
             "The connection or the cursor was used after it had been closed.",

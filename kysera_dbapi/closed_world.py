@@ -71,11 +71,7 @@ class ClosedWorld:
     ) -> None:
         """Refuse several statements in one text, and kinds that are not understood."""
         if source.several and protected:
-            raise ProgrammingError(
-                # the drivers' own words, which programs look for
-                "You can only execute one statement at a time; use executescript()",
-                code="multiple-statements",
-            )
+            raise ProgrammingError(self._dialect.several, code="multiple-statements")
         rule = source.rule
         nul = "\x00" in source.text and self._dialect.refuses_nul
         if rule is None and source.words and not nul:

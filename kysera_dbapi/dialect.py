@@ -203,6 +203,9 @@ class Dialect:
     row_identifiers: ClassVar[frozenset[str]] = frozenset()
     #: Functions that tell the number of the row inserted last.
     row_functions: ClassVar[frozenset[str]] = frozenset()
+    #: Why a text of several statements is refused, in the words of drivers, which
+    #: programs look for; and what to do.
+    several: ClassVar[str] = "You can only execute one statement at a time"
     #: The rows of docs/statements.md.
     rules: ClassVar[tuple[Rule, ...]] = ()
 

@@ -122,6 +122,10 @@ class PostgreSQLDialect(Dialect):
     row_identifiers: ClassVar[frozenset[str]] = frozenset(
         ("ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")
     )
+    several = (
+        "cannot insert multiple commands into a prepared statement; execute() each of "
+        "them, or all of them in one text without values"
+    )
     rules: ClassVar[tuple[Rule, ...]] = postgresql_statements.RULES
 
     def fold(self, name: str, *, quoted: bool) -> str:

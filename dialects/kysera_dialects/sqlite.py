@@ -101,6 +101,7 @@ class SQLiteDialect(Dialect):
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
     row_functions: ClassVar[frozenset[str]] = frozenset(("last_insert_rowid",))
+    several = "You can only execute one statement at a time; use executescript()"
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES
 
     def fold(self, name: str, *, quoted: bool) -> str:
