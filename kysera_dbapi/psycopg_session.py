@@ -96,8 +96,10 @@ class PsycopgSession(Session):
         """Run SQL of our own on the raw connection; no plugin edits it."""
         given: Any = sql
         with RawCursor(self._raw, row_factory=tuple_row) as cursor:
-            # what is read of the schema takes no place among the prepared statements
-            options: Any = {"prepare": False} if self.reading else {}
+            # what is read of the schema takes no place among the prepared statements,
+            # nor does what controls a transaction
+            unprepared = self.reading or not parameters
+            options: Any = {"prepare": False} if unprepared else {}
             RawCursor.execute(cursor, given, parameters or None, **options)
             cursor._fetch_pipeline()  # pyright: ignore[reportPrivateUsage]
             return list(cursor.fetchall()) if cursor.description else []

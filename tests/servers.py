@@ -4,7 +4,7 @@ Servers are those named by the environment; else containers, where Docker answer
 what listens on 127.0.0.1 at the default port. ``KYSERA_TEST_POSTGRESQL`` and
 ``KYSERA_TEST_MYSQL`` are URLs divided by spaces; MariaDB and MySQL are told apart by
 their version. Tests of a kind that was not found are skipped, and the header says so;
-``KYSERA_TEST_REQUIRE=postgresql,mariadb,mysql`` makes it an error.
+``KYSERA_TEST_REQUIRE=postgresql,mariadb,mysql,pgbouncer`` makes it an error.
 """
 
 import os
@@ -19,10 +19,13 @@ from uuid import uuid4
 import pytest
 
 from tests import containers
+from tests.pgbouncer import pgbouncer
 
 #: A family names the fixture and the variable; its servers are of these kinds.
 FAMILIES = {"postgresql": ("postgresql",), "mysql": ("mariadb", "mysql")}
 KINDS = [kind for kinds in FAMILIES.values() for kind in kinds]
+#: What else can be demanded: a program that the tests start.
+POOLER = "pgbouncer"
 LOCAL = {
     "postgresql": "postgresql://postgres@127.0.0.1:5432/postgres",
     "mysql": "mysql://root@127.0.0.1:3306",
@@ -62,6 +65,8 @@ def found() -> Found:
         servers += here
         absent = set(kinds) - {server.kind for server in here}
         missing |= {kind: reason for kind in kinds if kind in absent}
+    if pgbouncer() is None:
+        missing[POOLER] = "not installed; Debian's package is pgbouncer"
     return Found(tuple(servers), missing)
 
 
@@ -225,9 +230,10 @@ def _param(entry: Server | str) -> Any:
 def pytest_configure() -> None:
     """Fail before the first test when a server that is demanded is missing."""
     demanded = os.environ.get("KYSERA_TEST_REQUIRE", "").replace(",", " ").split()
-    if unknown := set(demanded) - set(KINDS):
+    known = [*KINDS, POOLER]
+    if unknown := set(demanded) - set(known):
         raise pytest.UsageError(
-            f"KYSERA_TEST_REQUIRE: expected some of {', '.join(KINDS)}, "
+            f"KYSERA_TEST_REQUIRE: expected some of {', '.join(known)}, "
             f"got {', '.join(sorted(unknown))}"
         )
     if absent := [kind for kind in demanded if kind in found().missing]:

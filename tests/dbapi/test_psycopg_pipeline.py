@@ -78,6 +78,7 @@ def test_what_is_read_of_the_schema_is_not_prepared(notes: Any) -> None:
     for number in range(12):
         notes.execute(f"SELECT id AS a{number} FROM notes").fetchall()
         notes.refresh()
+        notes.execute(f"CREATE TABLE fresh{number} (id integer)")
     rows = notes.unwrap().execute("SELECT statement FROM pg_prepared_statements")
     assert rows.fetchall() == []
 
