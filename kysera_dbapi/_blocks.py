@@ -148,7 +148,7 @@ _values: ContextVar[Values] = ContextVar("kysera_dbapi.values", default=_NOBODY)
 #: The blocks in force, the outermost first.
 blocks: Callable[[], tuple[Block, ...]] = _blocks.get
 #: The flags in force, by which plans differ: "soft_delete.include",
-#: "soft_delete.only" or "soft_delete.revive", "bypass:<plugin>".
+#: "soft_delete.only" or "soft_delete.revive:<key>", "bypass:<plugin>".
 scope: Callable[[], frozenset[str]] = _scope.get
 #: The values in force, which plans bind.
 values: Callable[[], Values] = _values.get

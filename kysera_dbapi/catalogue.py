@@ -132,6 +132,10 @@ class UniqueKey:
     text: str = ""
     words: tuple[str, ...] = ()
     nulls_distinct: bool = True
+    #: It may be checked at the end of the transaction alone.
+    deferrable: bool = False
+    #: An exclusion constraint.
+    excludes: bool = False
     #: The collations of the columns, as ``Column.collation``.
     collations: tuple[str, ...] = ()
 

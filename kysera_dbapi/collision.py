@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from kysera_dbapi.catalogue import Table, UniqueKey
 
 if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Catalogue
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
 
-__all__ = ["at_risk", "keys_of", "must_guard"]
+__all__ = ["at_risk", "can_name", "keys_of", "must_guard", "violated_key"]
 
 _SILENT = {"IGNORE", "REPLACE"}
 
@@ -18,6 +19,33 @@ def keys_of(table: Table) -> list[UniqueKey]:
     """The unique keys of a table, that of its rowid too."""
     row = UniqueKey("", (table.row_column,), primary=True)
     return [row, *table.unique_keys] if table.row_column else list(table.unique_keys)
+
+
+def can_name(key: UniqueKey, dialect: "Dialect") -> bool:
+    """Whether an upsert can be for that key alone, if it must name one.
+
+    https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT
+    """
+    plain = all(key.columns) and not (key.partial or key.excludes or key.deferrable)
+    return plain or dialect.upserts_by_any_key
+
+
+def violated_key(
+    error: BaseException, table: Table, catalogue: "Catalogue", dialect: "Dialect"
+) -> UniqueKey | None:
+    """The unique key of a table that an error says has failed.
+
+    It may name that of a partition, which has the columns of its table's.
+    """
+    keys, pending = keys_of(table), [table]
+    while pending:
+        one = pending.pop()
+        pending += catalogue.offspring.get(one.key, ())
+        for failed in keys_of(one):
+            if dialect.violates(error, one, failed):
+                same = (key for key in keys if key.columns == failed.columns)
+                return failed if one is table else next(same, None)
+    return None
 
 
 def at_risk(

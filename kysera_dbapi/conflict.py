@@ -38,6 +38,18 @@ class Conflict:
         self._target = draft.target
         self._guard: Fragment = ()
 
+    def name(self, columns: Sequence[str]) -> None:
+        """Name the key that rows meet by: an update needs it, a skip does not."""
+        draft, at = self._draft, self._draft.start_of(self._clause() + 2)
+        named = f"({', '.join(map(draft.quoted, columns))})"
+        draft.splices.append(Splice(at, at, (f"{named} ",), rank=-1))
+        text = f"INSERT INTO t VALUES (1) ON CONFLICT {named} DO NOTHING"
+        parsed = _sqlglot.parse(
+            text, _sqlglot.tokenize(text, draft.dialect), draft.dialect
+        )
+        keys = parsed.args["conflict"].args["conflict_keys"]
+        draft.tree.args["conflict"].set("conflict_keys", keys)
+
     def assign(self, assignments: Mapping[str, Value]) -> None:
         """Set columns of the row that ``DO UPDATE`` updates."""
         draft, begin = self._draft, self._clause()
@@ -111,22 +123,16 @@ class Conflict:
         draft.splices.append(Splice(start, end, self._never("UPDATE SET ")))
         named = upsert.args.get("conflict_keys") or upsert.args.get("constraint")
         if not (named or draft.dialect.upserts_by_any_key):
-            self._name_key(upsert, draft.start_of(at - 1))
+            self._name_key()
         self._set_never(upsert)
 
-    def _name_key(self, upsert: exp.Expression, at: int) -> None:
-        """An update needs the key that rows meet by, a skip does not."""
+    def _name_key(self) -> None:
         draft, table = self._draft, self._target.table
         key = table.unique_keys[0] if len(table.unique_keys) == 1 else None
         if key is None or key.partial or not all(key.columns):
             draft.refuse("ON CONFLICT DO NOTHING must name its unique key here")
         assert key is not None
-        columns = f"({', '.join(map(draft.quoted, key.columns))})"
-        draft.splices.append(Splice(at, at, (f"{columns} ",), rank=-1))
-        text = f"INSERT INTO t VALUES (1) ON CONFLICT {columns} DO NOTHING"
-        tokens = _sqlglot.tokenize(text, draft.dialect)
-        parsed = _sqlglot.parse(text, tokens, draft.dialect)
-        upsert.set("conflict_keys", parsed.args["conflict"].args["conflict_keys"])
+        self.name(key.columns)
 
     def _ignore(self) -> None:
         """``INSERT OR IGNORE``: the same, in an upsert of its own."""
@@ -141,7 +147,8 @@ class Conflict:
         source = tree.args.get("expression")
         if isinstance(source, exp.SetOperation):
             source = source.expression
-        if source is not None and _ends_with_from(source) and not self._ends_with_rows:
+        ambiguous = self._draft.dialect.joins_without_on and _ends_with_from(source)
+        if source is not None and ambiguous and not self._ends_with_rows:
             source.set("where", exp.Where(this=exp.Literal.number(1)))
             opening = f" WHERE 1{opening}"  # else ON would be that of a join
         upsert = exp.OnConflict(duplicate=False, action=exp.var("DO UPDATE"))
@@ -226,7 +233,7 @@ class Conflict:
         return None
 
 
-def _ends_with_from(source: exp.Expression) -> bool:
+def _ends_with_from(source: exp.Expression | None) -> bool:
     """Whether an ON after a query would be that of a join."""
     if not isinstance(source, exp.Select) or source.args.get("from_") is None:
         return False

@@ -135,8 +135,7 @@ class Planned:
                 plan = self._plan(sql, style=style)
                 self._run(sql, plan, parameters)
                 return
-            if plan is not None and plan.retry_sql and session.collides(error, plan):
-                self._retry(error, sql, plan, parameters, style=style)
+            if plan is not None and self._revived(error, sql, plan, parameters):
                 return
         except Exception as second:
             self._raise(second, plan)
@@ -151,21 +150,29 @@ class Planned:
         differs = session.goes_on and session.dialect.schema_differs(error)
         return differs and session.refresh()
 
-    def _retry(
-        self, error: Exception, sql: str, plan: Plan, parameters: Any, *, style: int
-    ) -> None:
+    def _revived(self, error: Exception, sql: str, plan: Plan, parameters: Any) -> bool:
         """Send what the plan has for a statement that a unique key has refused.
 
-        The first error stands where that meets a row which its guards keep: it tells
-        nobody why. To be called as the error is handled.
+        False if there is nothing. The first error stands where that meets a row which
+        its guards keep: it tells nobody why. To be called as the error is handled.
         """
-        session = self._session
+        key = self._session.collided(error, plan) if plan.retry_sql else None
+        if key is None:
+            return False
+        with self._session.recovered():
+            self._retry(error, sql, plan, parameters, key=key.name)
+        return True
+
+    def _retry(
+        self, error: Exception, sql: str, plan: Plan, parameters: Any, *, key: str
+    ) -> None:
+        session, style = self._session, self._style(parameters)
         if session.reread():
             plan = self._plan(sql, style=style)
         if not plan.retry_sql:
             self._raise(error, plan)
         try:
-            with Block(plan.retry_flag):
+            with Block(f"{plan.retry_flag}:{key}"):
                 second = self._plan(plan.retry_sql, style=style)
             if not second.checked:
                 raise UnsupportedStatement(
@@ -177,7 +184,8 @@ class Planned:
         try:
             self._watched(sql, second, parameters, many=False)
         except Exception as another:
-            if session.violations.error() is None:
+            kept = session.violated(another) is not None
+            if not (kept or session.dialect.meets_twice(another)):
                 self._raise(another, second)
         else:
             row = session.violations.told
@@ -259,13 +267,13 @@ class Planned:
 
     def _atomic(self, plan: Plan, *, many: bool) -> AbstractContextManager[None]:
         session = self._session
-        if plan.companions or (plan.checked and many):
+        if plan.companions or (many and (plan.checked or plan.shielded)):
             return session.atomic(returns=plan.returns and not many)
         if plan.undoable and session.rechecks:
             return session.undoable()
         if plan.effect == "transaction":
             return session.turn
-        return nullcontext()
+        return session.shielded() if plan.shielded else nullcontext()
 
     def _send(self, plan: Plan, parameters: Any) -> None:
         if plan.checked:
@@ -334,12 +342,11 @@ class Planned:
             try:
                 self._send_values(plan, values)
             except Exception as error:
-                if not (plan.retry_sql and session.collides(error, plan)):
-                    violated = session.violations.error(index)
+                if not self._revived(error, sql, plan, row):
+                    violated = session.violated(error, index)
                     if violated is None:
                         raise
                     raise violated from error
-                self._retry(error, sql, plan, row, style=self._style(row))
             else:
                 self._follow(plan)
             known = count >= 0 and self.rowcount >= 0
@@ -350,7 +357,8 @@ class Planned:
         """Send one of many; its rows are nobody's."""
         if plan.checked:
             self._session.violations.begin()
-        self._raw_execute(plan.sql, values)
+        with self._session.shielded() if plan.shielded else nullcontext():
+            self._raw_execute(plan.sql, values)
         if plan.silent or plan.returns:
             self._settle()
 

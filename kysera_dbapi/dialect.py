@@ -153,10 +153,14 @@ class Dialect:
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
+    #: An INSERT may say ON CONFLICT DO UPDATE, the one form of an upsert known here.
+    says_on_conflict: ClassVar[bool] = True
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
     upserts_by_any_key: ClassVar[bool] = True
     #: A common table expression sees those of an outer WITH, wherever it stands.
     ctes_see_outer: ClassVar[bool] = True
+    #: An ON after a query may be taken for that of a join.
+    joins_without_on: ClassVar[bool] = False
     #: A common table expression may be a write.
     writes_in_with: ClassVar[bool] = False
     #: ``TABLE t`` is a query.
@@ -165,7 +169,7 @@ class Dialect:
     locking: ClassVar[str] = ""
     #: A row to be inserted may have fewer values than the table has columns.
     rows_end_early: ClassVar[bool] = False
-    #: A COMMIT of a transaction that has failed is a ROLLBACK.
+    #: An error ends a transaction: its COMMIT is a ROLLBACK.
     commit_may_undo: ClassVar[bool] = False
     #: A FULL join may have any condition.
     filters_full_joins: ClassVar[bool] = True
@@ -201,6 +205,8 @@ class Dialect:
     dangerous_relations: ClassVar[frozenset[str]] = frozenset()
     #: Names of row identifiers that a derived table loses.
     row_identifiers: ClassVar[frozenset[str]] = frozenset()
+    #: Drivers tell the row inserted last by its ``row_number``.
+    tells_rows: ClassVar[bool] = False
     #: Functions that tell the number of the row inserted last.
     row_functions: ClassVar[frozenset[str]] = frozenset()
     #: Why a text of several statements is refused, in the words of drivers, which
@@ -362,6 +368,10 @@ class Dialect:
 
     def violates(self, error: BaseException, table: "Table", key: "UniqueKey") -> bool:
         """Whether it was that unique key of that table which failed."""
+        return False
+
+    def meets_twice(self, error: BaseException) -> bool:
+        """Whether an upsert failed because two of its rows meet one."""
         return False
 
     def visible_ctes(

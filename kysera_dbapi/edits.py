@@ -104,6 +104,8 @@ class Draft(Statement):
     _checks: list[tuple[Predicate, str]] = field(
         default_factory=list[tuple[Predicate, str]]
     )
+    #: The columns of the key that an upsert names.
+    _key: Sequence[str] = ()
     _guards: list[Guard] = field(default_factory=list[Guard])
     _met: dict[str, Value] = field(default_factory=dict[str, Value])
     #: The plugin that is named if what it wants cannot be done.
@@ -186,6 +188,10 @@ class Draft(Statement):
         self._guards.append((predicate, label, proposed))
         self._checker = self.plugin
         self._note(f"guard {predicate.sql}", reason)
+
+    def name_key(self, columns: Sequence[str]) -> None:
+        """Let an upsert that names no unique key name the one of those columns."""
+        self._key = columns
 
     def retry_as_upsert(
         self, columns: Sequence[str], flag: str, *, reason: str
@@ -343,6 +349,8 @@ class Draft(Statement):
         elif self._assignments:
             self._assign()
         self.plugin = self._checker or self.plugin
+        if self._key:
+            Conflict(self).name(self._key)
         if self._met:
             Conflict(self).assign(self._met)
         if self._guards:

@@ -68,6 +68,8 @@ class Plan:
     retry: "Program | None" = None
     retry_sql: str = ""
     retry_flag: str = ""
+    #: Whether it could not be tried after its error without more ado.
+    shielded: bool = False
     #: Whether the placeholders in its lists decide them.
     counted: bool = field(init=False, default=False)
     #: Whether a statement is sent and that is all: nothing before it, nothing after.
@@ -93,7 +95,11 @@ class Plan:
     def __post_init__(self) -> None:
         adds = self.program is not None and self.program.binding.adds
         alone = not (
-            self.companions or self.effect or self.reads_columns or self.checked
+            self.companions
+            or self.effect
+            or self.reads_columns
+            or self.checked
+            or self.shielded
         )
         counted = any(outline and outline.varying for outline in self.outlines)
         object.__setattr__(self, "counted", counted)

@@ -67,6 +67,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         keep=not draft.unknown,
         retry_flag=draft.retry_flag,
+        shielded=bool(draft.retry) and draft.dialect.commit_may_undo,
     )
     return plan.arranged(plan.arrangement(shape))
 

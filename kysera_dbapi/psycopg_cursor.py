@@ -112,7 +112,11 @@ class PlannedCursor(Planned):
                     if plan.effect == "transaction":
                         raise _unsupported("BEGIN or COMMIT among others", "execute()")
                     self._given = one
-                    self._run(one, plan, None)
+                    try:
+                        self._run(one, plan, None)
+                    except Exception as error:
+                        if not self._revived(error, one, plan, None):
+                            raise
                     quiet |= {len(results)} if plan.silent else set()
                     results += self._results
             self._results = results
@@ -251,9 +255,12 @@ class PlannedCursor(Planned):
         self._raw_execute(*sent, **self._options)
 
     def _send_many(self, sql: str, plan: Plan, rows: Iterable[Any]) -> None:
-        if plan.companions and self._options.get("returning"):
-            raise _unsupported("returning=True of declared children", "execute()")
-        if plan.companions:
+        each = plan.companions or plan.shielded
+        if each and self._options.get("returning"):
+            raise _unsupported(
+                "returning=True of declared children or revived rows", "execute()"
+            )
+        if each:
             self._send_each(sql, plan, rows)
             return
         sent = self._given if plan.program is None else plan.sql

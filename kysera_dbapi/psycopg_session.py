@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from psycopg import Connection as RawConnection
@@ -13,9 +13,19 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from kysera_dbapi.catalogue import Catalogue, Table
-from kysera_dbapi.errors import ConfigurationError, PolicyViolation
+from kysera_dbapi.errors import (
+    ConfigurationError,
+    PolicyViolation,
+    UnsupportedStatement,
+)
 from kysera_dbapi.session import Session
-from kysera_dbapi.transaction import Begin, Control, Transactional, Verb
+from kysera_dbapi.transaction import (
+    Begin,
+    Control,
+    Transactional,
+    Verb,
+    savepoint_of,
+)
 from kysera_dbapi.violation import violation
 
 __all__ = ["PsycopgSession"]
@@ -170,13 +180,15 @@ class PsycopgSession(Session):
             return False
         return True
 
-    def violated(self, error: BaseException) -> PolicyViolation | None:
+    def violated(
+        self, error: BaseException, row: int | None = None
+    ) -> PolicyViolation | None:
         """The violation that the message of the server's error names."""
         if getattr(error, "sqlstate", None) != "22P02":
             return None
         message = getattr(error, "diag").message_primary or ""  # noqa: B009
         found = _VIOLATED.search(message)
-        return violation(found[1]) if found else None
+        return violation(found[1], row) if found else None
 
     def atomic(self, *, returns: bool = False) -> AbstractContextManager[None]:
         """A block whose statements happen together or not at all.
@@ -189,6 +201,44 @@ class PsycopgSession(Session):
     def undoable(self) -> AbstractContextManager[None]:
         """A block whose change of the schema is undone by an error in it."""
         return self._together(self._begin())
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """A savepoint, unless the statement is a transaction of its own.
+
+        Raises ``UnsupportedStatement`` in a pipeline: its errors come too late.
+        """
+        if self._raw.pgconn.pipeline_status:
+            raise UnsupportedStatement(
+                "an INSERT that may revive a row cannot be in a pipeline; execute it "
+                "before or after",
+                code="unsupported-construct",
+            )
+        idle = self._raw.pgconn.transaction_status == _IDLE
+        if idle and self._raw.autocommit:
+            yield
+            return
+        savepoint = savepoint_of(self.transaction)
+        self.execute(f"SAVEPOINT {savepoint}")
+        yield
+        self.execute(f"RELEASE {savepoint}")
+
+    @contextmanager
+    def recovered(self) -> Iterator[None]:
+        """The transaction goes on, from the savepoint of ``shielded``."""
+        if self.goes_on:
+            yield
+            return
+        savepoint = savepoint_of(self.transaction)
+        self.execute(f"ROLLBACK TO {savepoint}")
+        try:
+            yield
+            self.execute(f"RELEASE {savepoint}")
+        except BaseException:
+            if self.goes_on:
+                with suppress(DriverError):  # it ends the transaction
+                    self.execute("RELEASE _kysera_none")
+            raise
 
     def left(self, savepoint: str, *, undone: bool) -> None:
         """A savepoint of the driver's own has ended."""

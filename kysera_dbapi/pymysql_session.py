@@ -234,12 +234,14 @@ class PyMySQLSession(Session):
             if error.args[:1] != (_NO_SAVEPOINT,) and self._raw.open:
                 raise
 
-    def violated(self, error: BaseException) -> PolicyViolation | None:
+    def violated(
+        self, error: BaseException, row: int | None = None
+    ) -> PolicyViolation | None:
         """The violation that the message of the server's error names."""
         if error.args[:1] not in ((1411,), (1690,)):
             return None
         found = _VIOLATED.search(str(error.args[1]))
-        return violation(found[1]) if found else None
+        return violation(found[1], row) if found else None
 
 
 def _speller(raw: Any) -> Callable[..., str]:

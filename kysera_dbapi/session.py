@@ -12,8 +12,8 @@ from typing import Any, ClassVar, TypeVar
 
 from kysera_dbapi._blocks import above, scope, values
 from kysera_dbapi._context import checked_values
-from kysera_dbapi.catalogue import Catalogue, Table
-from kysera_dbapi.collision import keys_of
+from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.collision import violated_key
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import (
     ConfigurationError,
@@ -321,6 +321,20 @@ class Session:
         """
         raise NotImplementedError
 
+    def shielded(self) -> AbstractContextManager[None]:
+        """A block of one statement, whose error ``recovered`` undoes.
+
+        Raises ``UnsupportedStatement`` where that cannot be.
+        """
+        return nullcontext()
+
+    def recovered(self) -> AbstractContextManager[None]:
+        """A block in which what failed in ``shielded`` is tried in another way.
+
+        Without success the transaction is as that error had left it.
+        """
+        return nullcontext()
+
     def new_copy(self) -> Any:
         """A connection of the driver to an empty database, for a copy of this one."""
         raise NotImplementedError
@@ -415,12 +429,12 @@ class Session:
             plan = self.pipeline.plan(text, now, format_style=style)
         return plan
 
-    def collides(self, error: BaseException, plan: Plan) -> bool:
-        """Whether a unique key of a plan's target refused a row."""
+    def collided(self, error: BaseException, plan: Plan) -> UniqueKey | None:
+        """The unique key of a plan's target that refused a row."""
         table = self._catalogue.tables.get(plan.target)
         if table is None:
-            return False
-        return any(self.dialect.violates(error, table, key) for key in keys_of(table))
+            return None
+        return violated_key(error, table, self._catalogue, self.dialect)
 
     def check_context(self, plan: Plan) -> None:
         """Raise ``ConfigurationError`` for a value of the context that cannot be bound.
@@ -449,9 +463,14 @@ class Session:
                 error = violated
         return translate(error, self.driver)
 
-    def violated(self, error: BaseException) -> PolicyViolation | None:
-        """The violation of a check that made the driver raise its error."""
-        return self.violations.error()
+    def violated(
+        self, error: BaseException, row: int | None = None
+    ) -> PolicyViolation | None:
+        """The violation of a check that made the driver raise its error.
+
+        ``row`` is the number of the row, where each is a statement of its own.
+        """
+        return self.violations.error(row)
 
     def explained(self, error: BaseException, plan: Plan) -> BaseException:
         """What plugins make of the error of a statement."""

@@ -12,7 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-__all__ = ["Begin", "Control", "Stack", "Transactional", "Verb", "atomic", "read"]
+__all__ = [
+    "Begin",
+    "Control",
+    "Stack",
+    "Transactional",
+    "Verb",
+    "atomic",
+    "read",
+    "savepoint_of",
+]
 
 _SAVEPOINT = "_kysera"
 
@@ -165,6 +174,14 @@ class Begin(NamedTuple):
     tried: bool = False
 
 
+def savepoint_of(stack: Stack) -> str:
+    """The name of a savepoint of ours: none of the caller's."""
+    savepoint = _SAVEPOINT
+    while savepoint in stack.savepoints:
+        savepoint += "_"
+    return savepoint
+
+
 @contextmanager
 def atomic(
     stack: Stack,
@@ -181,9 +198,7 @@ def atomic(
     name is none of the caller's. ``quietly`` runs what callbacks may neither see nor
     prevent.
     """
-    connection, savepoint = stack._connection, _SAVEPOINT
-    while savepoint in stack.savepoints:
-        savepoint += "_"
+    connection, savepoint = stack._connection, savepoint_of(stack)
     undo: tuple[str, ...] = (
         f"ROLLBACK TO {savepoint}",
         f"RELEASE SAVEPOINT {savepoint}",

@@ -62,6 +62,7 @@ class MySQLDialect(Dialect):
     )
     laterals: ClassVar[bool] = True
     deletes_using: ClassVar[bool] = False
+    says_on_conflict: ClassVar[bool] = False
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
     names_columns_by_text: ClassVar[bool] = True

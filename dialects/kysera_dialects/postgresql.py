@@ -126,6 +126,8 @@ class PostgreSQLDialect(Dialect):
         "cannot insert multiple commands into a prepared statement; execute() each of "
         "them, or all of them in one text without values"
     )
+    # https://www.postgresql.org/docs/current/functions-sequence.html
+    row_functions: ClassVar[frozenset[str]] = frozenset(("currval", "lastval"))
     rules: ClassVar[tuple[Rule, ...]] = postgresql_statements.RULES
 
     def fold(self, name: str, *, quoted: bool) -> str:
@@ -229,6 +231,10 @@ class PostgreSQLDialect(Dialect):
         named = [getattr(diag, f"{part}_name", None) for part in _CONSTRAINT]
         unique = getattr(error, "sqlstate", None) == "23505"
         return unique and named == [table.schema, table.name, key.name]
+
+    def meets_twice(self, error: BaseException) -> bool:
+        """It is a cardinality_violation."""
+        return getattr(error, "sqlstate", None) == "21000"
 
     def visible_ctes(
         self, names: Sequence[str], position: int, *, recursive: bool

@@ -202,7 +202,7 @@ class _Reader:
     ) -> Iterator[UniqueKey]:
         collations = {row[0]: row[6] for row in self._columns[relation]}
         for index, size, numbers, compared, primary, *row in self._indexes[relation]:
-            partial, is_index, nulls_equal, text, equals = row
+            partial, is_index, deferrable, nulls_equal, text, equals = row
             columns = tuple(
                 self._name(relation, number)
                 if collations.get(number) == collation and equal
@@ -224,6 +224,8 @@ class _Reader:
                 text=text or "",
                 words=self._words(text or ""),
                 nulls_distinct=not nulls_equal,
+                deferrable=deferrable,
+                excludes=equals is not None,
             )
 
     def _definition(self, table: Table, name: str, columns: Sequence[str]) -> str:

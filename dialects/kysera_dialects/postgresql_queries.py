@@ -107,6 +107,7 @@ _KEYS = f"""
         i.indrelid, c.relname, i.indnkeyatts, CAST(i.indkey AS pg_catalog.text),
         CAST(i.indcollation AS pg_catalog.text), i.indisprimary,
         i.indpred IS NOT NULL, k.oid IS NULL,
+        NOT i.indimmediate,
         pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' = 'true',
         CASE WHEN k.oid IS NULL AND NOT {_IS_PLAIN}
         THEN pg_catalog.pg_get_indexdef(c.oid) END,

@@ -85,6 +85,8 @@ class SQLiteDialect(Dialect):
         ("this", "db", "alias", "indexed", "joins")
     )
     comma_binds_looser: ClassVar[bool] = False
+    # https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
+    joins_without_on: ClassVar[bool] = True
     # seen in 3.40.1, mended in 3.54.1: SELECT x FROM (SELECT x FROM a WHERE g = 0
     # UNION ALL SELECT z FROM b RIGHT JOIN c) shows every row of a
     outer_join_spoils_union: ClassVar[bool] = True
@@ -100,6 +102,7 @@ class SQLiteDialect(Dialect):
     numbers_placeholders: ClassVar[bool] = True
     refuses_nul: ClassVar[bool] = True
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("rowid", "oid", "_rowid_"))
+    tells_rows: ClassVar[bool] = True
     row_functions: ClassVar[frozenset[str]] = frozenset(("last_insert_rowid",))
     several = "You can only execute one statement at a time; use executescript()"
     rules: ClassVar[tuple[Rule, ...]] = sqlite_statements.RULES

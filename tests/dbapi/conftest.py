@@ -1,7 +1,7 @@
 """A database of notes on PostgreSQL, MySQL and MariaDB, raw and through the shim."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, cast
 
 import psycopg
@@ -10,8 +10,9 @@ import pytest
 
 import kysera_dbapi
 from tests.dbapi.notes import MYSQL, SCHEMA, plugins
+from tests.dbapi.revival import PostgreSQL, SQLite
 from tests.dialects.mysql_server import arguments
-from tests.servers import run
+from tests.servers import found, run
 
 
 @pytest.fixture
@@ -40,3 +41,17 @@ def mysql_notes(raw_mysql_notes: Any, mysql_url: str) -> Iterator[Any]:
     made = kysera_dbapi.connect(mysql_url, plugins=plugins(), autocommit=True)
     with closing(made), kysera_dbapi.context(tenant_id=7):
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Where the databases of a revival are."""
+    if request.param == "sqlite":
+        yield SQLite()
+        return
+    server = next(found().of("postgresql"))
+    if isinstance(server, str):
+        pytest.skip("there is no PostgreSQL")
+    with ExitStack() as stack:
+        one = request.getfixturevalue("databases")(server).one()
+        yield PostgreSQL(stack.enter_context(one), stack)

@@ -3,6 +3,7 @@
 What is visible afterwards is what a copy shows in which the deleted rows never were.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -17,6 +18,8 @@ from tests.dbapi.revival import (
     LIVE,
     SCHEMA,
     TABLES,
+    PostgreSQL,
+    SQLite,
     fails,
     filled,
     own,
@@ -27,14 +30,20 @@ from tests.dbapi.revival import (
 
 
 @pytest.fixture(params=["normal", "strict"])
-def connection(request: pytest.FixtureRequest) -> Iterator[Any]:
+def connection(request: pytest.FixtureRequest, place: Any) -> Iterator[Any]:
+    with closing(place.wrapped(mode=request.param)) as made:
+        yield made
+
+
+@pytest.fixture(params=["normal", "strict"])
+def on_sqlite(request: pytest.FixtureRequest) -> Iterator[Any]:
     with closing(wrapped(mode=request.param)) as made:
         yield made
 
 
 @pytest.fixture
-def copy() -> Iterator[Any]:
-    with closing(filled()) as made:
+def copy(place: Any) -> Iterator[Any]:
+    with closing(place.filled()) as made:
         for table, live in LIVE.items():
             made.execute(f"DELETE FROM {table} WHERE NOT ({live})")
         yield made
@@ -43,7 +52,7 @@ def copy() -> Iterator[Any]:
 # -- as on the filtered copy: the statement, the table, how many rows are revived
 
 
-INSERTS: list[tuple[str, Any, str, int]] = [
+ON_BOTH: list[tuple[str, Any, str, int]] = [
     ("INSERT INTO people (email) VALUES ('gone')", (), "people", 1),
     ("INSERT INTO people (email, rank) VALUES (?, ?)", ("gone", None), "people", 1),
     (
@@ -53,9 +62,6 @@ INSERTS: list[tuple[str, Any, str, int]] = [
         0,
     ),
     ("INSERT INTO people (phone, name) VALUES ('22', 'Bea');", (), "people", 1),
-    ("insert or abort into people (email) values ('gone') -- why", (), "people", 1),
-    ("INSERT INTO main.people AS p (email) VALUES ('gone')", (), "people", 1),
-    ("INSERT INTO people ('email', [name]) VALUES ('left', 'L')", (), "people", 1),
     (
         "INSERT INTO people (email) VALUES ('gone'), ('new'), ('left'), ('newer')",
         (),
@@ -96,6 +102,14 @@ INSERTS: list[tuple[str, Any, str, int]] = [
         1,
     ),
     ("INSERT INTO codes (code, region) VALUES ('b', 'eu')", (), "codes", 1),
+    ("INSERT INTO slots (uid, room) VALUES ('u3', 5)", (), "slots", 1),
+    ("INSERT INTO slots (uid, room) VALUES ('u4', 0)", (), "slots", 0),
+    ("INSERT INTO slots (room, uid) VALUES (7, 'u2')", (), "slots", 1),
+]
+ON_SQLITE: list[tuple[str, Any, str, int]] = [
+    ("insert or abort into people (email) values ('gone') -- why", (), "people", 1),
+    ("INSERT INTO main.people AS p (email) VALUES ('gone')", (), "people", 1),
+    ("INSERT INTO people ('email', [name]) VALUES ('left', 'L')", (), "people", 1),
     (
         "INSERT INTO codes VALUES ('eu', 'B', 'Bea', 0), ('us', 'b', 1, 0)",
         (),
@@ -103,47 +117,90 @@ INSERTS: list[tuple[str, Any, str, int]] = [
         1,
     ),
     ("INSERT INTO slots (uid, room) VALUES ('new', 2)", (), "slots", 1),
-    ("INSERT INTO slots (uid, room) VALUES ('u3', 5)", (), "slots", 1),
-    ("INSERT INTO slots (uid, room) VALUES ('u4', 0)", (), "slots", 0),
-    ("INSERT INTO slots (room, uid) VALUES (7, 'u2')", (), "slots", 1),
     ("""INSERT INTO "od d" ("or der") VALUES ('TWO')""", (), '"od d"', 1),
+]
+ON_POSTGRESQL: list[tuple[str, Any, str, int]] = [
+    ("insert into people as p (email) values ('gone') -- why", (), "people", 1),
+    ("INSERT INTO people (\"email\", name) VALUES (E'left', U&'L')", (), "people", 1),
+    (
+        "INSERT INTO codes VALUES ('eu', 'b', '', 0), ('us', 'b', '1', 0)",
+        (),
+        "codes",
+        1,
+    ),
+    ("""INSERT INTO "od d" ("or der") VALUES ('two')""", (), '"od d"', 1),
+    ("INSERT INTO people (email) (SELECT 'gone' FROM plain)", (), "people", 1),
+    ("INSERT INTO people (email) (VALUES ('gone'))", (), "people", 1),
+    (
+        "INSERT INTO people (email) SELECT 'gone' FROM plain FOR UPDATE",
+        (),
+        "people",
+        1,
+    ),
+    (
+        "INSERT INTO people (email) SELECT 'gone' FROM plain FETCH FIRST ROW ONLY",
+        (),
+        "people",
+        1,
+    ),
+    (
+        "INSERT INTO people (email, rank) VALUES ('gone', DEFAULT), ('new', 1)",
+        (),
+        "people",
+        1,
+    ),
+    ("INSERT INTO people (email, name) VALUES (%b, 'a%%')", ("gone",), "people", 1),
+    (
+        "INSERT INTO people (email) SELECT unnest(%s::text[])",
+        (["gone", "n"],),
+        "people",
+        1,
+    ),
+]
+INSERTS = [
+    *[("sqlite", one) for one in [*ON_BOTH, *ON_SQLITE]],
+    *[("postgresql", one) for one in [*ON_BOTH, *ON_POSTGRESQL]],
 ]
 
 
-@pytest.mark.parametrize(("sql", "values", "table", "revived"), INSERTS)
+@pytest.mark.parametrize(("place", "insert"), INSERTS, indirect=["place"])
 def test_it_is_as_on_the_filtered_copy(
-    connection: Any, copy: Any, sql: str, values: Any, table: str, revived: int
+    place: Any, connection: Any, copy: Any, insert: Any
 ) -> None:
+    sql, values, table, revived = insert
+    given = [place.sql(sql), *([values] if values else [])]
     count = f"SELECT count(*) FROM {table}"
     before = connection.unwrap().execute(count).fetchone()[0]
-    got, due = connection.execute(sql, values), copy.execute(sql, values)
+    got, due = connection.execute(*given), copy.execute(*given)
     assert (got.rowcount, got.description) == (due.rowcount, None)
-    assert got.fetchall() == []
     chosen = table not in CHOSEN
     assert shown(connection, table, chosen=chosen) == shown(copy, table, chosen=chosen)
     added = connection.unwrap().execute(count).fetchone()[0] - before
     assert added == abs(due.rowcount) - revived or due.rowcount == -1
-    if not chosen:
+    if not chosen and hasattr(got, "lastrowid"):
+        assert got.fetchall() == []
         row = f"SELECT * FROM {table} WHERE rowid = ?"
         mine = connection.execute(row, (got.lastrowid,)).fetchone()
         assert mine[1:] == copy.execute(row, (due.lastrowid,)).fetchone()[1:]
 
 
-@pytest.mark.parametrize(("sql", "values", "table", "revived"), INSERTS)
+@pytest.mark.parametrize(("place", "insert"), INSERTS, indirect=["place"])
 def test_returning_is_that_of_the_insert(
-    connection: Any, copy: Any, sql: str, values: Any, table: str, revived: int
+    place: Any, connection: Any, copy: Any, insert: Any
 ) -> None:
+    sql, values, table, _ = insert
     key, more = CHOSEN.get(table, "0"), {"people": "name, size", "slots": "*"}
     end = sql.find(" --") if " --" in sql else len(sql.rstrip(";"))
     sql = f"{sql[:end]} RETURNING {key} AS k, {more.get(table, '1')}"
-    got, due = connection.execute(sql, values), copy.execute(sql, values)
-    assert got.description == due.description
-    numbers = {"got": got.lastrowid, "due": due.lastrowid}
+    given = [place.sql(sql), *([values] if values else [])]
+    got, due = connection.execute(*given), copy.execute(*given)
+    assert [one[:2] for one in got.description] == [d[:2] for d in due.description]
+    numbers = [getattr(cursor, "lastrowid", None) for cursor in (got, due)]
     rows, expected = got.fetchall(), due.fetchall()
     assert [row[1:] for row in rows] == [row[1:] for row in expected]
     assert got.rowcount == due.rowcount
-    if table in CHOSEN:
-        assert (rows[-1][0], expected[-1][0]) == tuple(numbers.values())
+    if table in CHOSEN and any(numbers):
+        assert [rows[-1][0], expected[-1][0]] == numbers
 
 
 def test_the_row_stays_with_its_key() -> None:
@@ -220,7 +277,7 @@ def test_again_and_again() -> None:
             "people.email",
         ),
         ("INSERT INTO people (email) VALUES ('ann') RETURNING id", "people.email"),
-        ("INSERT INTO codes VALUES ('eu', 'A', 'x', 0)", "codes.region, codes.code"),
+        ("INSERT INTO codes VALUES ('eu', 'a', 'x', 0)", "codes.region, codes.code"),
         ("INSERT INTO slots (uid, room) VALUES ('n', 1)", "slots.room, slots.hour"),
         (
             "INSERT INTO people (email, deleted_at) VALUES ('gone', 'now')",
@@ -229,48 +286,50 @@ def test_again_and_again() -> None:
         ("INSERT INTO codes VALUES ('eu', 'b', 1, 1)", "codes.region, codes.code"),
     ],
 )
-@pytest.mark.parametrize("begin", [False, True])
 def test_a_live_row_is_the_databases_own_error(
-    connection: Any, sql: str, column: str, begin: bool
+    place: Any, connection: Any, sql: str, column: str
 ) -> None:
-    if begin:
+    if isinstance(place, PostgreSQL) and column.startswith("slots"):
+        pytest.skip("ON CONFLICT names no partial index")
+    assert own(fails(connection, sql)).startswith(place.unique(column))
+    if isinstance(place, SQLite):
         connection.execute("BEGIN")
-    assert own(fails(connection, sql)) == f"UNIQUE constraint failed: {column}"
-    assert connection.in_transaction == begin
+        assert own(fails(connection, sql)) == place.unique(column)
+        assert connection.in_transaction
 
 
 @pytest.mark.parametrize(
     ("sql", "text"),
     [
-        ("INSERT INTO people (email, name) VALUES ('gone', NULL)", "NOT NULL"),
-        ("INSERT INTO people (email, name) VALUES ('a', 'b'), ('gone', NULL)", "NOT"),
+        ("INSERT INTO people (email, name) VALUES ('gone', NULL)", "NULL"),
+        ("INSERT INTO people (email, name) VALUES ('a', 'b'), ('gone', NULL)", "NULL"),
     ],
 )
 def test_other_constraints_hold(connection: Any, sql: str, text: str) -> None:
-    assert text in own(fails(connection, sql))
+    error = fails(connection, sql)
+    assert text in own(error).upper()
 
 
 @pytest.mark.parametrize(
-    ("sql", "column"),
+    "sql",
     [
-        ("INSERT INTO people (email, phone) VALUES ('gone', '33')", "email"),
-        ("INSERT INTO people (id, email, phone) VALUES (2, 'left', '4')", "email"),
+        "INSERT INTO people (email, phone) VALUES ('gone', '33')",
+        "INSERT INTO people (id, email, phone) VALUES (2, 'left', '4')",
     ],
 )
 def test_two_deleted_rows_in_the_way_are_an_error(
-    connection: Any, sql: str, column: str
+    place: Any, connection: Any, sql: str
 ) -> None:
     error = fails(connection, sql)
     assert isinstance(error, TombstoneConflict)
-    assert f"UNIQUE constraint failed: people.{column}; if the other row" in str(error)
+    keys = "|".join(re.escape(place.unique(f"people.{c}")) for c in ("email", "phone"))
+    assert re.match(f"({keys}); if the other row", str(error))
 
 
-def test_a_live_row_that_is_met_first_is_an_error(connection: Any) -> None:
-    for sql in (
-        "INSERT INTO people (email, phone) VALUES ('gone', '11')",
-        "INSERT INTO people (id, email) VALUES (1, 'gone')",
-    ):
-        own(fails(connection, sql))
+def test_a_live_row_that_is_met_first_is_an_error(on_sqlite: Any) -> None:
+    connection = on_sqlite
+    own(fails(connection, "INSERT INTO people (email, phone) VALUES ('gone', '11')"))
+    own(fails(connection, "INSERT INTO people (id, email) VALUES (1, 'gone')"))
     fails(connection, "INSERT INTO people (email, phone) VALUES ('ann', '22')")
 
 
@@ -291,7 +350,8 @@ def test_a_live_row_that_is_met_first_is_an_error(connection: Any) -> None:
         "UPDATE people SET email = 'gone' WHERE id = 1",
     ],
 )
-def test_other_statements_are_as_they_were(connection: Any, sql: str) -> None:
+def test_other_statements_are_as_they_were(on_sqlite: Any, sql: str) -> None:
+    connection = on_sqlite
     before = stored(connection)
     errors = (UnsupportedStatement, TombstoneConflict)
     for _ in range(2):
@@ -311,14 +371,14 @@ def test_defaults_alone_are_as_they_were() -> None:
 
 @pytest.mark.parametrize("block", ["including_deleted", "only_deleted"])
 def test_rows_that_are_included_are_met_as_they_are(
-    connection: Any, block: str
+    place: Any, connection: Any, block: str
 ) -> None:
     sql = "INSERT INTO people (email) VALUES ('gone')"
     with getattr(kysera_dbapi, block)():
         assert isinstance(fails(connection, sql), TombstoneConflict)
     with kysera_dbapi.bypass("soft_delete", reason="test"):
         own(fails(connection, sql))
-    assert connection.execute(sql).lastrowid == 2
+    assert connection.execute(f"{sql} RETURNING id").fetchall() == [(2,)]
 
 
 def test_a_comment_includes_them_too() -> None:

@@ -95,7 +95,7 @@ def test_a_table_without_rowids_leaves_lastrowid(connection: Any) -> None:
     ],
 )
 def test_the_function_that_does_not_know_is_refused(connection: Any, sql: str) -> None:
-    with pytest.raises(UnsupportedStatement, match="use the lastrowid of the cursor"):
+    with pytest.raises(UnsupportedStatement, match="the lastrowid of the cursor"):
         connection.execute(sql)
 
 

@@ -174,9 +174,9 @@ class Protection:
 
         Triggers of UPDATE do fire, as they do for a DELETE that becomes one.
         """
-        if not self.dialect.upserts_by_any_key:
+        if not self.dialect.says_on_conflict:
             raise wrong(
-                "revive=True is not offered here: an upsert must name its key; leave "
+                "revive=True is not offered here: an INSERT has no ON CONFLICT; leave "
                 "it out, and restore() rows"
             )
         for trigger in table.triggers:
@@ -192,7 +192,14 @@ class Protection:
                 f"{min(table.on_conflict)}; with revive=True a collision must be a "
                 "plain error"
             )
-        if not self.dialect.row_key(table):
+        for column in table.columns:
+            if column.identity == "always" and not column.primary_key:
+                raise wrong(
+                    f"column {column.name!r} of table {table.name!r} is GENERATED "
+                    "ALWAYS AS IDENTITY, so a revived row could have no new value in "
+                    "it; with revive=True it must be BY DEFAULT"
+                )
+        if self.dialect.tells_rows and not self.dialect.row_key(table):
             raise wrong(
                 f"table {table.name!r} hides its rowid, by which a row that is revived "
                 "is told"

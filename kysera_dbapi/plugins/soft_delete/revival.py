@@ -8,18 +8,24 @@ meets a row which it may not have gets the database's own error, whatever row it
 
 from typing import TYPE_CHECKING
 
-from kysera_dbapi.collision import at_risk
+from kysera_dbapi._blocks import scope
+from kysera_dbapi.collision import at_risk, can_name
 
 if TYPE_CHECKING:
-    from kysera_dbapi.catalogue import Table
+    from kysera_dbapi.catalogue import Column, Table
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.plugins.soft_delete.mark import Mark
 
-__all__ = ["FLAG", "check_functions", "guard", "offer"]
+__all__ = ["check_functions", "guard", "is_revival", "offer"]
 
-#: Of the block in which an upsert is planned that revives rows.
-FLAG = "soft_delete.revive"
+#: Begins the flag of the block in which an upsert is planned that revives rows.
+_FLAG = "soft_delete.revive"
 _OTHERS = ("conflict", "default")
+
+
+def is_revival() -> bool:
+    """Whether the upsert that revives rows is being planned."""
+    return any(flag.startswith(_FLAG) for flag in scope())
 
 
 def offer(statement: "Draft", table: "Table", mark: "Mark") -> None:
@@ -28,13 +34,16 @@ def offer(statement: "Draft", table: "Table", mark: "Mark") -> None:
     plain = statement.kind == "insert" and statement.conflict in ("", "ABORT")
     if not plain or any(tree.args.get(part) for part in _OTHERS):
         return  # it says itself what to do, or no upsert can be made of it
+    if statement.nested or tree.parent is not None:
+        return  # other writes would be planned as if they were the upsert
     if not at_risk(statement, table, lambda key: mark.leaves_out(key, dialect)):
         return
     listed = {statement.name_of(column) for column in tree.this.expressions}
-    if all(table.column(name) is not None for name in listed):
+    fixed = _columns_of_identity(table) and "OVERRIDING" in statement.source.words
+    if all(table.column(name) is not None for name in listed) and not fixed:
         columns = _columns(statement, table)
         reason = "a deleted row with its key is revived"
-        statement.retry_as_upsert(columns, FLAG, reason=reason)
+        statement.retry_as_upsert(columns, _FLAG, reason=reason)
 
 
 def _columns(statement: "Draft", table: "Table") -> list[str]:
@@ -42,7 +51,8 @@ def _columns(statement: "Draft", table: "Table") -> list[str]:
 
     But for a primary key that is not supplied: by it other rows refer to this one.
     """
-    stored = [c for c in table.columns if not (c.generated or c.hidden)]
+    fixed = _columns_of_identity(table)
+    stored = [c for c in table.columns if not (c.generated or c.hidden or c in fixed)]
     return [
         column.name
         for column in stored
@@ -50,12 +60,17 @@ def _columns(statement: "Draft", table: "Table") -> list[str]:
     ]
 
 
+def _columns_of_identity(table: "Table") -> "list[Column]":
+    """Those that an UPDATE cannot set, and an INSERT by OVERRIDING alone."""
+    return [column for column in table.columns if column.identity == "always"]
+
+
 def check_functions(statement: "Draft") -> None:
     """Refuse what would tell of another row than the one that was revived."""
     for name in sorted(statement.calls & statement.dialect.row_functions):
         statement.refuse(
-            f"{name}() does not know of a row that was revived; use the lastrowid of "
-            "the cursor, or RETURNING"
+            f"{name}() does not know of a row that was revived; use RETURNING, or "
+            "the lastrowid of the cursor if it has one"
         )
 
 
@@ -70,3 +85,17 @@ def guard(statement: "Draft", table: "Table", mark: "Mark") -> None:
     reason = "a row that is deleted itself revives none"
     statement.guard(live, label, reason=reason, proposed=True)
     statement.tell_row()
+    if not statement.dialect.upserts_by_any_key:
+        _name_key(statement, table)
+
+
+def _name_key(statement: "Draft", table: "Table") -> None:
+    """Name the key that refused the INSERT: the end of the block's flag."""
+    key = next((k for k in table.unique_keys if f"{_FLAG}:{k.name}" in scope()), None)
+    if key is None or not can_name(key, statement.dialect):
+        statement.refuse(
+            "an upsert is for a key of plain columns and all rows alone, and for none "
+            "that is DEFERRABLE"
+        )
+    assert key is not None
+    statement.name_key(key.columns)

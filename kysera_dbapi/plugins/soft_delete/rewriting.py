@@ -54,7 +54,8 @@ class SoftDelete(Plugin):
     a ``TombstoneConflict``. INSERTs with a conflict clause, those of DEFAULT VALUES and
     those while deleted rows are included revive none. Triggers of UPDATE fire for the
     row, those of INSERT do not: ``accept_triggers`` must name them. ``lastrowid`` tells
-    the row; the SQL function last_insert_rowid() does not know it, and is refused.
+    the row; SQL functions that tell the last one do not know it, and are refused. Where
+    an upsert must name its key, other keys than those of plain columns revive none.
 
     Raises ``ConfigurationError``, at once or when a connection is made. Within
     ``bypass("soft_delete", ...)`` a connection can be made before the tables are: the
@@ -178,7 +179,7 @@ class SoftDelete(Plugin):
         if statement.kind == "delete":
             self._replace(statement, table, mark, protection)
             return
-        if revival.FLAG in scope():
+        if revival.is_revival():
             revival.guard(statement, table, mark)
             return
         collision.guard_conflicts(statement, table, mark)

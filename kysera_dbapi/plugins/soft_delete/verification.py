@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kysera_dbapi.catalogue import spelled
+from kysera_dbapi.collision import can_name
 from kysera_dbapi.finding import Finding
 
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ __all__ = ["findings"]
 def findings(protection: "Protection") -> list[Finding]:
     """The unique keys that ignore deletion; the primary keys apart.
 
-    None where an INSERT with the values of a deleted row revives it.
+    But for those by which an INSERT with the values of a deleted row revives it.
     """
     found: list[Finding] = []
-    if protection.revives:
-        return found
     for name, mark in protection.marks.items():
         table = protection.catalogue.tables[name]
         for key in table.unique_keys:
+            if protection.revives and can_name(key, protection.dialect):
+                continue
             if not (key.primary or mark.leaves_out(key, protection.dialect)):
                 found += _unique(protection, table, key, mark)
     return found
