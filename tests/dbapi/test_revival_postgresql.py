@@ -189,13 +189,19 @@ def test_an_error_ends_the_transaction(
     assert rows(connection) == before
 
 
-def test_a_statement_of_its_own_has_no_savepoint(place: PostgreSQL) -> None:
+def test_a_statement_of_its_own_has_no_savepoint(
+    place: PostgreSQL, tmp_path: Any
+) -> None:
     connection = shop(place)
-    raw = connection.unwrap()
-    before = raw.execute("SELECT txid_current()").fetchone()[0]
-    connection.execute(INSERT, ("new",))
-    after = raw.execute("SELECT txid_current()").fetchone()[0]
-    assert int(after) == int(before) + 2
+    pgconn = connection.unwrap().pgconn
+    with open(tmp_path / "trace", "w+") as trace:
+        for begin in ("SELECT 1", "BEGIN"):
+            connection.execute(begin)
+            pgconn.trace(trace.fileno())
+            connection.execute(INSERT, (f"new {begin}",))
+            pgconn.untrace()
+            trace.seek(0)
+            assert ("SAVEPOINT" in trace.read()) is (begin == "BEGIN")
 
 
 def test_a_pipeline_is_refused(connection: Any) -> None:

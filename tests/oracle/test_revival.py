@@ -9,11 +9,12 @@ import os
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import pytest
 
 import kysera_dbapi
@@ -40,6 +41,12 @@ class Table:
     dead: object = "before"
     #: The primary key, if an INSERT may leave it out: a revived row has its own.
     kept: str = ""
+    #: Those of the columns, where they have to be said.
+    types: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def slot(self, column: str) -> str:
+        """The placeholder of a value."""
+        return f"%s::{self.types[column]}" if self.types else "?"
 
 
 _TENANT = "tenant INTEGER{}"
@@ -83,15 +90,15 @@ class Trial:
     """Both databases of one table, and the statement that is tried on them."""
 
     table: Table
-    full: sqlite3.Connection
-    copy: sqlite3.Connection
+    full: Any
+    copy: Any
     shim: Any
 
     def close(self) -> None:
         self.shim.close()
         self.copy.close()
 
-    def rows(self, connection: Any, where: str = "1") -> list[Row]:
+    def rows(self, connection: Any, where: str = "1 = 1") -> list[Row]:
         names = ", ".join(self.table.columns)
         found = connection.execute(f"SELECT {names} FROM t WHERE {where}")
         return sorted(found.fetchall(), key=repr)
@@ -120,7 +127,8 @@ def value(table: Table, column: str, chance: random.Random) -> Any:
         return chance.choice((*[MINE] * 6, 8, None))
     if column == "deleted_at":
         return 0 if isinstance(table.dead, int) else None
-    return chance.choice((*range(1, 8), str(chance.randrange(8))))
+    found = chance.choice((*range(1, 8), str(chance.randrange(8))))
+    return str(found) if table.types.get(column) == "text" else found
 
 
 # -- statements
@@ -139,10 +147,12 @@ class Statement:
     def run(self, connection: Any) -> tuple[Any, list[Row]]:
         """The cursor, and the rows that it gave."""
         if self.many:
-            return connection.executemany(self.sql, self.rows), []
+            cursor = connection.cursor()
+            cursor.executemany(self.sql, self.rows)
+            return cursor, []
         values = [value for row in self.rows for value in row]
         cursor = connection.execute(self.sql, values)
-        return cursor, cursor.fetchall()
+        return cursor, cursor.fetchall() if self.returning else []
 
 
 def statement(table: Table, chance: random.Random) -> Statement:
@@ -160,7 +170,7 @@ def statement(table: Table, chance: random.Random) -> Statement:
         )
         for _ in range(chance.choice((1, 1, 1, 2, 3)))
     ]
-    slots = f"({', '.join('?' * len(columns))})"
+    slots = f"({', '.join(map(table.slot, columns))})"
     many = chance.random() < 0.2
     if many:
         return Statement(
@@ -171,7 +181,7 @@ def statement(table: Table, chance: random.Random) -> Statement:
     if form == "SELECT":
         source = " UNION ALL ".join(f"SELECT {slots[1:-1]}" for _ in made)
     elif form == "FROM":
-        source = f"SELECT * FROM ({source})"
+        source = f"SELECT * FROM ({source}) AS v"
     told: tuple[str, ...] = ()
     if chance.random() < 0.3:
         told = tuple(c for c in table.columns if c != table.kept)
@@ -218,7 +228,7 @@ def attempt(made: Statement, connection: Any) -> tuple[Any, list[Row]] | None:
     """The cursor and the rows; nothing for the error of a key."""
     try:
         return made.run(connection)
-    except sqlite3.IntegrityError:
+    except (sqlite3.IntegrityError, psycopg.IntegrityError):
         return None
 
 
@@ -249,7 +259,7 @@ def check_rows(tried: Trial, made: Statement, cursors: tuple[Any, Any]) -> None:
     sides = (tried.full, tried.copy)
     one, two = (Counter(side.execute(mine).fetchall()) for side in sides)
     assert one == two
-    if table.kept and not made.many:
+    if table.kept and not made.many and hasattr(cursors[0], "lastrowid"):
         last = f"{mine} AND rowid = ?"
         one, two = (
             Counter(side.execute(last, (cursor.lastrowid,)).fetchall())
