@@ -59,6 +59,8 @@ class PlannedCursor(Planned):
     _formats: bool
     #: The query as the caller gave it, sent where nothing is edited.
     _given: Any
+    #: How many statements of an ``executemany()`` have succeeded.
+    _done: int
     #: The numbers of the results whose rows nobody asked for; None stands for all.
     _quiet: set[int] | None
 
@@ -264,7 +266,27 @@ class PlannedCursor(Planned):
             self._send_each(sql, plan, rows)
             return
         sent = self._given if plan.program is None else plan.sql
-        self._raw_executemany(sent, self._bound(plan, rows))
+        # in a pipeline of the caller's the error may be another statement's
+        if not plan.checked or self._session._raw.pgconn.pipeline_status:
+            self._raw_executemany(sent, self._bound(plan, rows))
+            return
+        with self._counting():
+            self._raw_executemany(sent, self._bound(plan, rows))
+
+    @contextmanager
+    def _counting(self: Any) -> Iterator[None]:
+        """A block in which a violation tells the number of its row."""
+        loud = getattr(self, "_loud", type(self))
+        self.__class__, self._done = _counting_class(loud), 0
+        try:
+            yield
+        except _driver.Error as error:
+            violated = self._session.violated(error, self._done)
+            if violated is None:
+                raise
+            raise violated from error
+        finally:
+            self.__class__ = loud
 
     def _came_of_old(self, error: Exception) -> bool:
         # in a pipeline it may be another statement's
@@ -336,8 +358,25 @@ def _silent_class(loud: Any) -> type[Any]:
     return type(loud.__name__, (_Silent, loud), members)
 
 
+class _Counting:
+    """A cursor that counts the statements of an ``executemany()`` which succeed."""
+
+    __slots__ = ()
+
+    def _set_results(self: Any, results: Any) -> None:
+        self._done += 1
+        super()._set_results(results)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@cache
+def _counting_class(loud: Any) -> type[Any]:
+    """The class of a planned class's cursors while they count."""
+    members = {"__slots__": (), "__module__": loud.__module__}
+    return type(loud.__name__, (_Counting, loud), members)
+
+
 #: What a planned cursor has besides.
-_OWN = ("_proxy", "_session", "_options", "_given", "_quiet")
+_OWN = ("_proxy", "_session", "_options", "_given", "_quiet", "_done")
 
 
 def _raw(base: Any) -> dict[str, Any]:

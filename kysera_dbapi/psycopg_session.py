@@ -111,7 +111,7 @@ class PsycopgSession(Session):
             unprepared = self.reading or not parameters
             options: Any = {"prepare": False} if unprepared else {}
             RawCursor.execute(cursor, given, parameters or None, **options)
-            cursor._fetch_pipeline()  # pyright: ignore[reportPrivateUsage]
+            self._hear()
             return list(cursor.fetchall()) if cursor.description else []
 
     def style(self, parameters: Any) -> int:
@@ -194,26 +194,31 @@ class PsycopgSession(Session):
         """A block whose statements happen together or not at all.
 
         In an open transaction it is a part of that. Else it is a transaction of its own
-        in autocommit mode; otherwise the driver begins one, which stays open.
+        in autocommit mode; otherwise the driver begins one, which stays open. Raises
+        ``UnsupportedStatement`` in a pipeline.
         """
+        self._check_pipeline("what happens as a whole or not at all")
         return self._together(self._begin())
 
     def undoable(self) -> AbstractContextManager[None]:
         """A block whose change of the schema is undone by an error in it."""
         return self._together(self._begin())
 
+    def _check_pipeline(self, what: str) -> None:
+        """An error in a pipeline comes late, and ends what follows."""
+        if self._raw.pgconn.pipeline_status:
+            raise UnsupportedStatement(
+                f"{what} cannot be in a pipeline; execute it before or after",
+                code="unsupported-construct",
+            )
+
     @contextmanager
     def shielded(self) -> Iterator[None]:
         """A savepoint, unless the statement is a transaction of its own.
 
-        Raises ``UnsupportedStatement`` in a pipeline: its errors come too late.
+        Raises ``UnsupportedStatement`` in a pipeline.
         """
-        if self._raw.pgconn.pipeline_status:
-            raise UnsupportedStatement(
-                "an INSERT that may revive a row cannot be in a pipeline; execute it "
-                "before or after",
-                code="unsupported-construct",
-            )
+        self._check_pipeline("an INSERT that may revive a row")
         idle = self._raw.pgconn.transaction_status == _IDLE
         if idle and self._raw.autocommit:
             yield

@@ -97,3 +97,79 @@ def test_a_copy_that_is_left_is_ended(notes: Any, raw_notes: Any) -> None:
         raise ZeroDivisionError
     assert raw.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert notes.execute("SELECT count(*) FROM log").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("size", [1, 3, 5_000])
+def test_a_violation_tells_its_row_of_many(
+    notes: Any, size: int, autocommit: bool
+) -> None:
+    notes.autocommit = autocommit
+    cursor = notes.cursor()
+    shown = "SELECT count(*) FROM notes"
+    before = notes.execute(shown).fetchall()
+    text = "INSERT INTO notes (body, tenant_id) VALUES (%s, %s)"
+    rows = [("new", 7)] * size
+    for row in {0, size // 2, size - 1}:
+        for _ in range(2):
+            given = [*rows[:row], ("their", 8), *rows[row + 1 :]]
+            with pytest.raises(kysera_dbapi.PolicyViolation) as caught:
+                cursor.executemany(text, given)
+            assert caught.value.row == row
+            assert f"row {row} of the statement violates" in str(caught.value)
+            assert notes.execute(shown).fetchall() == before
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        cursor.executemany(
+            "INSERT INTO notes (id, tenant_id, body) VALUES (%s, 7, 'x')",
+            [(900,), (None,)],
+        )
+    notes.rollback()
+    cursor.executemany(f"{text} RETURNING body", [("a", 7), ("b", 7)], returning=True)
+    assert cursor.fetchall() == [("a",)]
+    assert cursor.nextset()
+    assert cursor.fetchall() == [("b",)]
+    with pytest.raises(kysera_dbapi.PolicyViolation) as caught:
+        cursor.executemany(f"{text} RETURNING id", [("a", 7), ("b", 8)], returning=True)
+    assert caught.value.row == 1
+
+
+def test_a_violation_whose_row_is_not_known(notes: Any) -> None:
+    text = "INSERT INTO notes (body, tenant_id) VALUES (%s, %s)"
+    with pytest.raises(kysera_dbapi.PolicyViolation) as caught:
+        notes.execute(f"{text}, ('x', 8)", ("new", 7))
+    assert caught.value.row is None
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_what_happens_as_a_whole_is_refused_in_a_pipeline(
+    notes: Any, raw_notes: Any, autocommit: bool
+) -> None:
+    notes.autocommit = autocommit
+    text = "INSERT INTO notes (body, tenant_id) VALUES (%s, %s)"
+    with notes.pipeline():
+        notes.execute("INSERT INTO log VALUES (2, 'two')")
+        with pytest.raises(kysera_dbapi.UnsupportedStatement, match="in a pipeline"):
+            notes.cursor().executemany(text, [("new", 7), ("new", 8)])
+        notes.execute(text, ("one", 7))
+        notes.execute("CREATE TABLE fresh AS SELECT body FROM notes")
+    notes.commit()
+    assert notes.execute("SELECT count(*) FROM fresh").fetchone() == (3,)
+    assert raw_notes.execute("SELECT count(*) FROM log").fetchone() == (2,)
+
+
+class Own(psycopg.Cursor[Any]):
+    """A program's own."""
+
+
+def test_a_violation_in_a_cursor_of_a_programs_own(notes: Any) -> None:
+    text = "INSERT INTO notes (body, tenant_id) VALUES (%s, %s)"
+    cursor = Own(notes)
+    for _ in range(2):
+        with pytest.raises(kysera_dbapi.PolicyViolation) as caught:
+            cursor.executemany(text, [("new", 7), ("new", 8)])
+        assert caught.value.row == 1
+        cursor.executemany(text, [("new", 7), ("new", 7)])
+        assert cursor.rowcount == 2
+        assert type(cursor).__name__ == "Own"
+        cursor.execute("UPDATE notes SET tenant_id = 7")
+        assert cursor.description is None

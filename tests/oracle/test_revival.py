@@ -257,12 +257,12 @@ def check_rows(tried: Trial, made: Statement, cursors: tuple[Any, Any]) -> None:
     names = ", ".join(c for c in table.columns if c != kept)
     mine = f"SELECT {names} FROM t WHERE tenant = {MINE} AND {table.live}"
     sides = (tried.full, tried.copy)
-    one, two = (Counter(side.execute(mine).fetchall()) for side in sides)
+    one, two = (Counter[Row](side.execute(mine).fetchall()) for side in sides)
     assert one == two
     if table.kept and not made.many and hasattr(cursors[0], "lastrowid"):
         last = f"{mine} AND rowid = ?"
         one, two = (
-            Counter(side.execute(last, (cursor.lastrowid,)).fetchall())
+            Counter[Row](side.execute(last, (cursor.lastrowid,)).fetchall())
             for side, cursor in zip(sides, cursors, strict=True)
         )
         assert one == two
