@@ -116,6 +116,10 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "This method or attribute of the driver would go round the plugins.",
             "Use another method, or call it on the connection's `unwrap()`.",
         ),
+        "shared-session": (
+            "The setting would hold for other clients of a pooler like PgBouncer.",
+            "Give the setting to the role or the database, or use `bypass()`.",
+        ),
     },
     "ConfigurationError": {
         "configuration": (

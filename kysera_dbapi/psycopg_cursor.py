@@ -206,6 +206,11 @@ class PlannedCursor(Planned):
             ends = [end.replace("%", "%%") for end in ends]
         return sent.join(ends), values
 
+    def _watched(self, sql: str, plan: Plan, parameters: Any, *, many: bool) -> None:
+        if plan.kind == "set name space":
+            self._session.check_alone(plan)
+        super()._watched(sql, plan, parameters, many=many)
+
     def _begin(self: Any, query: Any, options: dict[str, Any]) -> None:
         self._given, self._options = query, options
 

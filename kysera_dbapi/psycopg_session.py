@@ -18,6 +18,7 @@ from kysera_dbapi.errors import (
     PolicyViolation,
     UnsupportedStatement,
 )
+from kysera_dbapi.plan import Plan
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import (
     Begin,
@@ -100,6 +101,25 @@ class PsycopgSession(Session):
                 f"client_encoding is {encoding}, in which characters hold bytes of "
                 "quotes and backslashes; set it to UTF8",
                 code="configuration",
+            )
+
+    def check_alone(self, plan: Plan) -> None:
+        """Refuse to set what names mean, where others may use the connection next.
+
+        A pooler before the server has numbers of its own for its clients.
+        https://www.pgbouncer.org/features.html
+        """
+        if plan.words[:1] != ("SET",) or not self.protected():
+            return
+        with self._apart():
+            query = "SELECT pg_catalog.pg_backend_pid()"
+            ((number,),) = self._quietly(lambda: self.execute(query))
+        if number != self._raw.pgconn.backend_pid:
+            raise UnsupportedStatement(
+                "SET of what names mean is refused behind a pooler: it would hold for "
+                "other clients, too; use ALTER ROLE or ALTER DATABASE ... SET, or, if "
+                "sessions are not shared, SET it under bypass()",
+                code="shared-session",
             )
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:

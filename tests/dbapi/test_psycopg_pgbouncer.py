@@ -148,6 +148,59 @@ def test_a_change_of_the_schema_is_noticed(two: list[Any]) -> None:
         end(one)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET search_path = other, public",
+        "SET SESSION search_path TO other",
+        "SET SCHEMA 'other'",
+        "SET ROLE pg_monitor",
+        "SET SESSION AUTHORIZATION postgres",
+        "SELECT 1; SET search_path = other",
+    ],
+)
+def test_nobody_changes_what_names_mean_for_others(
+    text: str, two: list[Any], raw_notes: Any
+) -> None:
+    raw_notes.execute("CREATE SCHEMA other")
+    raw_notes.execute("CREATE VIEW other.log AS SELECT id, body AS line FROM notes")
+    query = "SELECT line FROM log"
+    one, other = two
+    with kysera_dbapi.context(tenant_id=7):
+        assert one.execute(query).fetchall() == [("one",)]
+        end(one)
+        for _ in range(2):
+            with pytest.raises(kysera_dbapi.UnsupportedStatement) as caught:
+                other.execute(text)
+            assert caught.value.code == "shared-session"
+            other.rollback()
+            assert one.execute(query).fetchall() == [("one",)]
+            end(one)
+
+
+def test_a_path_is_set_where_sessions_are_not_shared(
+    url: str, postgresql_url: str, raw_notes: Any
+) -> None:
+    raw_notes.execute("CREATE SCHEMA other")
+    raw_notes.execute("CREATE TABLE other.log AS SELECT 'other' AS line")
+    bypass = kysera_dbapi.bypass
+    with kysera_dbapi.context(tenant_id=7):
+        for there in (url, postgresql_url):
+            with closing(client(there, autocommit=True)) as connection:
+                with (
+                    ExitStack()
+                    if there is postgresql_url
+                    else bypass("rls", reason="x"),
+                    bypass("soft_delete", reason="x"),
+                ):
+                    connection.execute("SET search_path = other, public")
+                assert connection.execute("TABLE log").fetchall() == [("other",)]
+                assert connection.execute(QUERY).fetchall() == OURS
+                connection.execute("RESET search_path")
+                connection.execute("DISCARD ALL")
+                assert connection.execute("TABLE log").fetchall() == [(1, "one")]
+
+
 STATE = """
     SELECT (SELECT json_agg(p.name) FROM pg_prepared_statements p),
         (SELECT json_agg(c.name) FROM pg_cursors c WHERE c.name <> ''),
