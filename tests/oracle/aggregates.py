@@ -1,6 +1,8 @@
 """Aggregates and window functions over a scope's own columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tests.oracle.expressions import Expressions
 from tests.oracle.scope import Scope
@@ -19,6 +21,11 @@ class Aggregates(Expressions):
 
     windows: list[str] = field(default_factory=list[str])
 
+    filters: ClassVar[float] = 0.2  # how often an aggregate has a FILTER
+    frames: ClassVar[Sequence[str]] = _FRAMES
+    integer: ClassVar[str] = "INTEGER"  # that CAST makes
+    offsets: ClassVar[Sequence[str]] = ("", ", 1, 0")  # of lag() and lead()
+
     def aggregate(self, scope: Scope, kind: str = "int") -> str:
         """An aggregate over the scope's own columns."""
         ref = self.find(scope, kind, own=True)
@@ -28,13 +35,13 @@ class Aggregates(Expressions):
         if kind == "text":
             return self.draft.pick((f"min({column})", f"max({column})"))
         text = self._int_aggregate(scope, column)
-        if self.draft.chance(0.2):
+        if self.draft.chance(self.filters):
             # count(*) with a filter of outer columns alone belongs to the outer query
             text = f"count({column})" if text == "count(*)" else text
             self.draft.mark("FILTER")
             text += f" FILTER (WHERE {self.condition(scope, 1)})"
         if text.startswith("avg"):
-            return f"CAST({text} AS INTEGER)"
+            return f"CAST({text} AS {self.integer})"
         return text
 
     def _int_aggregate(self, scope: Scope, column: str) -> str:
@@ -58,7 +65,8 @@ class Aggregates(Expressions):
         if not all(source.alias for source in scope.sources):
             return "count(*) OVER ()"  # some columns cannot be named to sort by
         call = self._window_call(scope)
-        if self.draft.chance(0.3) and call.startswith(("count", "sum")):
+        filters = bool(self.filters) and call.startswith(("count", "sum"))
+        if self.draft.chance(0.3) and filters:
             self.draft.mark("FILTER of a window")
             call += f" FILTER (WHERE {self.condition(scope, 1)})"
         definition = self._window_definition(scope)
@@ -81,8 +89,8 @@ class Aggregates(Expressions):
             "ntile(3)",
             f"sum({column})",
             f"min({column})",
-            f"lag({column})",
-            f"lead({column}, 1, 0)",
+            f"lag({column}{self.offsets[0]})",
+            f"lead({column}{self.offsets[1]})",
             f"first_value({column})",
             f"nth_value({column}, 2)",
         )
@@ -104,5 +112,5 @@ class Aggregates(Expressions):
             order.insert(0, self.scalar(scope, "number"))
         parts.append(f"ORDER BY {', '.join(order)}")
         if self.draft.chance(0.3):
-            parts.append(self.draft.pick(_FRAMES))
+            parts.append(self.draft.pick(self.frames))
         return " ".join(parts)

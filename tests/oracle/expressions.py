@@ -21,7 +21,6 @@ class Expressions(ABC):
     draft: Draft
     banned: set[str] = field(default_factory=set[str])  # tables that must not be read
 
-    schema: ClassVar[str] = "main"  # that the tables are in
     true: ClassVar[str] = "1"
     differs: ClassVar[str] = "IS NOT"
     signs: ClassVar[Mapping[str, float]] = {
@@ -34,6 +33,11 @@ class Expressions(ABC):
         "==": 0.3,
     }
     likes: ClassVar[Sequence[str]] = ("NOT LIKE 'x%'", "LIKE '%o%'", "GLOB '*[a-z]*'")
+    null_tests: ClassVar[Mapping[str, float]] = {
+        "IS NOT NULL": 4,
+        "IS NULL": 1,
+        "NOTNULL": 1,
+    }
 
     @property
     def tables(self) -> Mapping[str, Columns]:
@@ -58,7 +62,9 @@ class Expressions(ABC):
         named = source and source.table and ref.parts[0] == source.table
         if source and named and self.draft.chance(0.1):
             self.draft.mark("column qualified by schema")
-            return self.draft.name(self.schema, source.table, ref.column.name)
+            return self.draft.name(
+                self.draft.schema.place, source.table, ref.column.name
+            )
         return self.draft.name(*ref.parts)
 
     def find(
@@ -203,7 +209,7 @@ class Expressions(ABC):
         return f"{left} {self.draft.weighted(self.signs)} {right}"
 
     def _null_test(self, scope: Scope, depth: int) -> str:
-        test = self.draft.weighted({"IS NOT NULL": 4, "IS NULL": 1, "NOTNULL": 1})
+        test = self.draft.weighted(self.null_tests)
         return f"{self.value(scope, self._kind(), depth)} {test}"
 
     def _like(self, scope: Scope, depth: int) -> str:
@@ -279,7 +285,7 @@ class Expressions(ABC):
         taken = table.lower() in scope.ctes
         if taken or self.draft.chance(0.2):
             self.draft.mark("schema-qualified table", *(("CTE avoided",) * taken))
-            return self.draft.name(self.schema, table)
+            return self.draft.name(self.draft.schema.place, table)
         return self.draft.name(table)
 
     def _exists(self, scope: Scope, depth: int) -> str:

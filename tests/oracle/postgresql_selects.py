@@ -1,23 +1,16 @@
 """Queries for PostgreSQL: its functions, its joins, and what it has besides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tests.oracle.expressions import Maker
 from tests.oracle.schema import Column
 from tests.oracle.scope import Scope, Source
-from tests.oracle.selects import CTE_NAMES, Ask, Selects
-from tests.oracle.sources import Query, shape_of
+from tests.oracle.selects import Ask
+from tests.oracle.sources import Query
+from tests.oracle.standard_selects import StandardSelects
 
-_INNER = {",": 3.0, "JOIN": 3.0, "INNER JOIN": 1.0, "CROSS JOIN": 1.0}
-_OUTER = {
-    "LEFT JOIN": 3.0,
-    "LEFT OUTER JOIN": 0.5,
-    "RIGHT JOIN": 1.5,
-    "FULL JOIN": 1.2,
-    "FULL OUTER JOIN": 0.3,
-}
 _LOCKS = (
     *("FOR UPDATE", "FOR UPDATE", "FOR SHARE", "FOR NO KEY UPDATE", "FOR KEY SHARE"),
     *("FOR UPDATE NOWAIT", "FOR SHARE SKIP LOCKED"),
@@ -26,10 +19,9 @@ _DOWN = ("DESC", "DESC NULLS LAST", "USING >", "USING OPERATOR(pg_catalog.>)")
 
 
 @dataclass
-class PostgreSQLSelects(Selects):
+class PostgreSQLSelects(StandardSelects):
     """Writes queries that PostgreSQL takes."""
 
-    schema: ClassVar[str] = "public"
     nameless: ClassVar[float] = 0
     true: ClassVar[str] = "true"
     differs: ClassVar[str] = "IS DISTINCT FROM"
@@ -245,87 +237,7 @@ class PostgreSQLSelects(Selects):
         collation = self.draft.name("ucs_basic")
         return f"{self.refer(ref)} COLLATE {collation}" if ref else "1 + 0"
 
-    def with_clause(self, frame: Scope) -> tuple[str, Scope]:
-        """`WITH ...`: a member sees those before it; with RECURSIVE, all of them."""
-        recursive = self.draft.chance(0.35)
-        names = self.draft.rng.sample(CTE_NAMES, self.draft.pick((1, 1, 1, 2, 3)))
-        known = dict(frame.ctes)
-        if recursive:
-            known |= {name.lower(): None for name in names}
-        bodies: dict[str, str] = {}
-        order = self.draft.rng.sample(names, len(names)) if recursive else names
-        for name in order:
-            self.draft.fuel += 1
-            scope = Scope(ctes=dict(known))
-            walk = recursive and self.draft.chance(0.5)
-            make = self._recursive if walk else self._plain_member
-            bodies[name], known[name.lower()] = make(name, scope)
-        if len(names) > 1:
-            self.draft.mark("several CTEs")
-        word = "WITH RECURSIVE" if recursive else "WITH"
-        text = ", ".join(f"{self.draft.name(name)}{bodies[name]}" for name in names)
-        return f"{word} {text} ", Scope(frame.parent, known)
-
     # sources
-
-    def _joined(self, scope: Scope, joins: int, *, nested: bool = False) -> str:
-        """Commas bind looser than JOIN: ON sees what follows the last of them."""
-        scope.bare = False
-        text = self._item(scope)
-        start = 0
-        for _ in range(joins):
-            operator = self.draft.weighted(_INNER | _OUTER if not nested else _JOINS)
-            if operator == ",":
-                start = len(scope.sources)
-            text += self._joined_by(operator, scope, start)
-        return text
-
-    def _joined_by(self, operator: str, scope: Scope, start: int) -> str:
-        count, rows = len(scope.sources), scope.rows
-        left = Scope(None, sources=scope.sources[start:])
-        item = self._item(scope, lateral=operator in _INNER)
-        added = scope.sources[count:]
-        if operator == ",":
-            self.draft.mark("comma join")
-            left = Scope(None, sources=scope.sources[:count])
-            return self._comma(scope, left, item, rows)
-        if operator == "CROSS JOIN":
-            self.draft.mark(operator)
-            return f" {operator} {item}"
-        operator, merged = self._merging(operator, left, added)
-        scope.sources[count:] = [
-            replace(source, merged=merged or source.merged) for source in added
-        ]
-        self.draft.mark(shape_of(operator))
-        if operator.startswith("NATURAL") or merged:
-            scope.rows = max(rows, 12)
-        if operator.startswith("NATURAL"):
-            return f" {operator} {item}"
-        if merged:
-            using = f" {operator} {item} USING ({self._using(left, merged)})"
-            if self.draft.chance(0.15):
-                self.draft.mark("USING with an alias")
-                alias = self._alias(scope)
-                scope.taken.add(alias.lower())
-                using += f" AS {self.draft.name(alias)}"
-            return using
-        seen = Scope(scope.parent, scope.ctes, scope.sources[start:], bare=False)
-        seen.rows, seen.taken = scope.rows, scope.taken
-        if operator.startswith("FULL"):
-            pair = self._equality(seen, left)
-            self.draft.mark("ON")
-            scope.rows = max(rows, scope.rows // max(rows, 1))
-            return f" {operator} {item} ON {pair or 'true'}"
-        on = self._on(seen, left, rows)
-        scope.rows = seen.rows
-        return f" {operator} {item}{on or ' ON true'}"
-
-    def _comma(self, scope: Scope, left: Scope, item: str, rows: int) -> str:
-        pair = self._equality(scope, left)
-        if pair and (scope.rows > 1200 or self.draft.chance(0.75)):
-            scope.musts.append(pair)
-            scope.rows = max(rows, scope.rows // max(rows, 1))
-        return f", {item}"
 
     def _table(self, scope: Scope, *, parenthesised: bool) -> str:
         text = super()._table(scope, parenthesised=False)
@@ -362,24 +274,6 @@ class PostgreSQLSelects(Selects):
     def _hint(self, scope: Scope, source: Source) -> str:
         return ""
 
-    def _item(self, scope: Scope, *, lateral: bool = False) -> str:
-        if lateral and scope.sources and self.draft.fuel > 0 and self.draft.chance(0.1):
-            return self._lateral(scope)
-        return super()._item(scope, lateral=lateral)
-
-    def _lateral(self, scope: Scope) -> str:
-        """A derived table that sees what stands before it."""
-        self.draft.mark("LATERAL")
-        self.draft.fuel -= 1
-        outer = Scope(scope.parent, scope.ctes, list(scope.sources), bare=False)
-        outer.taken = scope.taken
-        query = self.query(Scope(outer, scope.ctes), Ask(named=True))
-        scope.rows *= max(query.rows // 2, 1)
-        alias = self._alias(scope)
-        scope.taken.add(alias.lower())
-        scope.sources.append(Source(alias, query.columns))
-        return f"LATERAL ({query.text}){self._as(alias)}"
-
     def _json_each(self, scope: Scope, *, lateral: bool) -> str:
         """A function that gives rows."""
         self.draft.mark("table function")
@@ -405,6 +299,3 @@ class PostgreSQLSelects(Selects):
         scope.sources.append(Source(alias, found))
         scope.rows *= 3
         return f"{call} AS {self.draft.name(alias)} ({', '.join(columns)})"
-
-
-_JOINS = {name: weight for name, weight in (_INNER | _OUTER).items() if name != ","}

@@ -133,7 +133,7 @@ def typed(schema: Schema) -> Schema:
     pools["moment"] = ["2020-02-02 00:00:00", "2021-03-03 12:00:00"]
     pools["truth"] = [False, True]
     more = (schema.protected, schema.tenants, schema.seen, schema.readers)
-    return Schema(tables, pools, *more)
+    return Schema(tables, pools, *more, place="public")
 
 
 class PostgreSQLWorld(World):

@@ -153,6 +153,8 @@ class Schema:
     readers: Mapping[str, frozenset[str]] = field(
         default_factory=dict[str, frozenset[str]]
     )
+    #: What qualifies the names of tables.
+    place: str = "main"
 
     def written_with(self, table: str) -> set[str]:
         """The tables that change what they show while a table is written."""

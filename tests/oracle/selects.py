@@ -31,6 +31,17 @@ class Selects(Sources):
         "LIMIT {count} OFFSET {offset}": 1,
         "LIMIT {offset}, {count}": 1,
     }
+    #: How a member of WITH is introduced.
+    hints: ClassVar[Mapping[str, float]] = {
+        " AS ": 6,
+        " AS MATERIALIZED ": 1,
+        " AS NOT MATERIALIZED ": 1,
+    }
+    orders: ClassVar[Sequence[str]] = (
+        *("", "", " DESC", " ASC"),
+        *(" DESC NULLS FIRST", " NULLS LAST"),
+    )
+    limits_by_query: ClassVar[bool] = True  # LIMIT (SELECT ...)
 
     def statement(self) -> tuple[str, bool]:
         """A top-level query, and whether the order of its rows is total."""
@@ -130,8 +141,7 @@ class Selects(Sources):
         """An ORDER BY that makes the order total, and maybe LIMIT."""
         width = len(first.columns)
         numbers = self.draft.rng.sample(range(1, width + 1), width)
-        ways = ("", "", " DESC", " ASC", " DESC NULLS FIRST", " NULLS LAST")
-        terms = [f"{number}{self.draft.pick(ways)}" for number in numbers]
+        terms = [f"{number}{self.draft.pick(self.orders)}" for number in numbers]
         if not compound and first.block and self.draft.chance(0.3):
             terms.insert(0, self._sort_key(first.block))
         self.draft.mark("ORDER BY")
@@ -150,7 +160,8 @@ class Selects(Sources):
     def _limit(self, frame: Scope, limit: str) -> str:
         self.draft.mark("LIMIT")
         count = limit or self.draft.bind(self.draft.pick((3, 5, 8, 20)))
-        if not limit and self.draft.fuel > 0 and self.draft.chance(0.25):
+        queried = self.limits_by_query and not limit and self.draft.fuel > 0
+        if queried and self.draft.chance(0.25):
             self.draft.mark("sub-select in LIMIT")
             self.draft.fuel -= 1
             block = frame.apart()
@@ -417,8 +428,7 @@ class Selects(Sources):
     def _plain_member(self, name: str, frame: Scope) -> tuple[str, tuple[Column, ...]]:
         frame = Scope(ctes=dict(frame.ctes))
         query = self.query(frame, Ask(named=True))
-        hints = {" AS ": 6, " AS MATERIALIZED ": 1, " AS NOT MATERIALIZED ": 1}
-        how = self.draft.weighted(hints)
+        how = self.draft.weighted(self.hints)
         if how != " AS ":
             self.draft.mark("MATERIALIZED")
         if not self.draft.chance(0.3):

@@ -169,7 +169,7 @@ class TenantWrites(Writes):
 
     def _into(self, target: str, frame: Scope) -> tuple[str, Scope]:
         scope = Scope(None, frame.ctes)
-        text = self.draft.name(*((self.schema,) * self.draft.chance(0.2)), target)
+        text = self._qualified(target)
         alias = target
         if self.draft.chance(0.15):
             self.draft.mark("INSERT with an alias")

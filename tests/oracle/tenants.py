@@ -126,6 +126,7 @@ class Tenants(World):
     """Both databases, as a tenant with soft-deleted rows of its own has them."""
 
     more: ClassVar[str] = _MORE
+    types: ClassVar[Mapping[str, str]] = _TYPES
 
     def __init__(self, context: Mapping[str, Any] = CONTEXT) -> None:
         self.context = context
@@ -151,20 +152,21 @@ class Tenants(World):
         mine = connection is self._copy
         defaults = {
             column: f"DEFAULT {literal(self.context[column])}" if mine else ""
-            for column in _TYPES
+            for column in self.types
         }
         self.script(connection, self.ddl + self.more.format(**defaults))
         for table, column in ADDED.items():
-            connection.execute(
-                f"ALTER TABLE {quoted(table)} ADD COLUMN {column} {_TYPES[column]} "
-                f"{defaults[column]}"
+            self.execute(
+                connection,
+                f"ALTER TABLE {self.quoted(table)} ADD COLUMN {column} "
+                f"{self.types[column]} {defaults[column]}",
             )
         self.insert(connection, self._rows)
 
     def visible(self, table: str) -> str:
         """What the policies ask, and that the row is not deleted."""
         live = [self.live(table)] if table in PROTECTED else []
-        return " AND ".join([*live, *self.asked(table, quoted(table))])
+        return " AND ".join([*live, *self.asked(table, self.quoted(table))])
 
     def guard(self, connection: Any) -> None:
         """Have triggers look at every row that is proposed or written."""

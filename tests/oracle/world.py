@@ -244,7 +244,7 @@ def quoted(name: str) -> str:
 
 def is_violation(error: BaseException) -> bool:
     """Whether a guard of the copy raised it, or PostgreSQL's own row security."""
-    said = str(error).partition("\n")[0]
+    said = str(error.args[-1] if error.args else "").partition("\n")[0]
     return said == VIOLATION or said.startswith("new row violates row-level security")
 
 
@@ -298,6 +298,13 @@ class World:
         }
         if "ENABLE_UPDATE_DELETE_LIMIT" in self.options:
             self.language = replace(SQLITE, limits=True)
+
+    def quoted(self, name: str) -> str:
+        return quoted(name)
+
+    def execute(self, connection: Any, text: str) -> Any:
+        """Execute a statement; its cursor."""
+        return connection.execute(text)
 
     def script(self, connection: Any, text: str) -> None:
         """Execute statements."""
@@ -356,12 +363,13 @@ class World:
     def insert(self, connection: Any, tables: Tables) -> None:
         for table, rows in tables.items():
             slots = ", ".join([self.slot] * len(rows[0]))
-            text = f"INSERT INTO {quoted(table)} VALUES ({slots})"
+            text = f"INSERT INTO {self.quoted(table)} VALUES ({slots})"
             connection.cursor().executemany(text, rows)
         connection.commit()
 
     def columns_of(self, table: str) -> list[str]:
-        found = self._full.execute(f"SELECT * FROM {quoted(table)}").description
+        text = f"SELECT * FROM {self.quoted(table)}"
+        found = self.execute(self._full, text).description
         return [column[0] for column in found]
 
     def visible(self, table: str) -> str:
@@ -378,7 +386,11 @@ class World:
     def contents(self, connection: Any) -> Tables:
         """All rows of all tables, hidden or not."""
         return {
-            table: connection.execute(f"SELECT * FROM {quoted(table)}").fetchall()
+            table: list(
+                self.execute(
+                    connection, f"SELECT * FROM {self.quoted(table)}"
+                ).fetchall()
+            )
             for table in self.schema.tables
         }
 
@@ -389,17 +401,21 @@ class World:
     def _filter(self) -> None:
         for table in self._protected():
             hidden = f"({self.visible(table)}) IS NOT TRUE"
-            self._copy.execute(f"DELETE FROM {quoted(table)} WHERE {hidden}")
+            text = f"DELETE FROM {self.quoted(table)} WHERE {hidden}"
+            self.execute(self._copy, text)
         self._copy.commit()
 
     def _replace_by_views(self) -> None:
         """Rename the tables all at once: a view must not be what is renamed."""
-        bases = {t: quoted(f"{t} with hidden rows") for t in self._protected()}
+        bases = {t: self.quoted(f"{t} with hidden rows") for t in self._protected()}
         for table, base in bases.items():
-            self.views.execute(f"ALTER TABLE {quoted(table)} RENAME TO {base}")
+            text = f"ALTER TABLE {self.quoted(table)} RENAME TO {base}"
+            self.execute(self.views, text)
         for table, base in bases.items():
-            self.views.execute(
-                f"CREATE VIEW {quoted(table)} AS "
-                f"SELECT * FROM {base} AS {quoted(table)} WHERE {self.visible(table)}"
+            name = self.quoted(table)
+            self.execute(
+                self.views,
+                f"CREATE VIEW {name} AS "
+                f"SELECT * FROM {base} AS {name} WHERE {self.visible(table)}",
             )
         self.views.commit()

@@ -71,7 +71,7 @@ class Writes(Selects):
         """
         scope = Scope(None, frame.ctes)
         qualified = self.draft.chance(0.25)
-        parts = (self.schema, target) if qualified else (target,)
+        parts = (self.draft.schema.place, target) if qualified else (target,)
         text, alias = self.draft.name(*parts), target
         if self.draft.chance(0.35):
             self.draft.mark("target with an alias")
@@ -85,6 +85,10 @@ class Writes(Selects):
         scope.taken.add(alias.lower())
         scope.rows = 12
         return text, scope
+
+    def _qualified(self, target: str) -> str:
+        parts = (self.draft.schema.place,) * self.draft.chance(0.2)
+        return self.draft.name(*parts, target)
 
     def _filter(self, scope: Scope) -> str:
         return f" WHERE {self.condition(scope)}" if self.draft.chance(0.88) else ""
@@ -264,8 +268,7 @@ class Writes(Selects):
             text = f"INSERT INTO {self.draft.name(target)} DEFAULT VALUES"
             return text + self._returning(target, frame)
         columns = self._inserted(target)
-        name = self.draft.name(*((self.schema,) * self.draft.chance(0.2)), target)
-        text = f"INTO {name}"
+        text = f"INTO {self._qualified(target)}"
         if columns != self.tables[target] or self.draft.chance(0.5):
             text += f" ({', '.join(self.draft.name(c.name) for c in columns)})"
         else:
