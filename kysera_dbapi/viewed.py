@@ -107,6 +107,8 @@ class _View:
             raise self._unfit("it reads a protected table in a sub-select")
         if own.args.get("sample") is not None:
             raise self._unfit("it has TABLESAMPLE")
+        if own.args.get("alias") is not None and own.args["alias"].columns:
+            raise self._unfit("it renames the columns of a protected table in FROM")
         node: exp.Expr | None = own
         while node is not None and node is not self._tree:
             if isinstance(node, exp.Join) and node.side:
@@ -188,12 +190,32 @@ class _View:
                     raise self._unfit(f"it is not grouped by {name}")
             return
         for call in self._tree.find_all(exp.AggFunc, exp.Anonymous):
-            own = call.find_ancestor(exp.Select) is self._tree
             known = self.host.dialect.knows(call.name.lower())
-            if own and (isinstance(call, exp.AggFunc) or not known):
-                raise self._unfit("it puts rows together without GROUP BY")
+            if isinstance(call, exp.AggFunc) or not known:
+                self._check_aggregate(call)
         if self._tree.args.get("having") is not None:
             raise self._unfit("it puts rows together without GROUP BY")
+
+    def _check_aggregate(self, call: exp.Expr) -> None:
+        """It puts rows of a sub-select together.
+
+        One that has columns of the view's own block alone, as in ``(SELECT count(n.id)
+        FROM log)``, is that block's: https://sqlite.org/lang_aggfunc.html
+        """
+        block = call.find_ancestor(exp.Select)
+        columns = call.find_all(exp.Column)
+        if block is self._tree or not all(self._is_of(block, one) for one in columns):
+            raise self._unfit("it puts rows together without GROUP BY")
+
+    def _is_of(self, block: exp.Expression | None, column: exp.Column) -> bool:
+        """Whether a relation of a block surely has a column."""
+        name, table = self.query.name_of(column.this), column.args.get("table")
+        exposed = None if table is None else self.query.name_of(table)
+        return any(
+            r.table.column(name) is not None and exposed in (None, r.exposed)
+            for r in self.query.references
+            if r.node.find_ancestor(exp.Select) is block
+        )
 
 
 def _unfit(view: "Table", why: str) -> ConfigurationError:

@@ -51,6 +51,20 @@ FIT = {
     "computed": "SELECT id + 1 AS id, lower(body) AS body, tenant_id, deleted_at "
     "FROM notes",
 }
+#: What puts rows together within a sub-select, of which SQLite makes one of the view's.
+TOGETHER = {
+    "its own": "SELECT tenant_id, deleted_at, (SELECT count(n.id)) AS x FROM notes n",
+    "beside another": "SELECT tenant_id, deleted_at, "
+    "(SELECT max(n.id) FROM log l WHERE l.note = n.id) AS x FROM notes n",
+    "without an alias": "SELECT tenant_id, deleted_at, "
+    "(SELECT group_concat(body) FROM log) AS x FROM notes",
+    "by a name of both": "SELECT tenant_id, deleted_at, "
+    "(SELECT sum(n.tenant_id) FROM log n) AS x FROM notes n",
+    "deeper": "SELECT tenant_id, deleted_at, (SELECT l.id FROM log l WHERE EXISTS "
+    "(SELECT json_group_array(n.id))) AS x FROM notes n",
+    "of both": "SELECT tenant_id, deleted_at, "
+    "(SELECT max(l.id) + total(n.id) FROM log l) AS x FROM notes n",
+}
 #: What does not, or shows something of rows that are hidden besides.
 UNFIT = {
     "left out": "SELECT id, deleted_at FROM notes",
@@ -188,6 +202,40 @@ def test_a_view_that_does_not_tell_is_refused(database: Database, name: str) -> 
         return  # it tells which are deleted
     with pytest.raises(ConfigurationError) as caught:
         database.wrap(soft)
+    assert caught.value.code == "declared-view"
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_an_aggregate_in_a_sub_select_may_be_the_view_s_own(
+    name: str, tmp_path: Any
+) -> None:
+    raw = sqlite3.connect(str(tmp_path / "a"), isolation_level=None)
+    with closing(raw):
+        raw.executescript(SCHEMA)
+        raw.execute(f"CREATE VIEW v AS {TOGETHER[name]}")
+        assert len(raw.execute("SELECT * FROM v").fetchall()) == 1
+        with pytest.raises(ConfigurationError) as caught:
+            kysera_dbapi.wrap(raw, plugins=both("notes", "tags", "v"))
+        assert caught.value.code == "declared-view"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT n.id, n.tenant_id, n.deleted_at "
+        "FROM notes n(tenant_id, id, body, deleted_at)",
+        "SELECT n.tenant_id, n.deleted_at, n.id "
+        "FROM notes n(id, tenant_id, deleted_at, x)",
+        "SELECT l.id, n.tenant_id, n.deleted_at "
+        "FROM log l JOIN notes n(tenant_id, note) ON n.note = l.id",
+    ],
+)
+def test_a_view_that_renames_columns_in_from_is_refused_on_postgresql(
+    database: Database, query: str
+) -> None:
+    database.make(f"CREATE VIEW v AS {query}")
+    with pytest.raises(ConfigurationError) as caught:
+        database.wrap(*both("notes", "v"))
     assert caught.value.code == "declared-view"
 
 
