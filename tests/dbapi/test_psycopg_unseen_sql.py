@@ -352,7 +352,7 @@ def pipelines(c: Any) -> None:
         pipeline.sync()
         c.cursor().executemany("INSERT INTO log VALUES (%s, %s)", [(1, "a")] * 3)
         with c.transaction():
-            c.execute("DELETE FROM notes WHERE id = 2")
+            c.execute("UPDATE notes SET body = 'piped' WHERE id = 2")
     with suppress(psycopg.Error), c.pipeline():
         c.execute("SELECT 1 / 0 FROM notes")
         c.execute(QUERY)
