@@ -172,11 +172,25 @@ def _names_table(words: Sequence[str], at: int, source: Source) -> bool:
     previous = words[before - 1] if before else ""
     created = source.words[0] == "CREATE" and previous == "USING"  # a module's, then
     index = source.kind == "create index" and previous == "ON"
-    if previous in _NAMING or created or index:
+    if previous in _NAMING or created or index or _is_alias(words, at):
         return True
     if source.kind == "merge" and (previous, words[at]) == ("THEN", "INSERT"):
         return _after_list(words, at)[:2] == ["VALUES", "("]
     return previous in ("WITH", "RECURSIVE", ",") and _is_cte(words, at)
+
+
+def _is_alias(words: Sequence[str], at: int) -> bool:
+    """Whether a name follows parentheses: ``(VALUES (1)) v(k)``.
+
+    A call follows none but those of DISTINCT ON.
+    """
+    if not at or words[at - 1] != ")":
+        return False
+    depth, i = 1, at - 1
+    while depth and i:
+        i -= 1
+        depth += (words[i] == ")") - (words[i] == "(")
+    return i > 0 and words[i - 1] != "ON"
 
 
 def _is_cte(words: Sequence[str], at: int) -> bool:

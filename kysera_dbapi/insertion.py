@@ -18,6 +18,10 @@ __all__ = ["Insertion"]
 
 _T = _sqlglot.TokenType
 _ENDS = (_T.RETURNING, _T.SEMICOLON)
+_JOINING = (_T.UNION, _T.INTERSECT, _T.EXCEPT)
+_BEGINNING = (_T.SELECT, _T.VALUES, _T.WITH)
+#: What follows a parenthesis round a branch.
+_OPENING = (_T.SELECT, _T.VALUES, _T.L_PAREN)
 
 
 class Insertion:
@@ -82,14 +86,15 @@ class Insertion:
             return
         self._append_names(assignments)
         parts, typed = _listed(assignments), self._typed(assignments)
-        branches = _branches(self._draft.tree.args["expression"])
+        source = self._draft.tree.args["expression"]
+        branches = _branches(source)
         if len(branches) != len(self._sources):
             raise unproved()
         for at, branch in zip(self._sources, branches, strict=True):
             # between set operators sqlglot makes SELECT * FROM (VALUES ...) of VALUES
             rows = branch.find(exp.Values)
             if self._tokens[at].token_type is _T.VALUES and rows is not None:
-                alone = len(branches) == 1
+                alone = branch is source
                 self._append_values(at, rows, parts if alone else typed)
             else:
                 self._append_projections(at, branch, typed)
@@ -118,13 +123,18 @@ class Insertion:
     def _sources(self) -> list[int]:
         """The SELECT or VALUES of each branch that rows come from."""
         found: list[int] = []
-        i = self._head + 1
+        i, begins = self._head + 1, True
         stop = self._draft.stop
         stop = self._draft.layout.conflict(i, stop) or stop
         while i < stop and self._tokens[i].token_type not in _ENDS:
-            if self._tokens[i].token_type in (_T.SELECT, _T.VALUES):
+            kind, opened = self._tokens[i].token_type, i in self._close
+            if kind in (_T.SELECT, _T.VALUES):
                 found.append(i)
-            i = self._close.get(i, i) + 1
+            begins = kind in _JOINING or (begins and kind not in _BEGINNING)
+            if opened and begins and self._tokens[i + 1].token_type in _OPENING:
+                i += 1  # into the parentheses round a branch
+            else:
+                i = self._close.get(i, i) + 1
         return found
 
     @property
@@ -215,6 +225,8 @@ def _listed(assignments: Mapping[str, Value]) -> Fragment:
 
 def _branches(source: exp.Expression) -> list[exp.Expression]:
     """The queries and VALUES that a source joins, in the order of the text."""
+    if isinstance(source, exp.Subquery) and source.args.get("alias") is None:
+        return _branches(source.this)
     if isinstance(source, exp.SetOperation):
         return [*_branches(source.this), *_branches(source.expression)]
     return [source]

@@ -281,9 +281,8 @@ class PlannedCursor(Planned):
     @contextmanager
     def _counting(self: Any) -> Iterator[None]:
         """A block in which a violation tells the number of its row."""
-        loud = getattr(self, "_loud", type(self))
-        counting: Any = _counting_class
-        self.__class__, self._done = counting(loud), 0
+        loud: Any = getattr(self, "_loud", type(self))
+        self.__class__, self._done = _counting_class(loud), 0
         try:
             yield
         except _driver.Error as error:

@@ -458,3 +458,69 @@ def test_several_statements_with_values_are_told_what_to_do(notes: Any) -> None:
             "of them, or all of them in one text without values"
         )
     assert notes.execute(text.replace("%s", "1")).fetchall() == [(1,)]
+
+
+SOURCES = [
+    "(SELECT 1, 'x') UNION ALL (VALUES (2, 'y'))",
+    "(SELECT 1, 'x' UNION ALL SELECT 2, 'y')",
+    "((SELECT 1, 'x')) UNION (SELECT 2, 'y' ORDER BY 1 LIMIT 1)",
+    "(VALUES (1, 'x'), (2, 'y'))",
+    "SELECT 1, (SELECT 'x') UNION ALL (SELECT 2, (VALUES ('y')))",
+    "(SELECT id, (SELECT body) FROM (VALUES (1, 'x'), (2, 'y')) v(id, body))",
+    "((SELECT 1, 'x') UNION (SELECT 3, 'z')) EXCEPT (VALUES (3, 'z')) "
+    "UNION SELECT 2, 'y'",
+    "(TABLE pairs)",
+    "WITH p AS (SELECT * FROM pairs) (SELECT * FROM p)",
+    "(WITH p AS (SELECT * FROM pairs) SELECT * FROM p)",
+    "(SELECT * FROM pairs) ORDER BY 1 LIMIT 2",
+]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("listed", ["(id, body)", "AS n (id, body)"])
+def test_parentheses_round_what_is_inserted(
+    notes: Any, raw_notes: Any, source: str, listed: str
+) -> None:
+    """Each row gets the tenant; what is not planned is refused."""
+    raw_notes.execute("CREATE TABLE pairs (i, b) AS VALUES (1, 'x'), (2, 'y')")
+    raw_notes.execute("DELETE FROM notes")
+    refused = "WITH" in source or "TABLE" in source or "*" in source
+    try:
+        notes.execute(f"INSERT INTO notes {listed} {source}")
+    except kysera_dbapi.UnsupportedStatement:
+        assert refused
+        return
+    shown = "SELECT id, body, tenant_id, created_at IS NOT NULL FROM notes ORDER BY id"
+    expected = [(1, "x", 7, True), (2, "y", 7, True)]
+    assert raw_notes.execute(shown).fetchall() == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "known"),
+    [
+        ("SELECT * FROM (VALUES (1)) v(k)", True),
+        ("SELECT * FROM (SELECT 1) pg_sleep (k)", True),
+        ("SELECT * FROM generate_series(1, 1) g(k)", True),
+        ("SELECT * FROM log CROSS JOIN LATERAL (SELECT 1) l(k)", True),
+        ("SELECT DISTINCT ON (1) own(1) FROM log", False),
+        ("SELECT DISTINCT ON ((1), (line)) own(1) FROM log", False),
+        ("SELECT (1), own(1)", False),
+        ("SELECT own(1) FROM (VALUES (1)) own(k)", False),
+    ],
+)
+def test_an_alias_with_columns_is_no_call(
+    raw_notes: Any, postgresql_url: str, sql: str, known: bool
+) -> None:
+    raw_notes.execute(
+        "CREATE FUNCTION own(integer) RETURNS integer LANGUAGE plpgsql AS "
+        "'BEGIN RETURN (SELECT count(*) FROM notes); END'"
+    )
+    connection = kysera_dbapi.connect(
+        postgresql_url, plugins=plugins(), mode="strict", autocommit=True
+    )
+    with closing(connection), kysera_dbapi.context(tenant_id=7):
+        if known:
+            assert len(connection.execute(sql).fetchall()) == 1
+        else:
+            with pytest.raises(kysera_dbapi.UnsupportedStatement):
+                connection.execute(sql)
