@@ -159,6 +159,7 @@ class Proposal:
             and not any(self._is_volatile(one) for one in fields)
             and not any(t.token_type in _QUERIES for t in tokens)
             and not any(operator in text for operator in self._operators)
+            and not self._has_casts
         )
 
     def _is_syntax(self, called: _sqlglot.Token) -> bool:
@@ -192,6 +193,15 @@ class Proposal:
         named = self._draft.catalogue.routines.values()
         every = [one for many in named for one in many]
         return frozenset(o.name for o in every if o.is_operator and not o.extension)
+
+    @cached_property
+    def _has_casts(self) -> bool:
+        """Whether functions may be called that are not named, as casts are.
+
+        Those of extensions are taken to be steady.
+        """
+        implicit = self._draft.catalogue.implicit
+        return any(not (o.is_operator or o.extension) for o in implicit)
 
     @cached_property
     def _altered(self) -> frozenset[str]:

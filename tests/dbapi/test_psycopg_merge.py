@@ -432,3 +432,21 @@ def test_who_sees_nothing_matches_nothing(raw_notes: Any) -> None:
     with kysera_dbapi.context(tenant_id=99):
         sql = "MERGE INTO notes USING log ON true WHEN MATCHED THEN DELETE"
         assert connection.execute(sql).rowcount == 0
+
+
+@pytest.mark.parametrize("kind", ["", "AS ASSIGNMENT", "AS IMPLICIT"])
+def test_a_cast_of_ones_own_is_not_evaluated_twice(
+    notes: Any, raw_notes: Any, kind: str
+) -> None:
+    raw_notes.execute(
+        "CREATE TYPE word AS (said text);"
+        "CREATE FUNCTION number(word) RETURNS integer LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO log VALUES (9, ''cast''); RETURN 7; END';"
+        f"CREATE CAST (word AS integer) WITH FUNCTION number(word) {kind}"
+    )
+    text = (
+        "MERGE INTO notes USING (SELECT 50 AS i, ROW('x')::word AS w) s ON id = i "
+        "WHEN NOT MATCHED THEN INSERT (id, tenant_id) VALUES (i, CAST(w AS integer))"
+    )
+    with pytest.raises(kysera_dbapi.UnsupportedStatement, match="volatile"):
+        notes.execute(text)
