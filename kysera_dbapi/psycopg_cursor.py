@@ -281,7 +281,8 @@ class PlannedCursor(Planned):
     @contextmanager
     def _counting(self: Any) -> Iterator[None]:
         """A block in which a violation tells the number of its row."""
-        loud: Any = getattr(self, "_loud", type(self))
+        own: Any = self.__class__
+        loud = getattr(own, "_loud", own)
         self.__class__, self._done = _counting_class(loud), 0
         try:
             yield
