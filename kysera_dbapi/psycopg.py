@@ -28,6 +28,7 @@ from kysera_dbapi.psycopg_cursor import (
     adopt,
     cursor_class,
     is_raw_cursor,
+    keeps_to_itself,
 )
 from kysera_dbapi.psycopg_session import PsycopgSession
 from kysera_dbapi.session import check_mode
@@ -155,7 +156,8 @@ class Connection(_Connection):
             planned: Any = cursor_class(factory)
             made = planned.__new__(planned)
             made._proxy, made._session = self, session
-            made.__init__(session._raw, **options)
+            # a program's own is shown the proxy, and its cursor adopted
+            made.__init__(session._raw if keeps_to_itself(factory) else self, **options)
             return made
         made = factory(self, **options)
         if is_raw_cursor(made):

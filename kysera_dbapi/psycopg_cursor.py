@@ -31,6 +31,7 @@ __all__ = [
     "adopt",
     "cursor_class",
     "is_raw_cursor",
+    "keeps_to_itself",
 ]
 
 #: What becomes of each public member of ``psycopg.Cursor`` and its like.
@@ -397,6 +398,12 @@ def _driver_class(theirs: Any) -> Any:
 
 
 @cache
+def keeps_to_itself(theirs: Any) -> bool:
+    """Whether no code of a program's own sees what a cursor class is made with."""
+    return theirs.__init__ is _driver_class(theirs).__init__
+
+
+@cache
 def cursor_class(theirs: Any) -> type[Any]:
     """The planned class of the driver's cursor class, or of a program's own."""
     base = _driver_class(theirs)
@@ -440,7 +447,8 @@ def _adopting_class(theirs: Any) -> type[Any]:
 
 def adopt(cursor: Any, proxy: Any, session: PsycopgSession) -> None:
     """Let a cursor that was made by hand, of a wrapped connection, be planned."""
-    cursor.__class__ = _adopting_class(cast("Any", type(cursor)))
+    if not issubclass(type(cursor), Planned):
+        cursor.__class__ = _adopting_class(cast("Any", type(cursor)))
     cursor._proxy, cursor._session = proxy, session
     cursor._conn = session._raw
 

@@ -251,6 +251,42 @@ def test_what_a_class_has_beside_is_not_offered(url: str) -> None:
         assert caught.value.code == "unsupported-member"
 
 
+class Keeping(psycopg.Cursor[Any]):
+    """A cursor class that keeps the connection it is made with."""
+
+    def __init__(self, connection: Any, **options: Any) -> None:
+        self.kept = connection
+        super().__init__(connection, **options)
+
+
+class KeepingServer(psycopg.ServerCursor[Any]):
+    """The same, of the server's cursors."""
+
+    def __init__(self, connection: Any, name: str, **options: Any) -> None:
+        self.kept = connection
+        super().__init__(connection, name, **options)
+
+
+class BelowKeeping(Keeping):
+    """One below it."""
+
+
+@pytest.mark.parametrize("cls", [Keeping, BelowKeeping])
+def test_a_cursor_class_is_made_with_the_wrapped_connection(cls: Any, url: str) -> None:
+    with installed(), closing(psycopg.connect(url, cursor_factory=cls)) as connection:
+        cursor: Any = connection.cursor()
+        assert type(cursor).__name__ == cls.__name__
+        assert cursor.kept is connection is cursor.connection
+        for _ in range(2):
+            assert cursor.execute(QUERY).fetchall() == OURS
+            assert connection.execute(QUERY).fetchall() == OURS
+        assert cursor.kept.execute(QUERY).fetchall() == OURS
+        connection.server_cursor_factory = KeepingServer
+        with connection.cursor("named") as named:
+            assert cast("Any", named).kept is connection
+            assert named.execute(QUERY).fetchall() == OURS
+
+
 def test_a_connection_that_a_plugin_refuses_is_closed(url: str, raw_notes: Any) -> None:
     raw_notes.execute("DROP TABLE notes")
     with installed():
