@@ -95,6 +95,8 @@ class Column:
     collation: str = ""
     #: The name, as it is written, of the collation that its values are compared by.
     collate: str = ""
+    #: The database sets it in each UPDATE that does not.
+    stamped: bool = False
     #: The (folded) names in the expression of a generated one.
     computed_from: frozenset[str] = frozenset()
 
@@ -400,11 +402,14 @@ class Catalogue:
                 found[parent] = (*found.get(parent, ()), table)
         return found
 
-    def fires(self, table: Table, event: str) -> bool:
-        """Whether a write to a table, or to its partitions, may fire triggers."""
+    def fires(self, table: Table, event: str, *, before: bool = False) -> bool:
+        """Whether a write to a table, or to its partitions, may fire triggers.
+
+        With ``before`` those alone count that run before a row is written.
+        """
         below = self.offspring.get(table.key, ())
-        own = any(trigger.event == event for trigger in table.triggers)
-        return own or any(self.fires(one, event) for one in below)
+        own = any(t.event == event and t.before >= before for t in table.triggers)
+        return own or any(self.fires(one, event, before=before) for one in below)
 
     @cached_property
     def children(self) -> Mapping[str, tuple[ForeignKey, ...]]:

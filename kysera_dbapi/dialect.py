@@ -195,6 +195,9 @@ class Dialect:
     returning_names_table: ClassVar[bool] = False
     #: In RETURNING they have the types and collations that they have in a query.
     returning_is_typed: ClassVar[bool] = True
+    #: SET sees what was set before it, and a column may be set twice: so rows are
+    #: checked there, and by the values of VALUES and SELECT, not by RETURNING.
+    checks_in_place: ClassVar[bool] = False
     #: A placeholder may have a number: ``?2`` is the second value wherever it stands.
     numbers_placeholders: ClassVar[bool] = False
     #: Its drivers refuse a text that holds a NUL, with an error of their own.
@@ -347,6 +350,13 @@ class Dialect:
         """What makes a condition an expression that fails unless it is true.
 
         It is what stands before the condition, and what after. The expression is 1.
+        """
+        raise NotImplementedError
+
+    def same(self) -> tuple[str, str, str]:
+        """What makes of two values a condition that they are the same, and no less.
+
+        It is what stands before the one, between them, and after the other.
         """
         raise NotImplementedError
 

@@ -21,6 +21,7 @@ from kysera_dbapi.conflict import Conflict, Guard
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.functions import Functions
+from kysera_dbapi.holding import Held, hold_rows, hold_values
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
@@ -104,6 +105,7 @@ class Draft(Statement):
     _checks: list[tuple[Predicate, str]] = field(
         default_factory=list[tuple[Predicate, str]]
     )
+    _held: list[Held] = field(default_factory=list[Held])
     #: The columns of the key that an upsert names.
     _key: Sequence[str] = ()
     _guards: list[Guard] = field(default_factory=list[Guard])
@@ -163,12 +165,23 @@ class Draft(Statement):
         """Whether an INSERT has values of its own for a column."""
         return Insertion(self).supplies(column)
 
-    def check(self, predicate: Predicate, label: str, *, reason: str) -> None:
+    def check(
+        self,
+        predicate: Predicate,
+        label: str,
+        *,
+        reason: str,
+        equal: tuple[str, Bind] | None = None,
+    ) -> None:
         """Fail the statement if a row, as written, does not satisfy the predicate.
 
-        ``label`` is what the error says of it; see ``Violation``.
+        ``label`` is what the error says of it; see ``Violation``. Where the predicate
+        is that a column has a value of ours, ``equal`` are those.
         """
-        self._checks.append((predicate, label))
+        if equal and self.kind == "insert" and self.dialect.checks_in_place:
+            self._held.append((*equal, label))
+        else:
+            self._checks.append((predicate, label))
         self._checker = self.plugin
         self._note(f"check {predicate.sql}", reason)
 
@@ -290,13 +303,19 @@ class Draft(Statement):
     @property
     def checked(self) -> bool:
         """Whether rows are checked as they are written, or written over."""
-        own = self._checks or self._guards or self.told
+        own = self._checks or self._held or self._guards or self.told
         return bool(own) or any(nested.checked for nested in self.nested)
 
     @property
     def silent(self) -> bool:
         """Whether checks give rows back that nobody asked for."""
-        return bool(self._checks or self.told) and not self.returns
+        shown = self._checks and not self.checks_in_set
+        return bool(shown or self.told) and not self.returns
+
+    @property
+    def checks_in_set(self) -> bool:
+        """Whether rows are checked by the last assignment of a SET."""
+        return self.dialect.checks_in_place and self.kind == "update"
 
     @property
     def upserts(self) -> bool:
@@ -344,6 +363,9 @@ class Draft(Statement):
             self._act(self.merge)
             return
         Placement(self, self._filters).place()
+        if self._held:
+            self.plugin = self._checker
+            hold_values(self, self._held)
         if not self._deletes:
             Deletion(self, self._assignments).place()
         elif self._assignments:
@@ -355,7 +377,9 @@ class Draft(Statement):
             Conflict(self).assign(self._met)
         if self._guards:
             Conflict(self).guard(self._guards)
-        if self._checks or self.told:
+        if self._checks and self.checks_in_set:
+            hold_rows(self, self._checks)
+        elif self._checks or self.told:
             Checking(self, self._checks).place()
 
     def _act(self, merge: "Draft") -> None:

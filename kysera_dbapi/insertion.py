@@ -1,6 +1,6 @@
 """Columns that every inserted row gets, however its statement is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -144,6 +144,52 @@ class Insertion:
             return []
         opened = self._sources[0] + 1
         return projections(self._draft, opened + 1, self._close[opened])
+
+    def spans(self, column: str) -> list[tuple[exp.Expression, int, tuple[int, int]]]:
+        """Each value that the statement has for a (folded) column.
+
+        They are the row or the query that has it, its place there, and its tokens.
+        """
+        listed = self.columns
+        if listed is None:
+            shown = [c for c in self._target.table.columns if not c.hidden]
+            listed = [c.folded or c.name for c in shown]
+        at, width = listed.index(column), len(listed)
+        branches = _branches(self._draft.tree.args["expression"])
+        if len(branches) != len(self._sources):
+            raise unproved()
+        found = [
+            (owner, at, span[at])
+            for source, branch in zip(self._sources, branches, strict=True)
+            for owner, span in self._rows(source, branch)
+            if len(span) == len(owner.expressions) == width
+        ]
+        if len(found) < len(branches):
+            raise unproved()
+        return found
+
+    def _rows(
+        self, at: int, branch: exp.Expression
+    ) -> Iterator[tuple[exp.Expression, list[tuple[int, int]]]]:
+        """The rows of VALUES, or the one list of a SELECT, and their values' tokens."""
+        draft = self._draft
+        rows = branch.find(exp.Values)
+        if self._tokens[at].token_type is not _T.VALUES or rows is None:
+            block = draft.layout.block_of(at)
+            if block is None or block.start != at:
+                raise unproved()
+            if any(one.find(exp.Star) and one.is_star for one in branch.expressions):
+                draft.refuse("SELECT * in an INSERT whose rows are checked; name them")
+            ends = (block.source, block.where, block.tail)
+            stop = min(x for x in ends if x is not None)
+            yield branch, projections(draft, at + 1, stop)
+            return
+        at += 1
+        for row in rows.expressions:
+            if not isinstance(row, exp.Tuple) or at not in self._close:
+                raise unproved()
+            yield row, projections(draft, at + 1, self._close[at])
+            at = self._close[at] + 2
 
     # -- edits --------------------------------------------------------------------
 

@@ -241,7 +241,10 @@ class PyMySQLSession(Session):
         if error.args[:1] not in ((1411,), (1690,)):
             return None
         found = _VIOLATED.search(str(error.args[1]))
-        return violation(found[1], row) if found else None
+        if not found:
+            return None
+        # MariaDB tells the expression, in which quotes have a backslash
+        return violation(found[1].replace("\\'", "'"), row)
 
 
 def _speller(raw: Any) -> Callable[..., str]:

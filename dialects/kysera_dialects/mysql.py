@@ -42,7 +42,7 @@ class MySQLDialect(Dialect):
     #: Modes by which a text is read another way.
     reading: ClassVar[frozenset[str]] = frozenset(
         "ANSI_QUOTES HIGH_NOT_PRECEDENCE IGNORE_SPACE NO_BACKSLASH_ESCAPES "
-        "PIPES_AS_CONCAT".split()
+        "PIPES_AS_CONCAT SIMULTANEOUS_ASSIGNMENT".split()
     )
     # PyMySQL formats a text if it gets values
     styles: ClassVar[tuple[Style, Style, Style]] = ("%s", "%s", "?")
@@ -66,6 +66,7 @@ class MySQLDialect(Dialect):
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
     names_columns_by_text: ClassVar[bool] = True
+    triggers_change_rows: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
     groups_by_key: ClassVar[bool] = True
     # https://dev.mysql.com/doc/refman/8.4/en/create-index.html#create-index-unique
@@ -198,6 +199,15 @@ class MySQLDialect(Dialect):
 
     def _labelled(self, label: str) -> str:
         return f"CONCAT({self.literal(f'_k_check:{label}')}, SUBSTR(RAND(), 1, 0))"
+
+    def same(self) -> tuple[str, str, str]:
+        """By their bytes: ``'7a' = 7`` and ``'a' = 'A '`` are true, too."""
+        return "CAST(", " AS BINARY) = CAST(", " AS BINARY)"
+
+    @property
+    def checks_in_place(self) -> bool:  # type: ignore[override]
+        """Not if SET sees the row as it was."""
+        return "SIMULTANEOUS_ASSIGNMENT" not in self.modes
 
     def violates(self, error: BaseException, table: Table, key: UniqueKey) -> bool:
         """By the end of its text: MySQL writes the name of the table, too."""

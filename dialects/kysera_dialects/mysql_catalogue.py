@@ -183,6 +183,7 @@ class _Reader:
                 primary_key=int(primary.get(name, 0)),
                 hidden="INVISIBLE" in marks,
                 generated=generated,
+                stamped="ON UPDATE" in marks,
                 not_null=nullable == "NO",
                 folded=self._fold(name),
                 default=self._default(default, marks),
@@ -249,9 +250,10 @@ class _Reader:
         return frozenset(key_of("", self._fold(word.lower())) for word in words)
 
     def _trigger(self, row: _Row) -> Trigger:
-        _, _, name, event, mode, statement = row
+        _, _, name, event, timing, mode, statement = row
         text = f"BEGIN {self._readable(mode, statement)} END"
-        return Trigger(self._fold(name), str(event), text)
+        before = str(timing) == "BEFORE"
+        return Trigger(self._fold(name), str(event), text, before=before)
 
     def _by_key(self) -> dict[str, tuple[Function, ...]]:
         found: dict[str, tuple[Function, ...]] = {}

@@ -80,7 +80,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "triggers": Part(
         "EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, TRIGGER_NAME, EVENT_MANIPULATION, "
-        "SQL_MODE, ACTION_STATEMENT",
+        "ACTION_TIMING, SQL_MODE, ACTION_STATEMENT",
         f"information_schema.TRIGGERS WHERE TRIGGER_SCHEMA {_OTHERS}",
     ),
     "routines": Part(

@@ -18,6 +18,7 @@ from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Value
 
 if TYPE_CHECKING:
+    from kysera_dbapi.binding import Bind
     from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table
     from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
@@ -250,12 +251,18 @@ class RowLevelSecurity(Plugin):
             r for r in dict.fromkeys(written) if changed or r.forced not in given
         ]
         for rule in checked:
-            self._check(statement, rule)
+            self._check(statement, rule, secured.forced(table).get(rule.forced))
         conflicts.secure(statement, table, secured, list(dict.fromkeys(met)), checked)
 
-    def _check(self, statement: "Draft", rule: Rule) -> None:
-        reason = "rows stay within their policies"
-        statement.check(rule.predicate, rule.label, reason=reason)
+    def _check(
+        self, statement: "Draft", rule: Rule, value: "Bind | None" = None
+    ) -> None:
+        statement.check(
+            rule.predicate,
+            rule.label,
+            reason="rows stay within their policies",
+            equal=None if value is None else (rule.forced, value),
+        )
 
 
 def _refuse_unlisted(statement: "Draft", table: "Table") -> None:
@@ -293,7 +300,8 @@ def _may_be_changed(statement: "Draft", table: "Table") -> bool:
         events = {"UPDATE"}
     elif statement.kind == "insert" and not statement.upserts:
         events = {"INSERT"}
-    return any(catalogue.fires(table, event) for event in sorted(events))
+    before = statement.dialect.checks_in_place  # what comes later cannot change it
+    return any(catalogue.fires(table, event, before=before) for event in sorted(events))
 
 
 def _is_generated(table: "Table", column: str) -> bool:

@@ -1,0 +1,147 @@
+"""Rows are checked in their statement, where RETURNING does not do it.
+
+An UPDATE sets its columns from left to right, each as its type makes it, and may set
+one twice: the last assignment sees the row as it is about to be stored, and sets a
+column to itself, or fails. What an INSERT is given for a column is compared with the
+value that must be there; that value is what it stores.
+
+https://dev.mysql.com/doc/refman/8.4/en/update.html
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from kysera_dbapi.binding import Bind
+from kysera_dbapi.insertion import Insertion
+from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
+
+if TYPE_CHECKING:
+    from kysera_dbapi.edits import Draft
+    from kysera_dbapi.predicate import Predicate
+    from kysera_dbapi.statement import Reference
+
+__all__ = ["Held", "assigned", "hold_rows", "hold_values", "unmoved"]
+
+#: A column, the value that it must have, and the label of the check.
+Held = tuple[str, Bind, str]
+#: More rows than there can be.
+_ALL = (1 << 64) - 1
+#: Stands for the caller's value in a tree.
+_VALUE = "_k0"
+
+
+def hold_rows(draft: "Draft", checks: Sequence[tuple["Predicate", str]]) -> None:
+    """Let the last assignment of an UPDATE check the row."""
+    target = draft.target
+    block = target.block if target else None
+    if target is None or block is None or block.set is None:
+        raise unproved()
+    unmoved(draft, target, (predicate.columns for predicate, _ in checks))
+    name = draft.quoted(target.exposed)
+    calls = [draft.checked_by(p.about(name), label) for p, label in checks]
+    part = assigned(draft, target, calls)
+    stop = min(x for x in (block.source, block.where, block.tail) if x is not None)
+    at = draft.end_of(stop - 1)
+    draft.splices.append(Splice(at, at, spaced(draft, at, (", ", *part))))
+    draft.tree.append("expressions", draft.fragment_tree(part))
+    _keep_order(draft)
+
+
+def _keep_order(draft: "Draft") -> None:
+    """Let assignments be made one after the other.
+
+    MySQL makes a join of an UPDATE with sub-queries, and computes all values before it
+    assigns one; not so if there is an ORDER BY or a LIMIT.
+    https://dev.mysql.com/doc/refman/8.4/en/semijoins.html
+    """
+    tree = draft.tree
+    ordered = tree.args.get("order") or tree.args.get("limit")
+    if ordered or not tree.find(exp.Select):
+        return
+    at = draft.end()
+    limit = f" LIMIT {_ALL}"
+    draft.splices.append(Splice(at, at, spaced(draft, at, (limit,)), rank=9))
+    tree.set("limit", exp.Limit(expression=exp.Literal.number(_ALL)))
+
+
+def assigned(
+    draft: "Draft", target: "Reference", calls: Sequence[Fragment]
+) -> Fragment:
+    """The assignment of a column to itself, if nothing fails."""
+    known = {c.folded or c.name: c for c in target.table.columns}
+    plain = [known[c] for c in draft.assigned if c in known and not known[c].generated]
+    if not plain:
+        raise unproved()
+    # what is not the row's number: that is told as the last one inserted
+    column = next((c for c in plain if not c.identity), plain[0])
+    name = draft.dialect.quote(column.name)
+    own = f"{draft.quoted(target.exposed)}.{name}"
+    return (f"{name} = CASE WHEN ", *conjoined(calls), f" THEN {own} END")
+
+
+def unmoved(
+    draft: "Draft", target: "Reference", columns: Iterable[frozenset[str] | None]
+) -> None:
+    """Refuse checks of what the database makes of a row when it has been checked.
+
+    They speak of those (folded) columns; None for any.
+    """
+    table, events = target.table, {"UPDATE"}
+    if draft.kind == "insert":
+        events = {"INSERT", "UPDATE"} if draft.upserts else {"INSERT"}
+    before = [t for t in table.triggers if t.before and t.event in events]
+    made = {c.folded or c.name for c in table.columns if c.generated or c.stamped}
+    for spoken in columns:
+        for trigger in before:
+            text = draft.dialect.fold(trigger.text, quoted=True)
+            if spoken is None or any(column in text for column in spoken):
+                draft.refuse(
+                    f"the trigger {trigger.name} of {table.name} could change a row "
+                    "after it is checked; run the statement under bypass()"
+                )
+        if made and (spoken is None or not made.isdisjoint(spoken)):
+            draft.refuse(
+                f"{table.name} has columns that the database computes when a row is "
+                "stored, which cannot be checked before; leave out the columns that "
+                "policies speak of"
+            )
+
+
+def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
+    """Compare what an INSERT has for columns with the values that must be there."""
+    if draft.target is None:
+        raise unproved()
+    insertion = Insertion(draft)
+    for column, bind, label in held:
+        folded = draft.dialect.fold(column, quoted=True)
+        unmoved(draft, draft.target, [frozenset((folded,))])
+        if not insertion.supplies(column):
+            continue  # it is ours
+        before, between, after = draft.dialect.same()
+        failing = draft.checked_by(("", between, bind, after), label)
+        opening = ("CASE WHEN ", failing[0], before)
+        closing = (*failing[2:], " THEN ", bind, " END")
+        for owner, place, (first, last) in insertion.spans(folded):
+            one = owner.expressions[place]
+            if isinstance(one, exp.Alias):
+                last = _last_of_value(draft, first, last)
+            if draft.layout.tokens[first].text.upper() == "DEFAULT" and first == last:
+                draft.refuse(f"DEFAULT for {column} cannot be checked; leave it out")
+            start, end = draft.start_of(first), draft.end_of(last)
+            draft.splices.append(Splice(start, start, opening, rank=-5))
+            draft.splices.append(Splice(end, end, spaced(draft, end, closing), rank=-1))
+            value = one.this if isinstance(one, exp.Alias) else one
+            tree = draft.fragment_tree((*opening, _VALUE, *closing))
+            marks = [c for c in tree.find_all(exp.Column) if c.name == _VALUE]
+            value.replace(tree)
+            marks[0].replace(value)
+
+
+def _last_of_value(draft: "Draft", first: int, last: int) -> int:
+    """The last token before the alias: ``value [AS] alias``."""
+    before = last - 1
+    if draft.layout.tokens[before].text.upper() == "AS":
+        before -= 1
+    return max(first, before)
