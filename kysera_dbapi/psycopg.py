@@ -13,8 +13,8 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 import psycopg as _driver
+from psycopg import AsyncConnection, ConnectionInfo, Pipeline, Transaction
 from psycopg import Connection as RawConnection
-from psycopg import ConnectionInfo, Transaction
 from psycopg._cursor_base import BaseCursor
 
 from kysera_dbapi import errors
@@ -260,6 +260,8 @@ class Connection(_Connection):
         session = self._self_session
         try:
             with RawConnection.pipeline(session._raw) as pipeline:
+                if session.plugins:
+                    pipeline.__class__ = _Pipeline
                 yield pipeline
         except (_driver.Error, errors.Error) as error:
             reraise(session.error(error), _driver)
@@ -273,7 +275,19 @@ for _name, _what in CONNECTION_MEMBERS.items():
         setattr(Connection, _name, _own)
 
 
-class _Transaction(Transaction):
+class _Guarded:
+    """Leads to libpq only the driver's own modules: that runs any SQL."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "pgconn" and not _is_driver(sys._getframe(1)):
+            kind = type(self).__name__.strip("_").lower()
+            raise AttributeError(
+                f"{kind} has no pgconn here; reach it through unwrap()"
+            )
+        return super().__getattribute__(name)
+
+
+class _Transaction(_Guarded, Transaction):
     """The driver's, which knows the wrapped connection and tells it of its end."""
 
     __module__ = "psycopg"
@@ -305,15 +319,12 @@ class _Transaction(Transaction):
                     session.left(self._savepoint_name, undone=undone)
 
 
-class _Info(ConnectionInfo):
-    """As the driver's, but it leads to libpq only the driver's own modules."""
-
+class _Pipeline(_Guarded, Pipeline):
     __module__ = "psycopg"
 
-    def __getattribute__(self, name: str) -> Any:
-        if name == "pgconn" and not _is_driver(sys._getframe(1)):
-            raise AttributeError("info has no pgconn here; reach it through unwrap()")
-        return super().__getattribute__(name)
+
+class _Info(_Guarded, ConnectionInfo):
+    __module__ = "psycopg"
 
 
 def _is_driver(frame: FrameType) -> bool:
@@ -334,8 +345,10 @@ def wrap(
             code="already-wrapped",
         )
     if not issubclass(type(raw), RawConnection):
+        kind = "an asynchronous" if issubclass(type(raw), AsyncConnection) else "no"
         raise ConfigurationError(
-            f"cannot wrap {type(raw).__qualname__}; pass a connection of psycopg",
+            f"cannot wrap {type(raw).__qualname__}, {kind} connection of psycopg; "
+            "pass a psycopg.Connection",
             code="driver-mismatch",
         )
     try:

@@ -20,7 +20,7 @@ from psycopg.sql import Composable
 from kysera_dbapi._blocks import NOTHING, scope, singles
 from kysera_dbapi.copying import copied
 from kysera_dbapi.cursor import Planned
-from kysera_dbapi.errors import UnsupportedStatement, reraise
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.psycopg_session import PsycopgSession
 from kysera_dbapi.script import split
@@ -392,9 +392,20 @@ def _raw(base: Any) -> dict[str, Any]:
     return {"_raw_class": base, "_raw_execute": base.execute, "_formats": formats}
 
 
+#: The driver's classes that all of its cursors that wait are derived from.
+_KINDS: Any = (RawCursor, ServerCursor, RawServerCursor)
+
+
 def _driver_class(theirs: Any) -> Any:
     """The class of the driver's that a cursor class is, or is derived from."""
-    return next(c for c in theirs.__mro__ if c.__module__ == "psycopg")
+    found = next((c for c in theirs.__mro__ if c.__module__ == "psycopg"), None)
+    if found is None or not issubclass(found, _KINDS):
+        raise ConfigurationError(
+            f"{theirs.__qualname__} is asynchronous, or no cursor of psycopg's; use "
+            "psycopg.Cursor or one like it",
+            code="configuration",
+        )
+    return found
 
 
 @cache
@@ -455,8 +466,7 @@ def adopt(cursor: Any, proxy: Any, session: PsycopgSession) -> None:
 
 def is_raw_cursor(found: Any) -> bool:
     """Whether it is a cursor past the plugins."""
-    kinds = (RawCursor, ServerCursor, RawServerCursor)
-    return issubclass(type(found), kinds) and not isinstance(found, Planned)
+    return issubclass(type(found), _KINDS) and not isinstance(found, Planned)
 
 
 def _is_of_several(error: Exception) -> bool:
