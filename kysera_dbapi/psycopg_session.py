@@ -37,6 +37,7 @@ _VIOLATED = re.compile(r'"_k_check:(.*)"', re.DOTALL)
 #: https://www.postgresql.org/docs/current/multibyte.html
 _UNSAFE = frozenset("BIG5 GB18030 GBK JOHAB SHIFT_JIS_2004 SJIS UHC".split())
 _IDLE, _FAILED = TransactionStatus.IDLE, TransactionStatus.INERROR
+_UNKNOWN = TransactionStatus.UNKNOWN
 
 
 class _Transactional:
@@ -47,8 +48,8 @@ class _Transactional:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return bool(self._raw.pgconn.transaction_status != _IDLE)
+        """Whether a transaction is open; none is of a connection that is lost."""
+        return self._raw.pgconn.transaction_status not in (_IDLE, _UNKNOWN)
 
 
 class PsycopgSession(Session):

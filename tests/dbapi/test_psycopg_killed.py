@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
 import kysera_dbapi
+from kysera_dbapi.plugins import SoftDelete
 from tests.dbapi.notes import OURS, QUERY, plugins
+from tests.dbapi.test_psycopg_cascade import KEYS
+from tests.dbapi.test_psycopg_cascade import SCHEMA as CUSTOMERS
 
 #: A statement that ends the process that runs it, once it has begun.
 KILL = "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)"
@@ -137,3 +140,55 @@ def test_it_is_as_with_the_driver_alone(
         assert found[:1] == OURS[:1] or autocommit
         count = "SELECT max(id), count(body) FROM notes AS never_seen"
         assert again.execute(count).fetchone() == (found[-1][0], 2)
+
+
+#: A process that ends itself as it runs a trigger: on the child, then on the parent.
+MURDER = """
+CREATE FUNCTION murder() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END';
+"""
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+@pytest.mark.parametrize("table", ["items", "orders", "customers"])
+def test_a_cascade_that_is_cut_off_leaves_no_half(
+    table: str, autocommit: bool, postgresql_url: str
+) -> None:
+    with psycopg.connect(postgresql_url, autocommit=True) as raw:
+        raw.execute(cast("Any", CUSTOMERS + MURDER))
+        raw.execute(
+            cast(
+                "Any",
+                f"CREATE TRIGGER m AFTER UPDATE ON {table} EXECUTE FUNCTION murder()",
+            )
+        )
+        live = """
+            SELECT (SELECT count(*) FROM customers WHERE deleted_at IS NULL),
+                (SELECT count(*) FROM orders WHERE deleted_at IS NULL),
+                (SELECT count(*) FROM items WHERE deleted_at IS NULL)
+        """
+
+        def opened() -> Any:
+            soft_delete = SoftDelete(
+                ["customers", "orders", "items"], foreign_keys=KEYS
+            )
+            return kysera_dbapi.connect(
+                postgresql_url, plugins=[soft_delete], autocommit=autocommit
+            )
+
+        with closing(opened()) as connection:
+            with pytest.raises(psycopg.errors.AdminShutdown) as caught:
+                connection.execute("DELETE FROM customers WHERE id = %s", (1,))
+            assert caught.value.sqlstate == "57P01"
+            assert (connection.closed, connection.broken) == (True, True)
+            with pytest.raises(
+                psycopg.OperationalError, match="the connection is closed"
+            ):
+                connection.execute("DELETE FROM customers WHERE id = %s", (1,))
+        assert raw.execute(cast("Any", live)).fetchone() == (3, 4, 8)
+        raw.execute(cast("Any", f"DROP TRIGGER m ON {table}"))
+        with closing(opened()) as again:
+            text = "DELETE FROM customers WHERE id = %s"
+            assert again.execute(text, (1,)).rowcount == 1
+            again.commit()
+        assert raw.execute(cast("Any", live)).fetchone() == (2, 2, 4)
