@@ -141,6 +141,8 @@ class PlannedCursor(Planned):
             text = self._text(query, ())
             with session.in_context():
                 plan = self._plan(text, style=self._style(()))
+                if plan.checked:
+                    session.check_pipeline("an executemany() whose rows are checked")
                 self._watched(text, plan, params_seq, many=True)
         except Exception as error:
             self._raise_many(error, plan, params_seq)

@@ -215,18 +215,16 @@ class PsycopgSession(Session):
         """A block whose statements happen together or not at all.
 
         In an open transaction it is a part of that. Else it is a transaction of its own
-        in autocommit mode; otherwise the driver begins one, which stays open. Raises
-        ``UnsupportedStatement`` in a pipeline.
+        in autocommit mode; otherwise the driver begins one, which stays open.
         """
-        self._check_pipeline("what happens as a whole or not at all")
         return self._together(self._begin())
 
     def undoable(self) -> AbstractContextManager[None]:
         """A block whose change of the schema is undone by an error in it."""
         return self._together(self._begin())
 
-    def _check_pipeline(self, what: str) -> None:
-        """An error in a pipeline comes late, and ends what follows."""
+    def check_pipeline(self, what: str) -> None:
+        """Raise ``UnsupportedStatement`` in a pipeline: errors come late in it."""
         if self._raw.pgconn.pipeline_status:
             raise UnsupportedStatement(
                 f"{what} cannot be in a pipeline; execute it before or after",
@@ -239,7 +237,7 @@ class PsycopgSession(Session):
 
         Raises ``UnsupportedStatement`` in a pipeline.
         """
-        self._check_pipeline("an INSERT that may revive a row")
+        self.check_pipeline("an INSERT that may revive a row")
         idle = self._raw.pgconn.transaction_status == _IDLE
         if idle and self._raw.autocommit:
             yield

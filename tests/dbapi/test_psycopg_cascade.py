@@ -127,3 +127,12 @@ def test_a_key_that_a_deleted_row_holds(connection: Any) -> None:
         connection.execute("INSERT INTO customers VALUES (4, 'c')")
     assert isinstance(caught.value, psycopg.errors.UniqueViolation)
     assert "CREATE UNIQUE INDEX" in str(caught.value)
+
+
+def test_children_are_deleted_in_a_pipeline(connection: Any) -> None:
+    with connection.pipeline():
+        cursor = connection.execute("DELETE FROM customers WHERE id = 1")
+        assert cursor.rowcount == 1
+        with connection.transaction():
+            connection.execute("DELETE FROM customers WHERE id = 2")
+    assert counts(connection) == [1, 0, 0]
