@@ -124,7 +124,7 @@ class _Reader:
     def _tables(self) -> Iterator[Table]:
         rows = self._parts["relations"]
         owners = {row[4]: self._keys[row[0]] for row in rows}
-        for number, schema, name, kind, _, invoker in rows:
+        for number, schema, name, kind, _, invoker, _ in rows:
             if kind == "t":
                 # it keeps the long values of its owner
                 owner = owners.get(number)

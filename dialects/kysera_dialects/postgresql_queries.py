@@ -36,15 +36,19 @@ _SETTINGS = """
         (SELECT n.nspname FROM pg_catalog.pg_namespace n
          WHERE n.oid = pg_catalog.pg_my_temp_schema())) AS part"""
 
-_RELATIONS = """
+# the digest of what a view says makes of a catalogue with another definition another one
+_RELATIONS = f"""
     SELECT pg_catalog.json_build_array(
         c.oid, n.nspname, c.relname, c.relkind, c.reltoastrelid,
         (SELECT CAST(o.option_value AS boolean)
          FROM pg_catalog.pg_options_to_table(c.reloptions) o
-         WHERE c.relkind = 'v' AND o.option_name = 'security_invoker')) AS part
+         WHERE c.relkind = 'v' AND o.option_name = 'security_invoker'),
+        (SELECT pg_catalog.md5(CAST(r.ev_action AS pg_catalog.text))
+         FROM pg_catalog.pg_rewrite r
+         WHERE r.ev_class = c.oid AND r.ev_type = '1' AND c.oid {OWN})) AS part
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = ANY ('{r,p,v,m,f,S,t}')
+    WHERE c.relkind = ANY ('{{r,p,v,m,f,S,t}}')
     AND NOT pg_catalog.pg_is_other_temp_schema(n.oid)
     ORDER BY c.oid"""
 

@@ -331,6 +331,37 @@ def test_a_view_that_is_changed_is_looked_at_again(database: Database) -> None:
         database.wrap(*both("notes", "v"))
 
 
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE OR REPLACE VIEW v AS SELECT id, 7 AS tenant_id, deleted_at FROM notes",
+        'CREATE OR REPLACE RULE "_RETURN" AS ON SELECT TO v DO INSTEAD '
+        "SELECT id, 7 AS tenant_id, deleted_at FROM notes",
+        "CREATE OR REPLACE VIEW v AS SELECT max(id) AS id, tenant_id, "
+        "max(deleted_at) AS deleted_at FROM notes GROUP BY tenant_id",
+    ],
+)
+def test_a_view_that_is_replaced_is_looked_at_again_on_postgresql(
+    database: Database, change: str, within: bool
+) -> None:
+    database.make("CREATE VIEW v AS SELECT id, tenant_id, deleted_at FROM notes")
+    connection = database.wrap(*both("notes", "v"))
+    assert rows(connection, "SELECT id FROM v") == [(1,), (4,)]
+    if within:
+        with ExitStack() as stack:
+            for name in ("rls", "soft_delete"):
+                stack.enter_context(kysera_dbapi.bypass(name, reason="test"))
+            connection.execute(change)
+    else:
+        database.run(database.raw, change)
+    with pytest.raises(ConfigurationError) as caught:
+        connection.execute("SELECT id + 0 FROM v")
+    assert caught.value.code == "declared-view"
+    with pytest.raises(ConfigurationError):
+        connection.refresh()
+
+
 def test_a_view_that_a_bypass_has_let_in_is_looked_at_later(
     database: Database,
 ) -> None:
