@@ -36,7 +36,7 @@ _SETTINGS = """
         (SELECT n.nspname FROM pg_catalog.pg_namespace n
          WHERE n.oid = pg_catalog.pg_my_temp_schema())) AS part"""
 
-# the digest of what a view says makes of a catalogue with another definition another one
+# a view that says something else makes another catalogue, by the digest of its tree
 _RELATIONS = f"""
     SELECT pg_catalog.json_build_array(
         c.oid, n.nspname, c.relname, c.relkind, c.reltoastrelid,
