@@ -189,7 +189,7 @@ class Connection(_Connection):
             if session._raw.closed:
                 session.close(lambda: None)
         except (_driver.Error, errors.Error) as error:
-            reraise(error, _driver)
+            reraise(session.error(error), _driver)
 
     def close(self) -> None:
         """Let the plugins go and close the raw connection, or give it to its pool."""
@@ -201,7 +201,7 @@ class Connection(_Connection):
         try:
             session.close(partial(RawConnection.close, session._raw))
         except (_driver.Error, errors.Error) as error:
-            reraise(error, _driver)
+            reraise(session.error(error), _driver)
 
     def commit(self) -> None:
         """Commit the open transaction."""
@@ -234,7 +234,7 @@ class Connection(_Connection):
                 end(session._raw, *args, **options)
                 session.ended(undone=undone)
         except (_driver.Error, errors.Error) as error:
-            reraise(error, _driver)
+            reraise(session.error(error), _driver)
 
     @contextmanager
     def transaction(
@@ -252,7 +252,7 @@ class Connection(_Connection):
                 with made:
                     yield made
         except (_driver.Error, errors.Error) as error:
-            reraise(error, _driver)
+            reraise(session.error(error), _driver)
 
     @contextmanager
     def pipeline(self) -> Iterator[Any]:
@@ -320,7 +320,7 @@ class _Transaction(_Guarded, Transaction):
 
 
 class _Pipeline(_Guarded, Pipeline):
-    __module__ = "psycopg"
+    __module__, __qualname__ = "psycopg", "Pipeline"
 
 
 class _Info(_Guarded, ConnectionInfo):

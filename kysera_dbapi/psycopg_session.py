@@ -36,6 +36,8 @@ _VIOLATED = re.compile(r'"_k_check:(.*)"', re.DOTALL)
 #: Where a byte of a character may be a backslash or a quote, to one lexer or the other.
 #: https://www.postgresql.org/docs/current/multibyte.html
 _UNSAFE = frozenset("BIG5 GB18030 GBK JOHAB SHIFT_JIS_2004 SJIS UHC".split())
+#: Of an exclusion constraint: exclusion_violation.
+_EXCLUDED = "23P01"
 _IDLE, _FAILED = TransactionStatus.IDLE, TransactionStatus.INERROR
 _UNKNOWN = TransactionStatus.UNKNOWN
 
@@ -201,6 +203,18 @@ class PsycopgSession(Session):
             return False
         return True
 
+    def error(self, error: BaseException) -> BaseException:
+        """As ever; but what an exclusion constraint met is not told.
+
+        It may be a hidden row, whose key is in the detail: "Key (..) conflicts with
+        existing key (..)". PostgreSQL leaves it out for its own row security, too.
+        """
+        if any(plugin.hides_rows for plugin in self.plugins):
+            if error.__context__ is not None:
+                error.__context__ = _without_detail(error.__context__)
+            error = _without_detail(error)
+        return super().error(error)
+
     def violated(
         self, error: BaseException, row: int | None = None
     ) -> PolicyViolation | None:
@@ -275,3 +289,11 @@ class PsycopgSession(Session):
         if self._raw.autocommit:
             return Begin("BEGIN", kept=False)
         return Begin("", kept=True)
+
+
+def _without_detail(error: BaseException) -> BaseException:
+    """The error; one of an exclusion constraint without what was met."""
+    told = getattr(getattr(error, "diag", None), "message_detail", None)
+    if getattr(error, "sqlstate", None) != _EXCLUDED or not told:
+        return error
+    return type(error)(getattr(error, "diag").message_primary)  # noqa: B009
