@@ -58,7 +58,8 @@ def amid_a_copy(connection: Any, raw: Any) -> None:
 def amid_a_pipeline(connection: Any, raw: Any) -> None:
     with connection.pipeline():
         connection.execute("UPDATE notes SET body = 'new'")
-        connection.execute(KILL)
+        # awaited: else it is chance whether the driver reads why, or fails to send
+        connection.execute(KILL).fetchone()
         connection.execute("UPDATE notes SET body = 'newer'")
 
 
