@@ -50,6 +50,11 @@ class Deletion:
         if using:
             tree.set("from_", self._other_sources(using))
         returning = tree.args.get("returning")
+        if returning is not None and "update" not in draft.dialect.returning:
+            draft.refuse(
+                "RETURNING of a DELETE that becomes an UPDATE, which has none here, "
+                "is not supported; select the rows before"
+            )
         if returning is not None:
             _Returning(draft, self._assignments).mend(returning)
         early = draft.dialect.changes_as_it_reads and self._reads_its_target()

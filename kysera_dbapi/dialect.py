@@ -155,6 +155,8 @@ class Dialect:
     comma_binds_looser: ClassVar[bool] = True
     #: An INSERT may say ON CONFLICT DO UPDATE, the one form of an upsert known here.
     says_on_conflict: ClassVar[bool] = True
+    #: ``(t AS a)`` exposes t where it does not come first.
+    forgets_aliases: ClassVar[bool] = False
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
     upserts_by_any_key: ClassVar[bool] = True
     #: A common table expression sees those of an outer WITH, wherever it stands.
@@ -185,6 +187,8 @@ class Dialect:
     barrier: ClassVar[str] = ""
     #: A column without an alias is named by its text.
     names_columns_by_text: ClassVar[bool] = False
+    #: Such a name goes on to the next token: a comment before that belongs to it.
+    headings_to_next: ClassVar[bool] = False
     #: A write changes each row as it comes, so that its sub-selects see it half done.
     changes_as_it_reads: ClassVar[bool] = False
     #: A trigger may change the row that is about to be written.

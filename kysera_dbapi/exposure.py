@@ -1,65 +1,74 @@
-"""The names by which a query block calls its relations, as SQLite gives them.
+"""The names by which a query block calls its relations.
 
-A table in parentheses of its own keeps its alias only where it comes first:
+In SQLite a table in parentheses of its own keeps its alias only where it comes first:
 ``FROM (orders AS o)`` exposes o, ``FROM t, (orders AS o)`` exposes orders.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from sqlglot import exp
 
-__all__ = ["NameOf", "exposed_name", "exposures", "lone"]
+from kysera_dbapi.dialect import Dialect
 
-NameOf = Callable[[exp.Expression], str]
+__all__ = ["Names", "exposed_name", "exposures", "lone"]
 
 
-def exposed_name(table: exp.Expression, name_of: NameOf) -> str:
+class Names(Protocol):
+    """What tells the names of a statement."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+    def name_of(self, leaf: exp.Expression, /) -> str: ...
+
+
+def exposed_name(table: exp.Expression, names: Names) -> str:
     """The name that the columns of a table are called by in its block."""
-    name = _own_name(table, name_of)
+    name, forgets = _own_name(table, names), names.dialect.forgets_aliases
     node = table
     while (group := _group_of(node)) is not None and not node.args.get("joins"):
-        if _alias(group) is not None or not _comes_first(group):
-            name = _own_name(group, name_of) or name_of(table.this)
+        if _alias(group) is not None or (forgets and not _comes_first(group)):
+            name = _own_name(group, names) or names.name_of(table.this)
         node = group
     return name
 
 
 def exposures(
-    block: exp.Expression, name_of: NameOf, *, hidden: bool = False
+    block: exp.Expression, names: Names, *, hidden: bool = False
 ) -> Iterator[tuple[str, exp.Expression]]:
     """The names that the FROM (and target) of a block exposes, and of what.
 
     With ``hidden`` also those that the alias of a parenthesised join hides.
     """
     if isinstance(block, (exp.Update, exp.Delete, exp.Merge)):
-        yield from _exposed(block.args.get("this"), name_of, hidden)
+        yield from _exposed(block.args.get("this"), names, hidden)
     if isinstance(block, exp.Merge):
-        yield from _exposed(block.args["using"], name_of, hidden)
+        yield from _exposed(block.args["using"], names, hidden)
         return
     from_ = block.args.get("from_")
-    yield from _exposed(from_.this if from_ else None, name_of, hidden)
+    yield from _exposed(from_.this if from_ else None, names, hidden)
     for node in (*(block.args.get("using") or ()), *_joined(block)):
-        yield from _exposed(node, name_of, hidden)
+        yield from _exposed(node, names, hidden)
 
 
 def _exposed(
-    node: exp.Expression | None, name_of: NameOf, hidden: bool
+    node: exp.Expression | None, names: Names, hidden: bool
 ) -> Iterator[tuple[str, exp.Expression]]:
     if node is None:
         return
     table = _leaf(node)
     if isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier):
-        yield exposed_name(table, name_of), table
+        yield exposed_name(table, names), table
     elif isinstance(table, exp.Table):
         yield table.alias_or_name.lower(), table
     else:
         aliased = _alias(node) is not None
         if aliased:
-            yield _own_name(node, name_of), node
+            yield _own_name(node, names), node
         if _is_group(node) and (hidden or not aliased):
-            yield from _exposed(node.this, name_of, hidden)
+            yield from _exposed(node.this, names, hidden)
     for join in _joined(node):
-        yield from _exposed(join, name_of, hidden)
+        yield from _exposed(join, names, hidden)
 
 
 def _leaf(node: exp.Expression) -> exp.Expression | None:
@@ -106,8 +115,8 @@ def _alias(node: exp.Expression) -> exp.Expression | None:
     return None if alias is None else alias.this
 
 
-def _own_name(node: exp.Expression, name_of: NameOf) -> str:
+def _own_name(node: exp.Expression, names: Names) -> str:
     alias = _alias(node)
     if alias is not None:
-        return name_of(alias)
-    return name_of(node.this) if isinstance(node.this, exp.Identifier) else ""
+        return names.name_of(alias)
+    return names.name_of(node.this) if isinstance(node.this, exp.Identifier) else ""

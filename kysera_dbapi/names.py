@@ -74,15 +74,12 @@ def _respelled(draft: "Draft") -> list[int]:
 
 
 def _column_text(draft: "Draft", start: int, last: int) -> str:
-    """The name of a column without an alias: its text, up to the token after it.
-
-    SQLite ends it there, so comments in between belong to the name.
-    """
-    end = draft.end_of(last)
+    """The name of a column without an alias: its text, as the database ends it."""
+    end, dialect = draft.end_of(last), draft.dialect
     stops = [t.start for t in draft.source.lexemes if t.text == ";"]
     following = [t.start for t in draft.layout.tokens[last + 1 : last + 2]]
     stop = min(s for s in (*stops, *following, len(draft.text)) if s >= end)
-    name = draft.text[start:stop].rstrip()
+    name = draft.text[start : stop if dialect.headings_to_next else end].rstrip()
     return name.replace("%%", "%") if draft.source.lexer.format_style else name
 
 

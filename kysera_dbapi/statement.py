@@ -141,7 +141,7 @@ class Statement:
         self, block: exp.Expression, *, hidden: bool = False
     ) -> list[tuple[str, exp.Expression]]:
         """The names that the FROM (and target) of a block exposes, and of what."""
-        return list(exposures(block, self.name_of, hidden=hidden))
+        return list(exposures(block, self, hidden=hidden))
 
 
 def _names_relation(leaf: exp.Expression) -> bool:
@@ -461,7 +461,7 @@ class _Walker:
         if role == "source" and self._follows_table(first[0]):
             raise _unsupported("TABLE for SELECT * FROM")
         in_list = isinstance(node, exp.Column)
-        exposed = names[-1] if in_list else exposed_name(node, statement.name_of)
+        exposed = names[-1] if in_list else exposed_name(node, statement)
         statement.references.append(
             Reference(
                 table,

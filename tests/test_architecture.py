@@ -36,7 +36,7 @@ DIRECTIONS = {
     "merge": "_sqlglot",
     "layout": "merge _sqlglot",
     "respelling": "layout",
-    "exposure": "",
+    "exposure": "dialect",
     "locking": "",
     "stand_in": "source _sqlglot",
     "statement": "stand_in exposure locking respelling source params catalogue "

@@ -87,6 +87,7 @@ class SQLiteDialect(Dialect):
     comma_binds_looser: ClassVar[bool] = False
     # https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
     joins_without_on: ClassVar[bool] = True
+    forgets_aliases: ClassVar[bool] = True
     # seen in 3.40.1, mended in 3.54.1: SELECT x FROM (SELECT x FROM a WHERE g = 0
     # UNION ALL SELECT z FROM b RIGHT JOIN c) shows every row of a
     outer_join_spoils_union: ClassVar[bool] = True
@@ -94,6 +95,7 @@ class SQLiteDialect(Dialect):
     # https://www.sqlite.org/optoverview.html#subquery_flattening
     barrier: ClassVar[str] = "LIMIT -1"
     names_columns_by_text: ClassVar[bool] = True
+    headings_to_next: ClassVar[bool] = True
     # an UPDATE does (its update.c), a DELETE does not
     changes_as_it_reads: ClassVar[bool] = True
     returning_names_table: ClassVar[bool] = True

@@ -23,6 +23,7 @@ class Aggregates(Expressions):
 
     filters: ClassVar[float] = 0.2  # how often an aggregate has a FILTER
     frames: ClassVar[Sequence[str]] = _FRAMES
+    windows_query: ClassVar[bool] = True  # sub-selects in windows
     integer: ClassVar[str] = "INTEGER"  # that CAST makes
     offsets: ClassVar[Sequence[str]] = ("", ", 1, 0")  # of lag() and lead()
 
@@ -94,7 +95,8 @@ class Aggregates(Expressions):
             f"first_value({column})",
             f"nth_value({column}, 2)",
         )
-        if self.draft.fuel > 0 and self.draft.chance(0.3):
+        queried = self.windows_query and self.draft.fuel > 0
+        if queried and self.draft.chance(0.3):
             self.draft.mark("sub-select in a window argument")
             return f"sum({self.scalar(scope, 'number')})"
         return self.draft.pick(calls)
@@ -107,7 +109,8 @@ class Aggregates(Expressions):
         if not refs:
             return " ".join(parts)
         order = [self.refer(ref) for ref in refs]
-        if self.draft.chance(0.2) and self.draft.fuel > 0:
+        queried = self.windows_query and self.draft.fuel > 0
+        if self.draft.chance(0.2) and queried:
             self.draft.mark("sub-select in a window")
             order.insert(0, self.scalar(scope, "number"))
         parts.append(f"ORDER BY {', '.join(order)}")

@@ -18,7 +18,8 @@ Params: TypeAlias = tuple[Value | list[int], ...] | dict[str, Value]
 
 GENERATOR = "executemany of a generator"  # which has its rows but once
 _NAME = "\x01{}\x02"
-_BOUND = "\x03{}\x04"
+BOUND = "\x03"  # begins the mark of a parameter
+_BOUND = BOUND + "{}\x04"
 TOKEN = re.compile(
     r"(?P<name>\x01[^\x02]*\x02)|(?P<bound>\x03\d+\x04)|(?P<string>'(?:[^']|'')*')"
     r"|(?P<word>[A-Za-z_][A-Za-z_0-9]*)|(?P<number>\d+)|(?P<space>\s+)|(?P<other>.)",

@@ -33,6 +33,7 @@ class Expressions(ABC):
         "==": 0.3,
     }
     likes: ClassVar[Sequence[str]] = ("NOT LIKE 'x%'", "LIKE '%o%'", "GLOB '*[a-z]*'")
+    qualified: ClassVar[float] = 0.1  # how often the name of a column has the schema's
     null_tests: ClassVar[Mapping[str, float]] = {
         "IS NOT NULL": 4,
         "IS NULL": 1,
@@ -60,7 +61,7 @@ class Expressions(ABC):
     def refer(self, ref: Ref) -> str:
         source = ref.source
         named = source and source.table and ref.parts[0] == source.table
-        if source and named and self.draft.chance(0.1):
+        if source and named and self.draft.chance(self.qualified):
             self.draft.mark("column qualified by schema")
             return self.draft.name(
                 self.draft.schema.place, source.table, ref.column.name

@@ -1,65 +1,15 @@
 """How a statement for PostgreSQL is spelled: names, strings, comments, placeholders."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
 
-from tests.oracle.draft import COMMENTS, TOKEN, Draft, Params, Placeholders, Speller
-from tests.oracle.schema import Value
+from tests.oracle.draft import COMMENTS, Speller
+from tests.oracle.formatted_draft import Formatted, FormattedDraft
 
-_STYLES = {"literal": 3, "no values": 2, "format": 6, "named": 3}
 _RESERVED = frozenset(
     "select order from group where join union index user table end when left natural "
     "any all both case check desc limit offset using window".split()
 )
 _COMMENTS = (*COMMENTS, "/* a /* nested ' */ */", "-- $$\n", "/* $1 %(a)s */")
-
-
-@dataclass
-class PostgreSQLDraft(Draft):
-    """A statement for psycopg; the text is formatted if it gets values, or none at all
-    (`()`), and is left as it is if it is executed without."""
-
-    styles: ClassVar[Mapping[str, float]] = _STYLES
-
-    @property
-    def binds(self) -> bool:
-        return self._style in ("format", "named")
-
-    @property
-    def plain(self) -> bool:
-        return self._style == "literal"
-
-    def bind(self, value: Value) -> str:
-        if not self.binds:
-            return self.literal(value)
-        return super().bind(value)
-
-    def finish(self, text: str) -> tuple[str, Params]:
-        placeholders = _Formatted(self._style, self._values, self.rng)
-        speller = _Speller(self.rng, self.shapes)
-        pieces: list[str] = []
-        for token in TOKEN.finditer(text):
-            if token.lastgroup == "bound":
-                pieces.append(placeholders.of(int(token.group()[1:-1])))
-            else:
-                pieces.append(self._escaped(speller.spell(token)))
-        return "".join(pieces) + self._escaped(speller.tail()), placeholders.params()
-
-    def _escaped(self, text: str) -> str:
-        return text if self.plain else text.replace("%", "%%")
-
-
-class _Formatted(Placeholders):
-    """`%s`, or `%(name)s`; the forms for binary values and text, too."""
-
-    def of(self, number: int) -> str:
-        value = self._values[number]
-        if self._style == "format":
-            self._used.append(value)
-            return "%" + self._rng.choice("sssst")
-        return f"%({self._key(value)})s"
 
 
 class _Speller(Speller):
@@ -101,6 +51,19 @@ class _Speller(Speller):
             self._shapes.add("name by codes")
             return f'U&"{_by_code(name[:1])}{name[1:]}"'
         return f'"{name}"'
+
+
+class _Formatted(Formatted):
+    """The forms for binary values and text, too."""
+
+    letters = "sssst"
+
+
+class PostgreSQLDraft(FormattedDraft):
+    """A statement for psycopg."""
+
+    placeholders = _Formatted
+    speller = _Speller
 
 
 def _by_code(said: str) -> str:

@@ -246,7 +246,8 @@ class Selects(Sources):
         for domain in wants:
             text, column = self._item_of(block, ask, form, domain=domain)
             named = column.name and all(column.name != c.name for c in columns)
-            if (ask.named and not named) or self.draft.chance(0.3):
+            unnamed = (ask.named and not named) or self._needs_name(text)
+            if unnamed or self.draft.chance(0.3):
                 column = Column(self._fresh(columns), column.domain)
                 how = self.draft.pick((" AS ", " AS ", " "))
                 text += how + self.draft.name(column.name)
@@ -267,6 +268,10 @@ class Selects(Sources):
             return self.refer(ref), ref.column
         return self.value(block, kind, domain=domain), Column("", domain)
 
+    def _needs_name(self, text: str) -> bool:
+        """Whether a column of such a text is to have an alias."""
+        return False
+
     def _fresh(self, columns: Sequence[Column]) -> str:
         names = {column.name.lower() for column in columns}
         pool = ("id", "order_id", "n", "Label", "x y", "total", "k", "select")
@@ -286,7 +291,7 @@ class Selects(Sources):
         for domain in wants:
             text = self._grouped_item(block, shown, keys, domain=domain)
             column = Column("", domain)
-            if ask.named or self.draft.chance(0.2):
+            if ask.named or self._needs_name(text) or self.draft.chance(0.2):
                 column = Column(self._fresh(columns), domain)
                 text += f" AS {self.draft.name(column.name)}"
             items.append(text)

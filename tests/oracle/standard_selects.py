@@ -1,9 +1,9 @@
-"""Queries as the standard has them: commas bind looser than JOIN, in order.
+"""Queries as most databases have them, SQLite apart.
 
-What all databases but SQLite share.
+Commas bind looser than JOIN, and a member of WITH sees those before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -26,14 +26,19 @@ class StandardSelects(Selects):
         "FULL OUTER JOIN": 0.3,
     }
     laterals: ClassVar[float] = 0.1
+    names_early: ClassVar[bool] = (
+        False  # no member reads a table named like a later one
+    )
+    named_using: ClassVar[float] = 0.15
+    cte_names: ClassVar[Sequence[str]] = CTE_NAMES
     seen_later: ClassVar[bool] = True  # WITH RECURSIVE: members see those after them
 
     def with_clause(self, frame: Scope) -> tuple[str, Scope]:
         """`WITH ...`: a member sees those before it; with RECURSIVE, all of them."""
         recursive = self.draft.chance(0.35)
-        names = self.draft.rng.sample(CTE_NAMES, self.draft.pick((1, 1, 1, 2, 3)))
+        names = self.draft.rng.sample(self.cte_names, self.draft.pick((1, 1, 1, 2, 3)))
         known = dict(frame.ctes)
-        if recursive:
+        if recursive or self.names_early:
             known |= {name.lower(): None for name in names}
         bodies: dict[str, str] = {}
         later = recursive and self.seen_later
@@ -91,7 +96,7 @@ class StandardSelects(Selects):
             return f" {operator} {item}"
         if merged:
             using = f" {operator} {item} USING ({self._using(left, merged)})"
-            if self.draft.chance(0.15):
+            if self.draft.chance(self.named_using):
                 self.draft.mark("USING with an alias")
                 alias = self._alias(scope)
                 scope.taken.add(alias.lower())

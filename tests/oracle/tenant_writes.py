@@ -103,7 +103,7 @@ class TenantWrites(Writes):
         if not (self.many and number.isdigit()):
             return super()._key_value(column, number)
         slot = self.draft.slot(int(number))
-        return slot if column.kind == "int" else f"'new' || {slot}"
+        return slot if column.kind == "int" else self._joined_texts("'new'", slot)
 
     # UPDATE
 

@@ -49,7 +49,7 @@ class Writes(Selects):
             {table: 3.0 if table in protected else rest for table in self.tables}
         )
         prefix, frame = "", Scope()
-        if self.draft.chance(0.25):
+        if self.draft.chance(0.25) and self._takes_with(kind):
             prefix, frame = self.with_clause(frame)
             self.draft.mark(f"WITH before {kind}")
         makers: dict[str, Callable[[str, Scope], str]] = {
@@ -63,6 +63,10 @@ class Writes(Selects):
         return Write(kind, target, prefix + text)
 
     # parts
+
+    def _takes_with(self, kind: str) -> bool:
+        """Whether such a statement may begin with WITH."""
+        return True
 
     def _target(self, target: str, frame: Scope) -> tuple[str, Scope]:
         """The target's name, and the scope that its columns make.
@@ -199,13 +203,15 @@ class Writes(Selects):
             text = self._elsewhere(target, scope, column.domain)
         elif form == "own":
             self.draft.mark("sub-select on the target in SET")
-            name = self.draft.name(column.name)
-            text = f"(SELECT max({name}) FROM {self.base_name(scope, target)})"
+            text = self._own_value(target, scope, self.draft.name(column.name))
         else:
             fuel, self.draft.fuel = self.draft.fuel, 0
             text = self.value(scope, column.kind, domain=column.domain)
             self.draft.fuel = fuel
         return DEMANDS.get(column.name, "{}").format(text)
+
+    def _own_value(self, target: str, scope: Scope, name: str) -> str:
+        return f"(SELECT max({name}) FROM {self.base_name(scope, target)})"
 
     def _new_key(self, target: str, scope: Scope) -> str:
         self.draft.mark("SET of a key")
@@ -214,7 +220,8 @@ class Writes(Selects):
         own = self.draft.name(scope.sources[0].alias, column.name)
         if column.kind == "int":
             return f"{name} = {own} + {self.draft.bind(NEW)}"
-        return f"{name} = {own} || '!'"
+        longer = self._joined_texts(own, "'!'")
+        return f"{name} = {longer}"
 
     def _from(self, scope: Scope) -> tuple[str, str] | None:
         """A FROM of which one row at most fits each row of the target."""
@@ -321,7 +328,10 @@ class Writes(Selects):
     def _key_value(self, column: Column, number: str) -> str:
         if column.kind == "int":
             return number
-        return f"'new' || {number}"
+        return self._joined_texts("'new'", number)
+
+    def _joined_texts(self, one: str, two: str) -> str:
+        return f"{one} || {two}"
 
     def _selected(self, target: str, columns: Columns, frame: Scope) -> str:
         """Rows of a query, with keys made from their place in a total order."""

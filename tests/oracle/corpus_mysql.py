@@ -1,0 +1,119 @@
+"""Statements written by hand for what MySQL and MariaDB have and SQLite has not."""
+
+from tests.oracle.entries import entries, refused, writes
+
+READS = entries(
+    "my-query",
+    {
+        "alias-in-parentheses": "SELECT o.id, c.name FROM orders o JOIN (customers AS c) ON c.id = o.customer_id",
+        "alias-in-parentheses-left": "SELECT o.id, c.name FROM orders o LEFT JOIN ((customers c)) ON c.id = o.customer_id",
+        "alias-in-parentheses-using": "SELECT o.id FROM orders o LEFT JOIN (items i) USING (deleted_at)",
+        "heading": "SELECT (SELECT count(*) FROM orders), (SELECT 1 FROM log WHERE id = 1) + 1 FROM flagged",
+        "heading-before-comment": "SELECT (SELECT count(*) FROM orders) /* c */, 1 + (SELECT count(*) FROM items) -- d\n FROM flagged",
+        "heading-with-comment": "SELECT (SELECT /* a */ count(*) /* b */ FROM orders) FROM flagged",
+        "strings-in-a-row": "SELECT id FROM orders WHERE comment = 'fi' 'rst'",
+        "double-quoted": 'SELECT id FROM orders WHERE comment = "it\'s urgent" OR comment = "it\\"s"',
+        "escaped": "SELECT id FROM orders WHERE comment <> '\\' OR 1 = 1 -- ' AND total > 20",
+        "comment-hash": "SELECT id FROM orders # WHERE '\n WHERE total > 20 # end",
+        "minus-minus": "SELECT 5--1, id FROM orders",
+        "null-safe": "SELECT id FROM orders WHERE NOT (status <=> (SELECT max(status) FROM orders))",
+        "xor": "SELECT id FROM orders WHERE total > 20 XOR status = 'open'",
+        "or-as-bars": "SELECT id FROM orders WHERE total > 1000 || status = 'open'",
+        "and-as-ampersands": "SELECT id FROM orders WHERE total > 20 && status = 'open'",
+        "not-as-mark": "SELECT id FROM orders WHERE !(total > 20)",
+        "div-mod": "SELECT id, total DIV 7, total MOD 7 FROM orders",
+        "group-concat": "SELECT customer_id, group_concat(id ORDER BY id DESC SEPARATOR '/') FROM orders GROUP BY customer_id",
+        "rollup": "SELECT status, count(*) FROM orders GROUP BY status WITH ROLLUP",
+        "group-by-key": "SELECT o.id, o.status, count(i.line) FROM orders o LEFT JOIN items i ON i.order_id = o.id GROUP BY o.id",
+        "straight-join": "SELECT STRAIGHT_JOIN o.id, c.name FROM customers c STRAIGHT_JOIN orders o ON o.customer_id = c.id",
+        "partition": "SELECT region FROM prices PARTITION (p0, p1) AS p WHERE p.amount > 3",
+        "using-right": "SELECT id, customers.name, orders.status FROM customers RIGHT JOIN orders USING (id)",
+        "natural-left": "SELECT * FROM flagged NATURAL LEFT JOIN items",
+        "comma-binds-looser": "SELECT o.id, i.line FROM customers c, orders o LEFT JOIN items i ON i.order_id = o.id WHERE c.id = o.customer_id",
+        "json-table": "SELECT o.id, j.v FROM orders o JOIN json_table(concat('[', o.id, ']'), '$[*]' COLUMNS (v INT PATH '$')) j ON true",
+        "any": "SELECT id FROM log WHERE entity_id = ANY (SELECT id FROM orders) OR id >= ALL (SELECT line FROM items)",
+        "except": "SELECT id FROM orders EXCEPT SELECT order_id FROM items",
+        "intersect-all": "SELECT status FROM orders INTERSECT ALL SELECT tag FROM tags",
+        "parenthesised": "(SELECT id FROM orders ORDER BY total DESC LIMIT 2) UNION ALL (SELECT id FROM customers ORDER BY 1 LIMIT 2)",
+        "limit-comma": "SELECT id FROM orders ORDER BY 1 LIMIT 2, 3",
+        "cte-of-its-own-name": "WITH orders AS (SELECT * FROM orders WHERE total > 20) SELECT id FROM orders",
+        "cte-recursive": "WITH RECURSIVE t (id) AS (SELECT id FROM categories WHERE parent_id IS NULL UNION SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SELECT id FROM t",
+        "window": "SELECT id, sum(total) OVER w FROM orders WINDOW w AS (PARTITION BY status ORDER BY id)",
+        "case-of-names": "SELECT ID, o.STATUS FROM orders o WHERE o.Total > 5",
+        "blanks-at-the-end": "SELECT id FROM orders WHERE status = 'open ' OR status = 'PAID'",
+        "for-update": "SELECT id FROM orders WHERE total > 5 ORDER BY 1 FOR UPDATE",
+        "share-mode": "SELECT id FROM orders LOCK IN SHARE MODE",
+        "percent": (
+            "SELECT id FROM orders WHERE comment LIKE '%%a%%' AND id %% 2 = %s",
+            (1,),
+        ),
+        "in-tuple": ("SELECT id FROM orders WHERE id IN %s", ((101, 102, 103),)),
+        "version-comment": "SELECT id FROM orders WHERE total > 20 /*!50000 AND status = 'open' */",
+        "version-comment-of-later": "SELECT id FROM orders /*!99999 WHERE 1 = 0 */",
+    },
+)
+
+CHANGES = [
+    *writes(
+        "delete",
+        "orders",
+        {
+            "my-limit": "DELETE FROM orders WHERE total > 10 ORDER BY id DESC LIMIT 2",
+            "my-quick": "DELETE LOW_PRIORITY QUICK FROM orders WHERE total > 20",
+            "my-ignore": "DELETE IGNORE FROM orders WHERE status = 'open'",
+            "my-sub-select": "DELETE FROM orders WHERE customer_id IN (SELECT id FROM customers)",
+            "my-own-rows": "DELETE FROM orders WHERE total > (SELECT avg(total) FROM (SELECT DISTINCT total FROM orders) x)",
+        },
+    ),
+    *writes(
+        "update",
+        "orders",
+        {
+            "my-left-to-right": "UPDATE orders SET total = total + 1, customer_id = total",
+            "my-limit": "UPDATE orders SET total = 0 ORDER BY total DESC, id LIMIT 3",
+            "my-ignore": "UPDATE IGNORE orders SET total = 0 WHERE status = 'open'",
+            "my-unchanged": "UPDATE orders SET total = 30 WHERE id IN (101, 103)",
+            "my-null-safe": "UPDATE orders SET comment = NULL WHERE comment <=> NULL OR total = 15",
+        },
+    ),
+    *writes(
+        "insert",
+        "archive",
+        {
+            "my-select": "INSERT INTO archive (id, order_id, title) SELECT id + 1000, id, status FROM orders",
+            "my-empty": "INSERT INTO archive () VALUES ()",
+            "my-with": "INSERT INTO archive (id, title) WITH x AS (SELECT id, status FROM orders) SELECT id + 1000, status FROM x",
+            "my-ignored": "INSERT IGNORE INTO archive (id, title) SELECT id - 100, status FROM orders",
+            "my-replaced": "REPLACE INTO archive (id, title) SELECT id - 100, status FROM orders",
+        },
+    ),
+]
+
+REFUSED = refused(
+    "what becomes an UPDATE has no RETURNING",
+    "my-returning",
+    {
+        "delete": "DELETE FROM orders WHERE id = 101 RETURNING id, deleted_at",
+        "delete-star": "DELETE FROM orders WHERE id = 101 RETURNING *",
+    },
+)
+#: On MariaDB alone.
+RETURNING = writes(
+    "insert",
+    "archive",
+    {
+        "my-returning": "INSERT INTO archive (id, title) SELECT id + 1000, status FROM orders RETURNING id, title",
+        "my-returning-query": "INSERT INTO archive (id) VALUES (60) RETURNING id, (SELECT count(*) FROM orders)",
+    },
+)
+#: On MySQL alone.
+MYSQL = entries(
+    "my-eight",
+    {
+        "lateral": "SELECT c.id, x.n FROM customers c, LATERAL (SELECT count(*) AS n FROM orders WHERE customer_id = c.id) x",
+        "lateral-left": "SELECT c.id, x.id FROM customers c LEFT JOIN LATERAL (SELECT o.id FROM orders o WHERE o.customer_id = c.id ORDER BY id LIMIT 1) x ON true",
+        "for-share": "SELECT o.id FROM orders o JOIN customers c ON c.id = o.customer_id FOR SHARE OF o SKIP LOCKED",
+        "values-row": "SELECT v.n, o.id FROM (VALUES ROW(101), ROW(102)) AS v (n) LEFT JOIN orders o ON o.id = v.n",
+        "outer-in-derived": "SELECT id, (SELECT max(x.n) FROM (SELECT count(*) AS n FROM orders WHERE customer_id = c.id) x) FROM customers c",
+    },
+)

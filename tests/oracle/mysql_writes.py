@@ -1,0 +1,219 @@
+"""DELETE, UPDATE and INSERT as MySQL and MariaDB take them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tests.oracle.mysql_selects import MariaDBSelects, MySQLSelects
+from tests.oracle.schema import PROTECTED, Column, Columns
+from tests.oracle.scope import Scope, Source
+from tests.oracle.tenant_writes import TenantWrites
+from tests.oracle.writes import Writes
+
+#: Columns with a DEFAULT.
+_DEFAULTED = ("qty", "label", "status", "is_deleted", "gone", "deleted_at")
+
+
+@dataclass
+class _Common(MySQLSelects, Writes):
+    """What all kinds of writes have."""
+
+    returns: ClassVar[bool] = False
+    reads_target: ClassVar[bool] = False  # in a sub-select (else error 1093)
+
+    def _takes_with(self, kind: str) -> bool:
+        return kind != "insert"
+
+    def _target(self, target: str, frame: Scope) -> tuple[str, Scope]:
+        """A member of WITH takes its name."""
+        text, scope = super()._target(target, frame)
+        own = self.draft.name(target)
+        if target.lower() in frame.ctes and text.startswith(own):
+            text = self.draft.name(self.draft.schema.place, target) + text[len(own) :]
+        return text, scope
+
+    def _joined_texts(self, one: str, two: str) -> str:
+        return f"concat({one}, {two})"
+
+    def _filter(self, scope: Scope) -> str:
+        self._ban(scope.sources[0].table)
+        text = super()._filter(scope)
+        self.banned = set()
+        return text
+
+    def _ban(self, target: str) -> None:
+        if not self.reads_target:
+            self.banned = self.draft.schema.written_with(target)
+
+    def _limited(self, target: str) -> str:
+        if not self.draft.chance(0.12):
+            return ""
+        self.draft.mark("LIMIT on a write")
+        keys = ", ".join(self.draft.name(key) for key in self.keys[target])
+        some = self.draft.name(self.draft.pick(self.tables[target]).name)
+        order = self.draft.pick((keys, f"{some} DESC, {keys}"))
+        return f" ORDER BY {order} LIMIT {self.draft.bind(self.draft.pick((1, 3, 6)))}"
+
+    def _returning(self, target: str, frame: Scope) -> str:
+        return super()._returning(target, frame) if self.returns else ""
+
+    def _delete(self, target: str, frame: Scope) -> str:
+        text, scope = self._target(target, frame)
+        verb = self.draft.weighted({"DELETE": 9, "DELETE QUICK": 1, "DELETE IGNORE": 1})
+        text = f"{verb} FROM {text}{self._filter(scope)}{self._limited(target)}"
+        return text + self._returning(target, frame)
+
+    def _update(self, target: str, frame: Scope) -> str:
+        text, scope = self._target(target, frame)
+        sets, verb = self._sets(target, scope), self._update_verb()
+        text = f"{verb} {text} SET {sets}{self._filter(scope)}"
+        return text + self._limited(target)
+
+    def _row_of_sets(self, target: str, scope: Scope, one: Column, two: Column) -> str:
+        """The second sees what the first has made."""
+        self.draft.mark("SET after SET")
+        value = self._new_value(target, scope, one)
+        own = self.draft.name(one.name)
+        second = own if one.kind == two.kind else self._new_value(target, scope, two)
+        return f"{own} = {value}, {self.draft.name(two.name)} = {second}"
+
+    def _new_value(self, target: str, scope: Scope, column: Column) -> str:
+        if column.name in _DEFAULTED and self.draft.chance(0.1):
+            self.draft.mark("SET to DEFAULT")
+            return "DEFAULT"
+        return super()._new_value(target, scope, column)
+
+    def _own_value(self, target: str, scope: Scope, name: str) -> str:
+        rows = f"(SELECT DISTINCT * FROM {self.base_name(scope, target)})"
+        return f"(SELECT max({name}) FROM {rows} AS {self.draft.name('all_rows')})"
+
+    def _insert(self, target: str, frame: Scope) -> str:
+        text = super()._insert(target, frame)
+        return text.replace(" DEFAULT VALUES", " () VALUES ()")
+
+    def _constant_value(self, target: str, column: Column, frame: Scope) -> str:
+        fixed = column.name in self.fixed(target)
+        if column.name in _DEFAULTED and not fixed and self.draft.chance(0.1):
+            self.draft.mark("DEFAULT in VALUES")
+            return "DEFAULT"
+        self.banned = self.draft.schema.written_with(target)
+        text = super()._constant_value(target, column, frame)
+        self.banned = set()
+        return text
+
+
+@dataclass
+class MySQLWrites(_Common):
+    """Writes on tables with deleted rows."""
+
+    def _conflict(self, target: str, frame: Scope) -> tuple[str, str]:
+        if target in self.draft.schema.protected or not self.draft.chance(0.5):
+            return "INSERT", ""
+        self.draft.mark("conflict clause")
+        free = self.free(target)
+        verb = self.draft.pick(("INSERT", "INSERT IGNORE", "REPLACE"))
+        if verb != "INSERT" or not free:
+            return verb, ""
+        name = self.draft.name(free[0].name)
+        value = self._elsewhere(target, Scope(ctes=frame.ctes), free[0].domain)
+        if self.draft.chance(0.4):
+            value = f"VALUES({name})"
+        return verb, f" ON DUPLICATE KEY UPDATE {name} = {value}"
+
+
+@dataclass
+class MySQLTenantWrites(_Common, TenantWrites):
+    """Writes on tables whose rows have a tenant."""
+
+    verbs: ClassVar[Mapping[str, float]] = {
+        "INSERT": 9.0,
+        "INSERT IGNORE": 2.0,
+        "REPLACE": 1.5,
+    }
+    updates: ClassVar[Mapping[str, float]] = {"UPDATE": 12.0, "UPDATE IGNORE": 1.0}
+    upserts: ClassVar[Mapping[str, float]] = {"DO UPDATE": 1.0}
+
+    def _into(self, target: str, frame: Scope) -> tuple[str, Scope]:
+        scope = Scope(None, frame.ctes)
+        scope.sources.append(Source(target, self.tables[target], target))
+        scope.taken.add(target.lower())
+        return f"INTO {self._qualified(target)}", scope
+
+    def _query_of(self, target: str, columns: Columns, frame: Scope, form: str) -> str:
+        text = super()._query_of(target, columns, frame, form)
+        return text.replace("VALUES (", f"VALUES {self.row}(")
+
+    def _upsert(self, target: str, columns: Columns, scope: Scope) -> str:
+        if not self.upsert:
+            return ""
+        scope.rows, self.banned = 12, self.draft.schema.written_with(target)
+        text = f" ON DUPLICATE KEY UPDATE {self._upserted(target, scope)}"
+        self.banned = set()
+        return text
+
+    def _upserted(self, target: str, scope: Scope) -> str:
+        free = [c for c in self.free(target) if c.name != "email"]
+        chosen = self.draft.rng.sample(free, min(len(free), self.draft.pick((1, 2))))
+        sets = [self._assigned(target, scope, column) for column in chosen]
+        name = self._tenant_column(target)
+        if name and self.draft.chance(0.15):
+            self.draft.mark("SET of the tenant in an upsert")
+            column = self._column(target, name)
+            value = self._fixed_value(target, column)
+            sets.append(f"{self.draft.name(name)} = {value}")
+        key = self.draft.name(self.keys[target][0])
+        return ", ".join(sets) or f"{key} = {key}"
+
+    def _assigned(self, target: str, scope: Scope, column: Column) -> str:
+        name = self.draft.name(column.name)
+        if self.draft.chance(0.5):
+            self.draft.mark("VALUES() of an upsert")
+            return f"{name} = VALUES({name})"
+        return f"{name} = {self._new_value(target, scope, column)}"
+
+
+@dataclass
+class _MariaDB(MariaDBSelects, _Common):
+    """What MariaDB has, and what it has not."""
+
+    returns: ClassVar[bool] = True
+    reads_target: ClassVar[bool] = True
+
+    def _takes_with(self, kind: str) -> bool:
+        return False
+
+    def _target(self, target: str, frame: Scope) -> tuple[str, Scope]:
+        """No alias in a DELETE."""
+        text, scope = super()._target(target, frame)
+        if not self._deletes:
+            return text, scope
+        scope = Scope(None, frame.ctes)
+        scope.sources.append(Source(target, self.tables[target], target))
+        scope.taken.add(target.lower())
+        scope.rows = 12
+        return self._qualified(target), scope
+
+    _deletes: bool = False
+
+    def _returning(self, target: str, frame: Scope) -> str:
+        """Not of a DELETE that becomes an UPDATE, nor where a name shows values."""
+        if self._deletes and target in PROTECTED:
+            return ""
+        text = super()._returning(target, frame)
+        return "" if self._needs_name(text) else text
+
+    def _delete(self, target: str, frame: Scope) -> str:
+        self._deletes = True
+        text = super()._delete(target, frame)
+        self._deletes = False
+        return text
+
+
+@dataclass
+class MariaDBWrites(_MariaDB, MySQLWrites):
+    """Writes on tables with deleted rows."""
+
+
+@dataclass
+class MariaDBTenantWrites(_MariaDB, MySQLTenantWrites):
+    """Writes on tables whose rows have a tenant."""

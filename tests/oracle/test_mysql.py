@@ -1,0 +1,131 @@
+"""Soft delete and row-level security on MySQL and MariaDB, against the rows seen.
+
+The same laws as on SQLite, by the same generator, which writes what the server takes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+import kysera_dbapi
+from tests.oracle import generator
+from tests.oracle.compare import BAD, Connection, Outcome, judge, report
+from tests.oracle.corpus import CORPUS as PORTABLE
+from tests.oracle.corpus_mysql import CHANGES, MYSQL, READS, REFUSED, RETURNING
+from tests.oracle.entries import Entry
+from tests.oracle.mysql_world import MySQLTenants, MySQLWorld
+from tests.oracle.tally import check, tallied
+from tests.oracle.tenants import CONTEXT, security
+from tests.oracle.test_soft_delete import tells
+from tests.oracle.world import soft_delete
+from tests.servers import Server, database, parameters
+
+SEED = 20_260_501
+QUERIES = 1_500
+WRITES = 300
+
+
+@pytest.fixture(scope="module", params=parameters("mysql"))
+def server(request: pytest.FixtureRequest) -> Server:
+    return cast("Server", request.param)
+
+
+@pytest.fixture(scope="module")
+def world(server: Server) -> Iterator[MySQLWorld]:
+    with ExitStack() as stack:
+        urls = [stack.enter_context(database(server)) for _ in range(3)]
+        made = MySQLWorld(urls)
+        stack.callback(made.close)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def tenants(server: Server) -> Iterator[MySQLTenants]:
+    with ExitStack() as stack:
+        urls = [stack.enter_context(database(server)) for _ in range(3)]
+        made = MySQLTenants(urls)
+        stack.callback(made.close)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shim(world: MySQLWorld) -> Connection:
+    made: Any = kysera_dbapi.wrap(world.full, plugins=[soft_delete()])
+    return cast(Connection, made)
+
+
+@pytest.fixture(scope="module")
+def secured(tenants: MySQLTenants) -> Connection:
+    plugins = [soft_delete(), security()]
+    with kysera_dbapi.context(**CONTEXT):
+        made: Any = kysera_dbapi.wrap(tenants.full, plugins=plugins)
+    made.context = CONTEXT
+    return cast(Connection, made)
+
+
+def test_queries(world: MySQLWorld, shim: Connection) -> None:
+    tally = tallied(world, shim, generator.queries(SEED, QUERIES, world))
+    check(world, shim, tally, seed=SEED)
+
+
+def test_writes(world: MySQLWorld, shim: Connection) -> None:
+    tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
+    check(world, shim, tally, seed=SEED)
+
+
+def test_queries_of_a_tenant(tenants: MySQLTenants, secured: Connection) -> None:
+    tally = tallied(tenants, secured, generator.queries(SEED, QUERIES, tenants))
+    check(tenants, secured, tally, seed=SEED)
+
+
+def test_writes_of_a_tenant(tenants: MySQLTenants, secured: Connection) -> None:
+    tally = tallied(tenants, secured, generator.writes(SEED, WRITES, tenants))
+    check(tenants, secured, tally, seed=SEED)
+
+
+@pytest.mark.parametrize("entry", [*READS, *CHANGES], ids=lambda e: cast("Entry", e).id)
+def test_corpus(world: MySQLWorld, shim: Connection, entry: Entry) -> None:
+    judged(world, shim, entry)
+
+
+@pytest.mark.parametrize(
+    "entry", [*REFUSED, *RETURNING, *MYSQL], ids=lambda e: cast("Entry", e).id
+)
+def test_corpus_of_one_server(
+    world: MySQLWorld, shim: Connection, entry: Entry, server: Server
+) -> None:
+    if (entry in MYSQL) == (server.kind == "mariadb"):
+        pytest.skip(f"not a statement of {server.kind}")
+    judged(world, shim, entry)
+
+
+def judged(world: MySQLWorld, shim: Connection, entry: Entry) -> None:
+    statement = replace(entry.statement(), plain=not entry.params)
+    verdict = judge(world, shim, statement)
+    text = report(statement, verdict)
+    if entry.refused:
+        assert verdict.outcome is Outcome.REFUSED, f"{entry.refused}\n{text}"
+    else:
+        assert verdict.outcome is Outcome.EQUAL, text
+        assert tells(verdict), f"the statement shows nothing\n{text}"
+
+
+def test_the_corpus_of_sqlite(world: MySQLWorld, shim: Connection) -> None:
+    """What the server takes of it, as it is written there."""
+    counts: Counter[Outcome] = Counter()
+    for entry in PORTABLE:
+        if entry.params or entry.refused:
+            continue
+        statement = replace(entry.statement(), plain=True)
+        verdict = judge(world, shim, statement)
+        if verdict.expected.error and not verdict.got.error:
+            pytest.fail(report(statement, verdict))
+        if not verdict.expected.error:
+            counts[verdict.outcome] += 1
+            assert verdict.outcome not in BAD, report(statement, verdict)
+    assert counts[Outcome.EQUAL] > 150
+    assert counts[Outcome.REFUSED] < 5
