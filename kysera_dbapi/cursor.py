@@ -308,7 +308,7 @@ class Planned:
 
     def _send_many(self, sql: str, plan: Plan, rows: Iterable[Any]) -> None:
         if plan.silent or plan.retry_sql:
-            row = self.lastrowid
+            row = getattr(self, "lastrowid", None)  # PyMySQL has none at first
             try:
                 self._send_each(sql, plan, rows)
             finally:

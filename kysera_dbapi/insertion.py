@@ -48,7 +48,9 @@ class Insertion:
         if tree.args.get("default"):
             return []
         if not isinstance(tree.this, exp.Schema):
-            return self._placed if draft.dialect.rows_end_early else None
+            rows = tree.args["expression"]
+            empty = isinstance(rows, exp.Values) and not self._width(rows)  # VALUES ()
+            return self._placed if empty or draft.dialect.rows_end_early else None
         return [draft.column_of(column) for column in tree.this.expressions]
 
     @cached_property
@@ -198,9 +200,12 @@ class Insertion:
         if not isinstance(draft.tree.this, exp.Schema):
             self._add_names([*self._placed, *assignments])
             return
-        at = draft.start_of(self._list[1])
-        names = "".join(f", {draft.quoted(column)}" for column in assignments)
-        draft.splices.append(Splice(at, at, (names,)))
+        opened, closed = self._list
+        at = draft.start_of(closed)
+        names = _after(
+            opened, closed, tuple(f", {draft.quoted(c)}" for c in assignments)
+        )
+        draft.splices.append(Splice(at, at, names))
         for column in assignments:
             draft.tree.this.append("expressions", self._identifier(column))
 
@@ -222,7 +227,7 @@ class Insertion:
             if not isinstance(row, exp.Tuple) or i not in self._close:
                 raise unproved()
             end = draft.start_of(self._close[i])
-            draft.splices.append(Splice(end, end, parts))
+            draft.splices.append(Splice(end, end, _after(i, self._close[i], parts)))
             row.set("expressions", [*row.expressions, *self._trees(parts)])
             i = self._close[i] + 2
 
@@ -262,6 +267,14 @@ class Insertion:
         tree = self._draft.fragment_tree((self._draft.quoted(column),))
         found: exp.Expression = tree.this
         return found
+
+
+def _after(opened: int, closed: int, parts: Fragment) -> Fragment:
+    """The parts, each begun by a comma, as they stand in ``()`` or at a list's end."""
+    first = parts[0]
+    if closed > opened + 1 or not isinstance(first, str):
+        return parts
+    return (first.removeprefix(", "), *parts[1:])
 
 
 def _listed(assignments: Mapping[str, Value]) -> Fragment:

@@ -238,6 +238,8 @@ class PlannedCursor(Planned):
         if self._result is not None and self._result.unbuffered_active:
             self._result._finish_unbuffered_query()
         cursor.description, cursor._rows, cursor.rownumber = None, None, 0
+        if self.lastrowid is None:  # rows tell no key that the server chose
+            self.lastrowid = 0
 
     def _number(self, row: int | None) -> None:
         self.lastrowid = row

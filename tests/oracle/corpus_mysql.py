@@ -117,3 +117,24 @@ MYSQL = entries(
         "outer-in-derived": "SELECT id, (SELECT max(x.n) FROM (SELECT count(*) AS n FROM orders WHERE customer_id = c.id) x) FROM customers c",
     },
 )
+
+#: Of a tenant.
+TENANTS = [
+    *writes(
+        "insert",
+        "categories",
+        {
+            "my-nothing": "INSERT INTO categories () VALUES ()",
+            "my-nothing-unlisted": "INSERT INTO categories VALUES ()",
+        },
+    ),
+    *writes(
+        "insert",
+        "settings",
+        {
+            "my-nothings": "INSERT INTO settings () VALUES (), ()",
+            "my-nothings-unlisted": "INSERT INTO settings VALUES (), ()",
+            "my-rows": "INSERT INTO settings (name) VALUES ('a'), ('b')",
+        },
+    ),
+]

@@ -196,8 +196,8 @@ class MySQLSelects(StandardSelects):
     def _values_statement(self) -> str:
         self.draft.mark("VALUES statement")
         row = self.row
-        rows = [f"{row}({self.scalar(Scope(), 'money')}, {self.constant('status')})"]
-        more = f"{row}({self.constant('order')}, 'a ? b')"
+        rows = [f"{row}({self.constant('status')}, {self.scalar(Scope(), 'money')})"]
+        more = f"{row}('a ? b', {self.constant('order')})"
         rows += [more] * self.draft.pick((0, 1, 2))
         return f"VALUES {', '.join(rows)}"
 

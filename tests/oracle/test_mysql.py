@@ -15,13 +15,20 @@ import kysera_dbapi
 from tests.oracle import generator
 from tests.oracle.compare import BAD, Connection, Outcome, judge, report
 from tests.oracle.corpus import CORPUS as PORTABLE
-from tests.oracle.corpus_mysql import CHANGES, MYSQL, READS, REFUSED, RETURNING
+from tests.oracle.corpus_mysql import (
+    CHANGES,
+    MYSQL,
+    READS,
+    REFUSED,
+    RETURNING,
+    TENANTS,
+)
 from tests.oracle.entries import Entry
 from tests.oracle.mysql_world import MySQLTenants, MySQLWorld
 from tests.oracle.tally import check, tallied
 from tests.oracle.tenants import CONTEXT, security
 from tests.oracle.test_soft_delete import tells
-from tests.oracle.world import soft_delete
+from tests.oracle.world import World, soft_delete
 from tests.servers import Server, database, parameters
 
 SEED = 20_260_501
@@ -103,7 +110,14 @@ def test_corpus_of_one_server(
     judged(world, shim, entry)
 
 
-def judged(world: MySQLWorld, shim: Connection, entry: Entry) -> None:
+@pytest.mark.parametrize("entry", TENANTS, ids=lambda e: cast("Entry", e).id)
+def test_corpus_of_tenants(
+    tenants: MySQLTenants, secured: Connection, entry: Entry
+) -> None:
+    judged(tenants, secured, entry)
+
+
+def judged(world: World, shim: Connection, entry: Entry) -> None:
     statement = replace(entry.statement(), plain=not entry.params)
     verdict = judge(world, shim, statement)
     text = report(statement, verdict)
@@ -122,9 +136,12 @@ def test_the_corpus_of_sqlite(world: MySQLWorld, shim: Connection) -> None:
             continue
         statement = replace(entry.statement(), plain=True)
         verdict = judge(world, shim, statement)
-        if verdict.expected.error and not verdict.got.error:
-            pytest.fail(report(statement, verdict))
-        if not verdict.expected.error:
+        if verdict.expected.error:
+            # what becomes an UPDATE may have an alias where a DELETE may not
+            assert verdict.got.error or statement.kind == "delete", report(
+                statement, verdict
+            )
+        else:
             counts[verdict.outcome] += 1
             assert verdict.outcome not in BAD, report(statement, verdict)
     assert counts[Outcome.EQUAL] > 150
