@@ -155,6 +155,8 @@ class Dialect:
     comma_binds_looser: ClassVar[bool] = True
     #: An INSERT may say ON CONFLICT DO UPDATE, the one form of an upsert known here.
     says_on_conflict: ClassVar[bool] = True
+    #: Sub-selects in the VALUES of a query lose conditions.
+    values_lose_conditions: ClassVar[bool] = False
     #: ``(t AS a)`` exposes t where it does not come first.
     forgets_aliases: ClassVar[bool] = False
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.

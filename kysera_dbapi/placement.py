@@ -44,6 +44,8 @@ class Placement:
 
     def place(self) -> None:
         """Give every filter its place; all are found before the tree is edited."""
+        if self._draft.dialect.values_lose_conditions:
+            self._refuse_values()
         derived = [
             reference
             for reference in self._filters
@@ -71,6 +73,19 @@ class Placement:
             self._write_where(*self._blocks[start], fragments)
         for span, fragments in self._on.items():
             self._write_on(span, fragments)
+
+    def _refuse_values(self) -> None:
+        """VALUES that are a query of their own; those of FROM and INSERT are right."""
+        for reference in self._filters:
+            rows = reference.node.find_ancestor(exp.Values)
+            if rows is None or isinstance(rows.parent, exp.Insert):
+                continue
+            alias = rows.args.get("alias")  # sqlglot gives one to those of a UNION
+            if alias is None or _sqlglot.span(alias.this) is None:
+                self._draft.refuse(
+                    f"{reference.exposed} in VALUES, which this server answers "
+                    "wrongly; write SELECT"
+                )
 
     # A predicate may stand in WHERE or ON if its alias is exposed and unambiguous.
 

@@ -66,6 +66,9 @@ class MySQLDialect(Dialect):
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
     names_columns_by_text: ClassVar[bool] = True
+    # seen in 9.7.4: VALUES ROW((SELECT sum(t) FROM o WHERE NOT EXISTS (SELECT 1 FROM c
+    # WHERE c.id = o.id))) joins all rows of c
+    values_lose_conditions: ClassVar[bool] = True
     triggers_change_rows: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
     groups_by_key: ClassVar[bool] = True
@@ -298,6 +301,7 @@ class MariaDBDialect(MySQLDialect):
     # seen in 10.11: SELECT * FROM c within a WITH within a sub-select reads a table
     ctes_see_outer: ClassVar[bool] = False
     returning: ClassVar[frozenset[str]] = frozenset(("insert", "delete"))
+    values_lose_conditions: ClassVar[bool] = False
     _is_mariadb: ClassVar[bool] = True
 
     def fold_cte(self, name: str) -> str:

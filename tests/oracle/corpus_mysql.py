@@ -47,7 +47,6 @@ READS = entries(
             "SELECT id FROM orders WHERE comment LIKE '%%a%%' AND id %% 2 = %s",
             (1,),
         ),
-        "in-tuple": ("SELECT id FROM orders WHERE id IN %s", ((101, 102, 103),)),
         "version-comment": "SELECT id FROM orders WHERE total > 20 /*!50000 AND status = 'open' */",
         "version-comment-of-later": "SELECT id FROM orders /*!99999 WHERE 1 = 0 */",
     },
@@ -97,6 +96,15 @@ REFUSED = refused(
         "delete-star": "DELETE FROM orders WHERE id = 101 RETURNING *",
     },
 )
+#: MySQL alone: it loses the conditions of anti-joins there.
+REFUSED_VALUES = refused(
+    "MySQL answers it wrongly",
+    "my-values",
+    {
+        "row": "VALUES ROW((SELECT sum(total) FROM orders o WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)), 1)",
+        "union": "SELECT 1, 2 UNION VALUES ROW(1, (SELECT sum(total) FROM orders WHERE id NOT IN (SELECT order_id FROM items)))",
+    },
+)
 #: On MariaDB alone.
 RETURNING = writes(
     "insert",
@@ -113,6 +121,7 @@ MYSQL = entries(
         "lateral": "SELECT c.id, x.n FROM customers c, LATERAL (SELECT count(*) AS n FROM orders WHERE customer_id = c.id) x",
         "lateral-left": "SELECT c.id, x.id FROM customers c LEFT JOIN LATERAL (SELECT o.id FROM orders o WHERE o.customer_id = c.id ORDER BY id LIMIT 1) x ON true",
         "for-share": "SELECT o.id FROM orders o JOIN customers c ON c.id = o.customer_id FOR SHARE OF o SKIP LOCKED",
+        "values-row-of-query": "SELECT * FROM (VALUES ROW((SELECT sum(total) FROM orders o WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)), 1)) v",
         "values-row": "SELECT v.n, o.id FROM (VALUES ROW(101), ROW(102)) AS v (n) LEFT JOIN orders o ON o.id = v.n",
         "outer-in-derived": "SELECT id, (SELECT max(x.n) FROM (SELECT count(*) AS n FROM orders WHERE customer_id = c.id) x) FROM customers c",
     },

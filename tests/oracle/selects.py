@@ -41,11 +41,12 @@ class Selects(Sources):
         *("", "", " DESC", " ASC"),
         *(" DESC NULLS FIRST", " NULLS LAST"),
     )
+    values_statements: ClassVar[float] = 0.02
     limits_by_query: ClassVar[bool] = True  # LIMIT (SELECT ...)
 
     def statement(self) -> tuple[str, bool]:
         """A top-level query, and whether the order of its rows is total."""
-        if self.draft.chance(0.02):
+        if self.draft.chance(self.values_statements):
             return self._values_statement(), True
         query = self.query(Scope(), Ask(top=True))
         return query.text, query.ordered

@@ -44,10 +44,8 @@ class Writes(Selects):
 
     def write(self) -> Write:
         kind = self.draft.weighted(self.kinds)
-        protected, rest = self.draft.schema.protected, 2.0 if kind == "insert" else 0.7
-        target = self.draft.weighted(
-            {table: 3.0 if table in protected else rest for table in self.tables}
-        )
+        protected = self.draft.schema.protected
+        target = self.draft.weighted(self._targets(kind))
         prefix, frame = "", Scope()
         if self.draft.chance(0.25) and self._takes_with(kind):
             prefix, frame = self.with_clause(frame)
@@ -63,6 +61,11 @@ class Writes(Selects):
         return Write(kind, target, prefix + text)
 
     # parts
+
+    def _targets(self, kind: str) -> dict[str, float]:
+        """The tables that such a statement may write."""
+        protected, rest = self.draft.schema.protected, 2.0 if kind == "insert" else 0.7
+        return {table: 3.0 if table in protected else rest for table in self.tables}
 
     def _takes_with(self, kind: str) -> bool:
         """Whether such a statement may begin with WITH."""
