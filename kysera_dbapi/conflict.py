@@ -34,6 +34,11 @@ class Conflict:
     def __init__(self, draft: "Draft") -> None:
         if draft.target is None:
             raise unproved()
+        if not draft.dialect.guards_conflicts:
+            draft.refuse(
+                "an INSERT that updates or skips a row that is there is not edited "
+                "here; send an UPDATE and an INSERT, in one transaction"
+            )
         self._draft = draft
         self._target = draft.target
         self._guard: Fragment = ()

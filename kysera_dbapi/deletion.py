@@ -56,6 +56,11 @@ class Deletion:
                 "is not supported; select the rows before"
             )
         if returning is not None:
+            if "update" not in draft.dialect.returning:
+                draft.refuse(
+                    "an UPDATE has no RETURNING here, which a DELETE becomes; read the "
+                    "rows before, by SELECT ... FOR UPDATE"
+                )
             _Returning(draft, self._assignments).mend(returning)
         early = draft.dialect.changes_as_it_reads and self._reads_its_target()
         if block.condition is not None and early:

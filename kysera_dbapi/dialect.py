@@ -159,6 +159,8 @@ class Dialect:
     values_lose_conditions: ClassVar[bool] = False
     #: ``(t AS a)`` exposes t where it does not come first.
     forgets_aliases: ClassVar[bool] = False
+    #: What an INSERT does on a conflict can be made to depend on the row it meets.
+    guards_conflicts: ClassVar[bool] = True
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
     upserts_by_any_key: ClassVar[bool] = True
     #: A common table expression sees those of an outer WITH, wherever it stands.
@@ -358,6 +360,13 @@ class Dialect:
         It is what stands before the condition, and what after. The expression is 1.
         """
         raise NotImplementedError
+
+    def equals_exactly(self, type_: str) -> tuple[type, ...]:
+        """The types of values that equal a column of that type if they are the same.
+
+        None if any does; where there are some, collations may have others be equal.
+        """
+        return ()
 
     def same(self) -> tuple[str, str, str]:
         """What makes of two values a condition that they are the same, and no less.

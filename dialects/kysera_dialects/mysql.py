@@ -17,7 +17,12 @@ from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Rule, Style
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.value_list import ValueList
-from kysera_dialects import mysql_functions, mysql_lexing, mysql_statements
+from kysera_dialects import (
+    mysql_functions,
+    mysql_lexing,
+    mysql_pinning,
+    mysql_statements,
+)
 from kysera_dialects.mysql_rules import SETTINGS
 
 __all__ = ["MariaDBDialect", "MySQLDialect", "dialect_of"]
@@ -61,6 +66,7 @@ class MySQLDialect(Dialect):
         ("this", "db", "alias", "joins", "hints", "partition")
     )
     laterals: ClassVar[bool] = True
+    guards_conflicts: ClassVar[bool] = False
     deletes_using: ClassVar[bool] = False
     says_on_conflict: ClassVar[bool] = False
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
@@ -202,6 +208,20 @@ class MySQLDialect(Dialect):
 
     def _labelled(self, label: str) -> str:
         return f"CONCAT({self.literal(f'_k_check:{label}')}, SUBSTR(RAND(), 1, 0))"
+
+    def pinned(
+        self, condition: str, catalogue: Catalogue, types: Collection[str] = ()
+    ) -> str:
+        """As it is, if no sql_mode changes what it means."""
+        mysql_pinning.check_condition(self, condition)
+        return condition
+
+    def equals_exactly(self, type_: str) -> tuple[type, ...]:
+        """Of numbers and texts: a 0 equals most texts, and 7 the text 7a."""
+        base = _base(type_)
+        if base.endswith("int"):
+            return (int,)
+        return (str,) if base in (*_TEXTS, "enum", "set") else ()
 
     def same(self) -> tuple[str, str, str]:
         """By their bytes: ``'7a' = 7`` and ``'a' = 'A '`` are true, too."""

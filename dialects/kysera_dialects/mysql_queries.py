@@ -21,7 +21,8 @@ __all__ = [
 
 #: The databases that are the server's own.
 SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
-_OTHERS = "NOT IN ({})".format(", ".join(f"'{name}'" for name in SYSTEM))
+_OWN = "IN ({})".format(", ".join(f"'{name}'" for name in SYSTEM))
+_OTHERS = f"NOT {_OWN}"
 
 
 class Part(NamedTuple):
@@ -97,7 +98,7 @@ SETTINGS = (
 #: The server's own tables.
 SYSTEM_TABLES = (
     "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES "
-    "WHERE NOT TABLE_SCHEMA " + _OTHERS
+    "WHERE TABLE_SCHEMA " + _OWN
 )
 #: One row, equal as long as nothing that the catalogue is read from has changed.
 STAMP = f"{SETTINGS}, " + ", ".join(f"({part.total})" for part in PARTS.values())

@@ -213,6 +213,13 @@ def test_values_are_not_put_into_texts_by_a_wrong_count(connection: Any) -> None
             rows(connection, "SELECT id FROM notes WHERE id = %s", args)
 
 
+def test_a_soft_delete_shows_no_rows(connection: Any, raw: Any) -> None:
+    """An UPDATE has no RETURNING, and MySQL has none at all."""
+    with pytest.raises(kysera_dbapi.UnsupportedStatement):
+        rows(connection, "DELETE FROM notes WHERE id = 1 RETURNING id, deleted_at")
+    assert rows(raw, f"{COUNT} WHERE deleted_at IS NULL") == [(3,)]
+
+
 # -- transactions ---------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The policies of one catalogue: compiled once, joined by PostgreSQL's algebra."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kysera_dbapi._blocks import outside
 from kysera_dbapi._context import several, single
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Host, Plugin, intercept
 from kysera_dbapi.plugins.rls.function import by_function, shape_of
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
@@ -52,6 +53,7 @@ class Secured:
         self.plugins = plugins
         self._dialect = dialect
         self._binds: dict[tuple[str, bool], Bind] = {}
+        self._tenants: dict[tuple[str, tuple[type, ...]], Bind] = {}
         self._resolver = Resolver(dialect, catalogue, self._bind, count(1))
         self._compiled: dict[tuple[str, str, frozenset[str]], Predicate] = {}
         self._said: dict[tuple[str, str, str], Predicate] = {}
@@ -113,8 +115,15 @@ class Secured:
     def _check(self, policy: Policy, table: "Table") -> None:
         forced = policy.forced[0] if policy.forced else None
         fold = self._dialect.fold
-        if forced is not None and table.column(fold(forced, quoted=True)) is None:
+        column = table.column(fold(forced, quoted=True)) if forced else None
+        if forced is not None and column is None:
             raise wrong(f"table {table.name!r} has no column {forced!r}")
+        if column and column.collation and self._dialect.equals_exactly(column.type):
+            raise wrong(
+                f"column {forced!r} of table {table.name!r} takes tenants that differ "
+                f"for equal, by its collation {column.collation}; give it an exact "
+                "one, as utf8mb4_0900_bin or utf8mb4_nopad_bin is, or VARBINARY"
+            )
         for text in (self._using(policy), policy.check):
             if text is not None:
                 self._compile(table, text, frozenset())
@@ -151,7 +160,7 @@ class Secured:
     def forced(self, table: "Table") -> Mapping[str, Bind]:
         """The columns that every new row gets, and the values."""
         forced = (p.forced for p in self._policies[table.key] if p.forced)
-        return {column: self._bind(key, False) for column, key in forced}
+        return {column: self._tenant(table, column, key) for column, key in forced}
 
     def spares(self, table: "Table", key: "UniqueKey", rules: Sequence[Rule]) -> bool:
         """Whether rows outside the rules cannot have a unique key of rows within."""
@@ -212,8 +221,12 @@ class Secured:
             text = policy.check
         if text is None:  # a check alone lets all rows be found
             return Rule(_ALL, label)
-        forced = policy.forced[0] if policy.forced else ""
-        return Rule(self._compile(table, text, roles), label, forced)
+        said = self._compile(table, text, roles)
+        if policy.forced is None:
+            return Rule(said, label)
+        bind = self._tenant(table, *policy.forced)
+        pieces = tuple(bind if isinstance(p, Bind) else p for p in said.pieces)
+        return Rule(replace(said, pieces=pieces), label, policy.forced[0])
 
     def _by_function(self, policy: Policy, table: "Table") -> Predicate:
         """One predicate for all that is said alike: rules are compared by it."""
@@ -256,8 +269,32 @@ class Secured:
             self._binds[key] = Bind(name, source, "" if listed else name)
         return self._binds[key]
 
+    def _tenant(self, table: "Table", column: str, key: str) -> Bind:
+        """The value that a column is forced to have: of its type, and no other's."""
+        known = table.column(self._dialect.fold(column, quoted=True))
+        types = self._dialect.equals_exactly(known.type) if known else ()
+        if not types:
+            return self._bind(key, False)
+        if (key, types) not in self._tenants:
+            source = partial(_exactly, types, key)
+            self._tenants[key, types] = Bind(key, source)
+        return self._tenants[key, types]
+
     def _listed(self, name: str) -> object:
         return self._dialect.listed([(value,) for value in several(name)])
+
+
+def _exactly(types: tuple[type, ...], name: str) -> object:
+    """The value in force of that name, which must be of those types."""
+    value = single(name)
+    if isinstance(value, types) and not isinstance(value, bool):
+        return value
+    expected = " or ".join(one.__name__ for one in types)
+    raise ConfigurationError(
+        f"rls: {name} must be {expected}, as its column is, got "
+        f"{type(value).__name__}: others can equal more tenants than one",
+        code="context-value",
+    )
 
 
 def _rules(policies: Sequence[Policy]) -> list[str]:

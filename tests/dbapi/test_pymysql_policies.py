@@ -1,0 +1,137 @@
+"""Policies on MySQL and MariaDB mean one thing: in each sql_mode, of each tenant."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pymysql
+import pytest
+
+import kysera_dbapi
+from kysera_dbapi.plugins import Policy, RowLevelSecurity, tenant_isolation
+from tests.dbapi.notes import rows
+from tests.dialects.mysql_server import arguments
+from tests.servers import run
+
+MADE = (
+    "CREATE TABLE numbered (id int PRIMARY KEY, tenant int NOT NULL, done int)",
+    "INSERT INTO numbered VALUES (1, 7, 0), (2, 0, 0), (3, 1, 1)",
+    "CREATE TABLE named (id int PRIMARY KEY, tenant varchar(9) COLLATE {} NOT NULL)",
+    "INSERT INTO named VALUES (1, 'a'), (2, 'A'), (3, 'a '), (4, '7'), (5, '0')",
+)
+MODES = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE"
+
+
+@pytest.fixture
+def raw(mysql_url: str) -> Iterator[Any]:
+    with closing(pymysql.connect(**arguments(mysql_url))) as connection:
+        exact = "utf8mb4_0900_bin"
+        if "MariaDB" in connection.get_server_info():
+            exact = "utf8mb4_nopad_bin"
+        run(mysql_url, [text.format(exact) for text in MADE])
+        yield connection
+
+
+def connected(url: str, *policies: Policy) -> Any:
+    return kysera_dbapi.connect(url, plugins=[RowLevelSecurity(*policies)])
+
+
+@pytest.mark.parametrize("value", ["7", "7a", "", "x", 7.0, True, b"7"])
+def test_a_tenant_is_of_the_type_of_its_column(
+    mysql_url: str, raw: Any, value: object
+) -> None:
+    """``tenant = 'x'`` finds the rows of tenant 0."""
+    policies = tenant_isolation("tenant", tables=["numbered"])
+    with closing(connected(mysql_url, *policies)) as connection:
+        with kysera_dbapi.context(tenant=7):
+            assert rows(connection, "SELECT id FROM numbered") == [(1,)]
+        with kysera_dbapi.context(tenant=value):
+            for text in (
+                "SELECT id FROM numbered",
+                "INSERT INTO numbered (id) VALUES (9)",
+                "DELETE FROM numbered",
+            ):
+                with pytest.raises(kysera_dbapi.ConfigurationError, match="must be"):
+                    rows(connection, text)
+    assert rows(raw, "SELECT count(*) FROM numbered") == [(3,)]
+
+
+def test_tenants_that_are_texts(mysql_url: str, raw: Any) -> None:
+    """``tenant = 0`` finds the rows of all whose names begin with a letter."""
+    policies = tenant_isolation("tenant", tables=["named"])
+    with closing(connected(mysql_url, *policies)) as connection:
+        found = "SELECT id FROM named"
+        for tenant, id_ in (("a", 1), ("A", 2), ("a ", 3), ("7", 4), ("0", 5)):
+            with kysera_dbapi.context(tenant=tenant):
+                assert rows(connection, found) == [(id_,)]
+        for wrong in (0, 7, b"a"):
+            with (
+                kysera_dbapi.context(tenant=wrong),
+                pytest.raises(kysera_dbapi.ConfigurationError, match="must be str"),
+            ):
+                rows(connection, found)
+        with kysera_dbapi.context(tenant="a"):
+            for other in ("A", "a ", "b"):
+                text = "INSERT INTO named (id, tenant) VALUES (9, %s)"
+                with pytest.raises(kysera_dbapi.PolicyViolation):
+                    rows(connection, text, (other,))
+                with pytest.raises(kysera_dbapi.PolicyViolation):
+                    rows(connection, "UPDATE named SET tenant = %s", (other,))
+
+
+@pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_bin"])
+def test_a_collation_that_is_not_exact_is_refused(
+    mysql_url: str, raw: Any, collation: str
+) -> None:
+    rows(raw, f"ALTER TABLE named MODIFY tenant varchar(9) COLLATE {collation}")
+    policies = tenant_isolation("tenant", tables=["named"])
+    with pytest.raises(kysera_dbapi.ConfigurationError, match=collation):
+        connected(mysql_url, *policies)
+
+
+@pytest.mark.parametrize(
+    "using",
+    [
+        'tenant = "x"',
+        "tenant = 1 || done = 1",
+        r"tenant = 'a\'",
+        r"concat('\\', tenant) = 1",
+        "NOT tenant BETWEEN 0 AND 1",
+        "done = 1 AND NOT tenant = 1",
+        "NOT (tenant) = 1",
+        "NOT tenant IS NULL",
+        "! tenant = 1",
+        "abs (tenant) = 7",
+    ],
+)
+def test_a_policy_that_a_mode_would_change_is_refused(
+    mysql_url: str, raw: Any, using: str
+) -> None:
+    with pytest.raises(kysera_dbapi.ConfigurationError):
+        connected(mysql_url, Policy("numbered", using=using))
+
+
+@pytest.mark.parametrize(
+    ("using", "found"),
+    [
+        ("NOT done AND tenant = 7", [1]),
+        ("NOT (tenant = 7 OR done = 1)", [2]),
+        ("NOT numbered.done", [1, 2]),
+        ("tenant NOT IN (7, 1)", [2]),
+        ("NOT EXISTS (SELECT 1 FROM named WHERE named.id = numbered.id + 4)", [2, 3]),
+        ("tenant IS NOT NULL AND abs(tenant) = 7", [1]),
+        ("concat(tenant, 'a') = '7a' OR done = 1", [1, 3]),
+        ("tenant NOT BETWEEN 0 AND 1", [1]),
+        ("tenant != 7", [2, 3]),
+        ("`tenant` = 7", [1]),
+        ("tenant | 1 = 1", [2, 3]),
+    ],
+)
+def test_others_mean_the_same_in_each(
+    mysql_url: str, raw: Any, using: str, found: list[int]
+) -> None:
+    with closing(connected(mysql_url, Policy("numbered", using=using))) as connection:
+        text = "SELECT id FROM numbered ORDER BY id"
+        assert [id_ for (id_,) in rows(connection, text)] == found
+        rows(connection, f"SET sql_mode = '{MODES}'")
+        assert [id_ for (id_,) in rows(connection, text)] == found
