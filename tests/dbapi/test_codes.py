@@ -88,7 +88,8 @@ def calls(text: str) -> Iterator[tuple[KyseraClass, str, int]]:
             continue
         module, _, name = ast.unparse(node.func).rpartition(".")
         codes = [k.value for k in node.keywords if k.arg == "code"]
-        if module in ("_driver", "sqlite3") or name not in makers:
+        of_driver = module in ("_driver", "sqlite3") or module.endswith(".driver")
+        if of_driver or name not in makers:
             continue
         match codes:
             case [ast.Constant(value=str(code))]:

@@ -26,7 +26,7 @@ MODES = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE"
 def raw(mysql_url: str) -> Iterator[Any]:
     with closing(pymysql.connect(**arguments(mysql_url))) as connection:
         exact = "utf8mb4_0900_bin"
-        if "MariaDB" in connection.get_server_info():
+        if "MariaDB" in str(connection.server_version):
             exact = "utf8mb4_nopad_bin"
         run(mysql_url, [text.format(exact) for text in MADE])
         yield connection
