@@ -24,9 +24,10 @@ MODES = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE"
 
 @pytest.fixture
 def raw(mysql_url: str) -> Iterator[Any]:
-    with closing(pymysql.connect(**arguments(mysql_url))) as connection:
+    opened: Any = pymysql.connect(**arguments(mysql_url))
+    with closing(opened) as connection:
         exact = "utf8mb4_0900_bin"
-        if "MariaDB" in str(connection.server_version):
+        if "MariaDB" in connection.server_version:
             exact = "utf8mb4_nopad_bin"
         run(mysql_url, [text.format(exact) for text in MADE])
         yield connection

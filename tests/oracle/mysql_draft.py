@@ -12,8 +12,9 @@ _RESERVED = frozenset(
 )
 _COMMENTS = (*COMMENTS, "# it's `\n", "#\n", "/* # */", "--\t' #\n", "/*'\"`#*/")
 #: Names that are of columns alone: those of relations have a case of their own.
-_COLUMNS = {column.name for found in TABLES.values() for column in found}
-_COLUMNS -= {"tag", "label", "title", "status", "region"}
+_COLUMNS = {column.name for found in TABLES.values() for column in found} - {
+    *("tag", "label", "title", "status", "region")
+}
 
 
 class _Speller(Speller):

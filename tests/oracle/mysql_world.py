@@ -169,7 +169,8 @@ class MySQLWorld(World):
             def executemany(self, query: str, args: Any) -> int | None:
                 return super().executemany(query.replace(place, mine), args)
 
-        how = arguments(url) | {"autocommit": False, "collation": "utf8mb4_bin"}
+        how: dict[str, Any] = arguments(url)
+        how |= {"autocommit": False, "collation": "utf8mb4_bin"}
         made: Any = pymysql.connect(**how)
         if mine != place:
             made.cursorclass = Here
