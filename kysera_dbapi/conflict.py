@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.holding import assigned
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Fragment, Splice, Value, conjoined, spaced, unproved
 from kysera_dbapi.violation import MET, PROPOSED
@@ -24,6 +25,8 @@ Guard = tuple[Predicate, str, bool]
 
 _ALWAYS, _NEVER = "1 IS NOT NULL", "1 IS NULL"
 _T = _sqlglot.TokenType
+#: The words of ON DUPLICATE KEY UPDATE.
+_DUPLICATE = 4
 #: The name of the row that is proposed for insertion.
 _PROPOSED = "excluded"
 
@@ -34,10 +37,14 @@ class Conflict:
     def __init__(self, draft: "Draft") -> None:
         if draft.target is None:
             raise unproved()
-        if not draft.dialect.guards_conflicts:
+        upsert = draft.tree.args.get("conflict")
+        #: ON DUPLICATE KEY UPDATE, which has no WHERE.
+        self._duplicate = upsert is not None and bool(upsert.args.get("duplicate"))
+        known = self._duplicate and draft.dialect.checks_in_place
+        if not (known or draft.dialect.guards_conflicts):
             draft.refuse(
-                "an INSERT that updates or skips a row that is there is not edited "
-                "here; send an UPDATE and an INSERT, in one transaction"
+                "an INSERT that skips a row that is there cannot tell whose it is; "
+                "read it before, or leave IGNORE out"
             )
         self._draft = draft
         self._target = draft.target
@@ -84,11 +91,16 @@ class Conflict:
         draft, target = self._draft, self._target
         if target.exposed == _PROPOSED and any(proposed for *_, proposed in guards):
             draft.refuse(f"{_PROPOSED} would mean the row that is there; rename it")
+        if self._duplicate and any(proposed for *_, proposed in guards):
+            draft.refuse("rows that an upsert may update cannot be checked here")
         calls: list[Fragment] = []
         for predicate, label, proposed in guards:
             name = _PROPOSED if proposed else draft.quoted(target.exposed)
             kind = PROPOSED if proposed else MET
             calls.append(draft.checked_by(predicate.about(name), kind + label))
+        if self._duplicate:
+            self._assign_first(calls)
+            return
         self._guard = conjoined(calls)
         upsert = draft.tree.args.get("conflict")
         if upsert is None:
@@ -97,6 +109,18 @@ class Conflict:
             self._update(upsert)
         else:
             self._nothing(upsert)
+
+    def _assign_first(self, calls: Sequence[Fragment]) -> None:
+        """The first assignment fails on a row that may not be met."""
+        draft, begin = self._draft, self._clause()
+        if not isinstance(draft.tree.args.get("expression"), exp.Values):
+            draft.refuse("ON DUPLICATE KEY UPDATE after a query; insert VALUES")
+        part = assigned(draft, self._target, calls)
+        at = draft.start_of(begin + _DUPLICATE)
+        draft.splices.append(Splice(at, at, (*part, ", ")))
+        upsert = draft.tree.args["conflict"]
+        first = draft.fragment_tree(part)
+        upsert.set("expressions", [first, *upsert.expressions])
 
     def _update(self, upsert: exp.Expression) -> None:
         """``DO UPDATE SET ... [WHERE ...]``."""

@@ -18,6 +18,7 @@ from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
 
 if TYPE_CHECKING:
+    from kysera_dbapi.catalogue import Column
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.predicate import Predicate
     from kysera_dbapi.statement import Reference
@@ -74,8 +75,13 @@ def assigned(
     plain = [known[c] for c in draft.assigned if c in known and not known[c].generated]
     if not plain:
         raise unproved()
-    # what is not the row's number: that is told as the last one inserted
-    column = next((c for c in plain if not c.identity), plain[0])
+
+    def likes(column: "Column") -> int:
+        """A number is itself if it is set again; one of rows is told as inserted."""
+        types = draft.dialect.equals_exactly(column.type)
+        return 3 if column.identity else 0 if int in types else 1 if types else 2
+
+    column = min(plain, key=likes)
     name = draft.dialect.quote(column.name)
     own = f"{draft.quoted(target.exposed)}.{name}"
     return (f"{name} = CASE WHEN ", *conjoined(calls), f" THEN {own} END")
@@ -117,6 +123,8 @@ def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
     for column, bind, label in held:
         folded = draft.dialect.fold(column, quoted=True)
         unmoved(draft, draft.target, [frozenset((folded,))])
+        if folded in draft.assigned:
+            draft.refuse(f"an upsert may not set {column}; leave it out of the update")
         if not insertion.supplies(column):
             continue  # it is ours
         before, between, after = draft.dialect.same()

@@ -86,6 +86,9 @@ class Insertion:
         if self._draft.tree.args.get("default"):
             self._replace_default(assignments)
             return
+        if self._set is not None:
+            self._append_assignments(self._set, assignments)
+            return
         self._append_names(assignments)
         parts, typed = _listed(assignments), self._typed(assignments)
         source = self._draft.tree.args["expression"]
@@ -139,6 +142,35 @@ class Insertion:
                 i = self._close.get(i, i) + 1
         return found
 
+    @cached_property
+    def _set(self) -> int | None:
+        """The SET of ``INSERT INTO t SET a = 1``, which is parsed as VALUES are."""
+        i = self._head + 1
+        while i < self._draft.stop:
+            kind = self._tokens[i].token_type
+            if kind in (_T.SET, _T.SELECT, _T.VALUES):
+                return i if kind is _T.SET else None
+            i = self._close.get(i, i) + 1
+        return None
+
+    def _assigned(self, at: int) -> list[tuple[int, int]]:
+        """The tokens of each value of a SET."""
+        found: list[tuple[int, int]] = []
+        for first, last in projections(self._draft, at + 1, self._past(at)):
+            equals = first
+            while self._tokens[equals].token_type is not _T.EQ:
+                equals += 1
+            found.append((equals + 1, last))
+        return found
+
+    def _past(self, at: int) -> int:
+        """The token past a SET: a clause on conflicts, RETURNING or the end."""
+        stop = self._draft.stop
+        stop = self._draft.layout.conflict(at, stop) or stop
+        while at < stop and self._tokens[at].token_type not in _ENDS:
+            at = self._close.get(at, at) + 1
+        return at
+
     @property
     def values(self) -> list[tuple[int, int]]:
         """The first and last token of each value, of the only row that there is."""
@@ -157,6 +189,9 @@ class Insertion:
             shown = [c for c in self._target.table.columns if not c.hidden]
             listed = [c.folded or c.name for c in shown]
         at, width = listed.index(column), len(listed)
+        if self._set is not None:
+            row = self._draft.tree.args["expression"].expressions[0]
+            return [(row, at, self._assigned(self._set)[at])]
         branches = _branches(self._draft.tree.args["expression"])
         if len(branches) != len(self._sources):
             raise unproved()
@@ -194,6 +229,21 @@ class Insertion:
             at = self._close[at] + 2
 
     # -- edits --------------------------------------------------------------------
+
+    def _append_assignments(self, at: int, assignments: Mapping[str, Value]) -> None:
+        draft, tree = self._draft, self._draft.tree
+        parts = tuple(
+            part
+            for column, value in assignments.items()
+            for part in (f", {draft.quoted(column)} = ", value.part)
+        )
+        end = draft.end_of(self._past(at) - 1)
+        draft.splices.append(Splice(end, end, spaced(draft, end, parts)))
+        row = tree.args["expression"].expressions[0]
+        for column in assignments:
+            tree.this.append("expressions", self._identifier(column))
+        trees = self._trees(_listed(assignments))
+        row.set("expressions", [*row.expressions, *trees])
 
     def _append_names(self, assignments: Mapping[str, Value]) -> None:
         draft = self._draft

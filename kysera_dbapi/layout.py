@@ -121,10 +121,13 @@ class Layout:
         return self._owner[index]
 
     def conflict(self, index: int, stop: int) -> int | None:
-        """The token ON of ON CONFLICT between two tokens, outside of parentheses."""
+        """The token ON of ON CONFLICT between two tokens, outside of parentheses.
+
+        Or that of ON DUPLICATE KEY.
+        """
         while index < stop:
-            words = [token.text.upper() for token in self.tokens[index : index + 2]]
-            if words == ["ON", "CONFLICT"]:
+            words = [token.text.upper() for token in self.tokens[index : index + 3]]
+            if words[:2] == ["ON", "CONFLICT"] or words == ["ON", "DUPLICATE", "KEY"]:
                 return index
             index = self.close.get(index, index) + 1
         return None

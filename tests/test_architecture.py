@@ -56,7 +56,7 @@ DIRECTIONS = {
     "holding": "insertion predicate splices",
     "proposal": "insertion names predicate splices",
     "action": "proposal placement violation",
-    "conflict": "predicate splices _sqlglot violation",
+    "conflict": "holding predicate splices _sqlglot violation",
     "image": "splices names layout",
     "edits": "deletion image placement checking conflict insertion condition "
     "functions action holding",

@@ -24,8 +24,8 @@ MODES = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE"
 
 @pytest.fixture
 def raw(mysql_url: str) -> Iterator[Any]:
-    opened: Any = pymysql.connect(**arguments(mysql_url))
-    with closing(opened) as connection:
+    connection: Any = pymysql.connect(**arguments(mysql_url))
+    with closing(connection):
         exact = "utf8mb4_0900_bin"
         if "MariaDB" in connection.server_version:
             exact = "utf8mb4_nopad_bin"

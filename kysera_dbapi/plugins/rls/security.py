@@ -252,6 +252,8 @@ class RowLevelSecurity(Plugin):
         ]
         for rule in checked:
             self._check(statement, rule, secured.forced(table).get(rule.forced))
+        if statement.dialect.checks_in_place:  # whatever comes of the row
+            checked = [rule for rule in checked if not rule.forced]
         conflicts.secure(statement, table, secured, list(dict.fromkeys(met)), checked)
 
     def _check(
