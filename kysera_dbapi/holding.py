@@ -40,6 +40,13 @@ def hold_rows(draft: "Draft", checks: Sequence[tuple["Predicate", str]]) -> None
     if target is None or block is None or block.set is None:
         raise unproved()
     unmoved(draft, target, (predicate.columns for predicate, _ in checks))
+    sources = {r.table.key for r in draft.references if r.role == "source"}
+    if target.table.key in sources | draft.filters_read:
+        # MariaDB computes all values before it assigns one; MySQL fails (1093)
+        draft.refuse(
+            f"an UPDATE of {target.exposed} that reads the same table in a sub-select, "
+            "or by a policy, cannot be checked; choose the rows before"
+        )
     name = draft.quoted(target.exposed)
     calls = [draft.checked_by(p.about(name), label) for p, label in checks]
     part = assigned(draft, target, calls)

@@ -127,6 +127,14 @@ MYSQL = entries(
     },
 )
 
+#: Of a tenant: a policy of orders reads customers.
+REFUSED_OF_TENANTS = refused(
+    "its assignments would see old values",
+    "my-own-rows",
+    {
+        "update": "UPDATE customers SET country_code = 'q', name = country_code WHERE id IN (SELECT customer_id FROM orders)",
+    },
+)
 #: Of a tenant.
 TENANTS = [
     *writes(

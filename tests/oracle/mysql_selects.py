@@ -252,13 +252,13 @@ class MySQLSelects(StandardSelects):
         text = super()._table(scope, parenthesised=parenthesised)
         source = scope.sources[-1]
         parts = _PARTITIONED.get(source.table)
-        if parts and " " not in text and self.draft.chance(0.1):
+        if parts and " " not in text and self.draft.chance(0.05):
             self.draft.mark("PARTITION")
             return f"{text} PARTITION ({parts})"
         return text
 
     def _hint(self, scope: Scope, source: Source) -> str:
-        if source.table not in _INDEXES or not self.draft.chance(0.08):
+        if source.table not in _INDEXES or not self.draft.chance(0.03):
             return ""
         self.draft.mark("index hint")
         word = self.draft.pick(("USE", "FORCE", "IGNORE"))

@@ -20,6 +20,7 @@ from tests.oracle.corpus_mysql import (
     MYSQL,
     READS,
     REFUSED,
+    REFUSED_OF_TENANTS,
     REFUSED_VALUES,
     RETURNING,
     TENANTS,
@@ -113,7 +114,9 @@ def test_corpus_of_one_server(
     judged(world, shim, entry)
 
 
-@pytest.mark.parametrize("entry", TENANTS, ids=lambda e: cast("Entry", e).id)
+@pytest.mark.parametrize(
+    "entry", [*TENANTS, *REFUSED_OF_TENANTS], ids=lambda e: cast("Entry", e).id
+)
 def test_corpus_of_tenants(
     tenants: MySQLTenants, secured: Connection, entry: Entry
 ) -> None:
