@@ -140,6 +140,9 @@ def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
         closing = (*failing[2:], " THEN ", bind, " END")
         for owner, place, (first, last) in insertion.spans(folded):
             one = owner.expressions[place]
+            if _is_one_group(owner):
+                # seen in MariaDB 10.11.19: of no rows what is beside it may be NULL
+                draft.refuse(f"{column} beside an aggregate; add GROUP BY, or leave it")
             if isinstance(one, exp.Alias):
                 last = _last_of_value(draft, first, last)
             if draft.layout.tokens[first].text.upper() == "DEFAULT" and first == last:
@@ -152,6 +155,13 @@ def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
             marks = [c for c in tree.find_all(exp.Column) if c.name == _VALUE]
             value.replace(tree)
             marks[0].replace(value)
+
+
+def _is_one_group(owner: exp.Expression) -> bool:
+    """Whether it is a query of aggregates that gives a row for no rows."""
+    grouped = owner.args.get("group") is not None
+    aggregates = any(one.find(exp.AggFunc) for one in owner.expressions)
+    return isinstance(owner, exp.Select) and aggregates and not grouped
 
 
 def _last_of_value(draft: "Draft", first: int, last: int) -> int:

@@ -132,6 +132,7 @@ REFUSED_OF_TENANTS = refused(
     "its assignments would see old values",
     "my-own-rows",
     {
+        "aggregate": "INSERT INTO orders (id, customer_id, status, tenant_id) SELECT (COALESCE(MAX(c.id), 0) + 100000), COUNT(c.id), MAX(c.NAME), 7 FROM customers AS c WHERE c.id < ALL (SELECT SUM(g.total) FROM regions CROSS JOIN orders AS g WHERE g.total = Credit)",
         "update": "UPDATE customers SET country_code = 'q', name = country_code WHERE id IN (SELECT customer_id FROM orders)",
     },
 )
