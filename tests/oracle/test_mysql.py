@@ -1,6 +1,7 @@
 """Soft delete and row-level security on MySQL and MariaDB, against the rows seen.
 
 The same laws as on SQLite, by the same generator, which writes what the server takes.
+It is run by `make fuzz` alone: what it writes has made both servers end.
 """
 
 from collections import Counter
@@ -32,6 +33,8 @@ from tests.oracle.tenants import CONTEXT, security
 from tests.oracle.test_soft_delete import tells
 from tests.oracle.world import World, soft_delete
 from tests.servers import Server, database, parameters
+
+pytestmark = pytest.mark.fuzz
 
 SEED = 20_260_501
 QUERIES = 1_500
