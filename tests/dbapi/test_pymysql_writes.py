@@ -64,6 +64,8 @@ def sent(raw: Any, work: Callable[[], Any]) -> list[str]:
     """What a server is sent meanwhile, as it notes it."""
     keeping = rows(raw, "SELECT @@global.general_log, @@global.log_output")[0]
     with closing(pymysql.connect(**at(raw))) as watch:
+        # the numbers of threads begin anew with the server, its log does not
+        begun = rows(watch, "SELECT CAST(now(6) AS char)")[0][0]
         rows(watch, "SET GLOBAL log_output = 'TABLE'")
         rows(watch, "SET GLOBAL general_log = 1")
         try:
@@ -72,8 +74,11 @@ def sent(raw: Any, work: Callable[[], Any]) -> list[str]:
             rows(watch, "SET GLOBAL general_log = %s", (keeping[0],))
             rows(watch, "SET GLOBAL log_output = %s", (keeping[1],))
         thread = raw.thread_id()
-        text = "SELECT argument FROM mysql.general_log WHERE thread_id = %s ORDER BY 1"
-        found = rows(watch, text, (thread,))
+        text = (
+            "SELECT argument FROM mysql.general_log "
+            "WHERE thread_id = %s AND event_time >= %s ORDER BY 1"
+        )
+        found = rows(watch, text, (thread, begun))
     return [one.decode() if isinstance(one, bytes) else one for (one,) in found]
 
 
