@@ -213,7 +213,10 @@ class PsycopgSession(Session):
             if error.__context__ is not None:
                 error.__context__ = _without_detail(error.__context__)
             error = _without_detail(error)
-        return super().error(error)
+        made = super().error(error)
+        if made.__context__ is None:
+            made.__context__ = error.__context__
+        return made
 
     def violated(
         self, error: BaseException, row: int | None = None
@@ -296,4 +299,6 @@ def _without_detail(error: BaseException) -> BaseException:
     told = getattr(getattr(error, "diag", None), "message_detail", None)
     if getattr(error, "sqlstate", None) != _EXCLUDED or not told:
         return error
-    return type(error)(getattr(error, "diag").message_primary)  # noqa: B009
+    made = type(error)(getattr(error, "diag").message_primary)  # noqa: B009
+    made.__context__ = error.__context__
+    return made
