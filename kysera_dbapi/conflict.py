@@ -41,7 +41,7 @@ class Conflict:
         #: ON DUPLICATE KEY UPDATE, which has no WHERE.
         self._duplicate = upsert is not None and bool(upsert.args.get("duplicate"))
         known = self._duplicate and draft.dialect.checks_in_place
-        if not (known or draft.dialect.guards_conflicts):
+        if not (known or draft.dialect.says_on_conflict):
             draft.refuse(
                 "an INSERT that skips a row that is there cannot tell whose it is; "
                 "read it before, or leave IGNORE out"

@@ -99,8 +99,6 @@ class Rule:
     event: str = ""
     #: It does not run, or has no effect, within a transaction.
     outside: bool = False
-    #: The database commits an open transaction before it.
-    commits: bool = False
 
 
 class Dialect:
@@ -153,14 +151,13 @@ class Dialect:
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
-    #: An INSERT may say ON CONFLICT DO UPDATE, the one form of an upsert known here.
+    #: An INSERT may say ON CONFLICT DO UPDATE ... WHERE: what it does can be made to
+    #: depend on the row it meets.
     says_on_conflict: ClassVar[bool] = True
     #: Sub-selects in the VALUES of a query lose conditions.
     values_lose_conditions: ClassVar[bool] = False
     #: ``(t AS a)`` exposes t where it does not come first.
     forgets_aliases: ClassVar[bool] = False
-    #: What an INSERT does on a conflict can be made to depend on the row it meets.
-    guards_conflicts: ClassVar[bool] = True
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.
     upserts_by_any_key: ClassVar[bool] = True
     #: A common table expression sees those of an outer WITH, wherever it stands.

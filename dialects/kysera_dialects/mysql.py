@@ -66,7 +66,6 @@ class MySQLDialect(Dialect):
         ("this", "db", "alias", "joins", "hints", "partition")
     )
     laterals: ClassVar[bool] = True
-    guards_conflicts: ClassVar[bool] = False
     deletes_using: ClassVar[bool] = False
     says_on_conflict: ClassVar[bool] = False
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html

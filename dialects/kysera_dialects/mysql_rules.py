@@ -120,7 +120,6 @@ RULES = (
         "the SELECT is filtered, so the copy holds what the caller may see",
         ("CREATE TABLE copy AS SELECT * FROM orders",),
         effect="catalogue",
-        commits=True,
     ),
     Rule(
         "select into",
@@ -238,7 +237,6 @@ RULES = (
         "locks whole tables, shows no row and changes none",
         ("LOCK TABLES log READ", "UNLOCK TABLES"),
         effect="transaction",
-        commits=True,
     ),
     Rule(
         "set",
@@ -331,7 +329,6 @@ RULES = (
         "defines a table; catalogue and plans are dropped",
         ("CREATE TABLE lists (id integer)",),
         effect="catalogue",
-        commits=True,
     ),
     Rule(
         "create temporary table",
@@ -357,7 +354,6 @@ RULES = (
         ),
         effect="catalogue",
         names_protected=False,
-        commits=True,
     ),
     Rule(
         "create index",
@@ -366,7 +362,6 @@ RULES = (
         "changes no row; catalogue and plans are dropped",
         ("CREATE INDEX i ON orders (total)",),
         effect="catalogue",
-        commits=True,
     ),
     Rule(
         "create unique index",
@@ -376,7 +371,6 @@ RULES = (
         ("CREATE UNIQUE INDEX u ON log (id)",),
         effect="catalogue",
         names_protected=False,
-        commits=True,
     ),
     Rule(
         "create view",
@@ -387,7 +381,6 @@ RULES = (
         effect="catalogue",
         names_protected=False,
         keeps_text=True,
-        commits=True,
     ),
     Rule(
         "create trigger",
@@ -398,7 +391,6 @@ RULES = (
         effect="catalogue",
         names_protected=False,
         keeps_text=True,
-        commits=True,
     ),
     Rule(
         "define",
@@ -408,7 +400,6 @@ RULES = (
         ("CREATE DATABASE IF NOT EXISTS kysera_example",),
         effect="catalogue",
         names_protected=False,
-        commits=True,
     ),
     Rule(
         "code",
@@ -435,7 +426,6 @@ RULES = (
         "changes no row; catalogue and plans are dropped",
         ("ALTER TABLE orders ADD COLUMN note text, ADD other integer",),
         effect="catalogue",
-        commits=True,
     ),
     Rule(
         "alter",
@@ -445,7 +435,6 @@ RULES = (
         ("ALTER TABLE log RENAME COLUMN id TO number", "RENAME TABLE log TO logs"),
         effect="catalogue",
         names_protected=False,
-        commits=True,
     ),
     Rule(
         "drop",
@@ -455,7 +444,6 @@ RULES = (
         ("DROP TABLE log", "DROP VIEW IF EXISTS v", "DROP INDEX i ON log"),
         effect="catalogue",
         names_protected=False,
-        commits=True,
     ),
     Rule(
         "drop temporary table",
@@ -480,7 +468,6 @@ RULES = (
         ("TRUNCATE TABLE log",),
         names_protected=False,
         event="TRUNCATE",
-        commits=True,
     ),
     Rule(
         "privileges",
@@ -490,7 +477,6 @@ RULES = (
         "passed",
         "shows no row, and no filter stands on who may do what",
         ("CREATE USER IF NOT EXISTS kysera_nobody", "REVOKE SELECT ON *.* FROM x"),
-        commits=True,
     ),
     Rule(
         "maintenance",
@@ -499,7 +485,6 @@ RULES = (
         "passed",
         "shows no row and changes none",
         ("ANALYZE TABLE orders", "FLUSH TABLES", "OPTIMIZE TABLE orders"),
-        commits=True,
     ),
     Rule(
         "checksum",
@@ -509,6 +494,5 @@ RULES = (
         ("CHECKSUM TABLE log",),
         names_protected=False,
         keeps_text=True,
-        commits=True,
     ),
 )
