@@ -25,6 +25,7 @@ from kysera_dbapi.holding import Held, hold_rows, hold_values
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.names import KEPT, alias_positions, kept_names
+from kysera_dbapi.parsing import layout_of, tree_of
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import (
@@ -36,7 +37,7 @@ from kysera_dbapi.splices import (
     splice,
     unproved,
 )
-from kysera_dbapi.statement import Reference, Statement, layout_of, tree_of
+from kysera_dbapi.statement import Reference, Statement
 
 if TYPE_CHECKING:
     from kysera_dbapi.plugin import Plugin

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from kysera_dbapi import _sqlglot, limits, program, statement
+from kysera_dbapi import _sqlglot, limits, parsing, program
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
@@ -87,7 +87,7 @@ class Planner:
             )
             if source.several or not source.planned:
                 return as_written(source, shape)
-            draft = statement.parse(source, self.dialect, self.catalogue, Draft)
+            draft = parsing.parse(source, self.dialect, self.catalogue, Draft)
             limits.check_relations(draft)
             for part in (*draft.nested, draft):
                 part.plugins = self.plugins

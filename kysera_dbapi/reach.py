@@ -8,7 +8,7 @@ from the catalogue, and where a name is not sure it counts.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from kysera_dbapi import statement
+from kysera_dbapi import parsing
 from kysera_dbapi.catalogue import Catalogue, ForeignKey, Function, Table, Trigger
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.functions import Functions
@@ -165,7 +165,7 @@ class Reach:
         """
         path = self._dialect.view_path(table.schema, self._catalogue.path)
         home = replace(self._catalogue, path=tuple(path))
-        return statement.parse(self.query(table), self._dialect, home, Statement)
+        return parsing.parse(self.query(table), self._dialect, home, Statement)
 
     def query(self, table: Table) -> Source:
         """The text of a view's query."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from kysera_dbapi import _sqlglot, statement
+from kysera_dbapi import _sqlglot, parsing
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.dialect import Dialect
@@ -76,7 +76,7 @@ class Resolver:
         path = self.dialect.policy_path(self.catalogue, table.schema)
         # as of a view: no temporary table takes the place of one
         home = replace(self.catalogue, path=tuple(path))
-        draft = statement.parse(source, self.dialect, home, Draft)
+        draft = parsing.parse(source, self.dialect, home, Draft)
         draft.catalogue = self.catalogue
         return draft
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kysera_dialects.mysql import MySQLDialect, dialect_of
 
-from kysera_dbapi import statement
+from kysera_dbapi import parsing
 from kysera_dbapi.catalogue import Catalogue, Column, Table, UniqueKey
 from kysera_dbapi.dialect import Rule, get_dialect
 from kysera_dbapi.edits import Draft
@@ -107,7 +107,7 @@ def source(sql: str, of: Any = MYSQL) -> Source:
 
 
 def parsed(sql: str, of: Any = MYSQL) -> Draft:
-    return statement.parse(source(sql, of), of, CATALOGUE, Draft)
+    return parsing.parse(source(sql, of), of, CATALOGUE, Draft)
 
 
 def exposed(draft: Draft) -> list[tuple[str, str]]:

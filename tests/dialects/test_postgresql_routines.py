@@ -10,11 +10,11 @@ from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.parsing import parse
 from kysera_dbapi.plugin import Mode
 from kysera_dbapi.reach import Reach
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import read
-from kysera_dbapi.statement import parse
 from tests.dialects.postgresql import DIALECT, Server
 
 

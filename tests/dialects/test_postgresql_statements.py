@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kysera_dbapi import statement
+from kysera_dbapi import parsing
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.catalogue import Catalogue, Column, Table
 from kysera_dbapi.dialect import Rule, get_dialect
@@ -92,7 +92,7 @@ def source(sql: str) -> Source:
 
 
 def parsed(sql: str, catalogue: Catalogue = CATALOGUE) -> Draft:
-    return statement.parse(source(sql), DIALECT, catalogue, Draft)
+    return parsing.parse(source(sql), DIALECT, catalogue, Draft)
 
 
 def relations(draft: Draft) -> list[tuple[str, str, str]]:

@@ -9,8 +9,9 @@ import pytest
 from sqlglot import exp
 
 import kysera_dbapi
+from kysera_dbapi.parsing import parse
 from kysera_dbapi.source import read
-from kysera_dbapi.statement import Reference, Statement, parse
+from kysera_dbapi.statement import Reference, Statement
 from tests.oracle import generator
 from tests.oracle.corpus import CORPUS
 from tests.oracle.corpus_writes import LIMITED
