@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import wrapt
 
 from kysera_dbapi._blocks import scope
-from kysera_dbapi.errors import UnsupportedStatement, reraise
+from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.explanation import Explanation
 from kysera_dbapi.finding import Finding
 from kysera_dbapi.plugin import Host
 from kysera_dbapi.session import Session
 
-__all__ = ["Connection", "named_as", "passed"]
+__all__ = ["Connection", "check_raw", "named_as", "passed"]
 
 _ABSENT: Any = object()
 _OWN = ("context", "explain", "refresh", "unwrap", "verify")
@@ -40,6 +40,23 @@ class _StandIn:
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return self._class
+
+
+def check_raw(raw: object, kind: type, wanted: str) -> None:
+    """Raise ``ConfigurationError`` unless it is a raw connection of that kind.
+
+    Codes: already-wrapped, driver-mismatch; ``wanted`` says in words what to pass.
+    """
+    if isinstance(raw, Connection):
+        raise ConfigurationError(
+            "the connection is wrapped already; wrap the raw one",
+            code="already-wrapped",
+        )
+    if not issubclass(type(raw), kind):
+        raise ConfigurationError(
+            f"cannot wrap {type(raw).__qualname__}; pass {wanted}",
+            code="driver-mismatch",
+        )
 
 
 class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]

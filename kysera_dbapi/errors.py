@@ -302,7 +302,7 @@ def _from_driver(error: BaseException, driver: object) -> BaseException:
     made = _new(twin(error_class, type(error)), error)
     # a driver's own attribute of that name is still the cause's
     vars(made).pop("code", None)
-    made.__cause__ = error
+    made.__cause__, made.__context__ = error, error.__context__
     return made
 
 

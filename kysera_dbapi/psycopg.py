@@ -13,13 +13,13 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 import psycopg as _driver
-from psycopg import AsyncConnection, ConnectionInfo, Pipeline, Transaction
 from psycopg import Connection as RawConnection
+from psycopg import ConnectionInfo, Pipeline, Transaction
 from psycopg._cursor_base import BaseCursor
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.connection import passed
+from kysera_dbapi.connection import check_raw, passed
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plugin import Mode, Plugin, ordered
@@ -339,18 +339,7 @@ def wrap(
     """Wrap an open connection. Raises ``ConfigurationError`` if it is wrapped."""
     checked = ordered(plugins)
     check_mode(mode)
-    if isinstance(raw, Connection):
-        raise ConfigurationError(
-            "the connection is wrapped already; wrap the raw one",
-            code="already-wrapped",
-        )
-    if not issubclass(type(raw), RawConnection):
-        kind = "an asynchronous" if issubclass(type(raw), AsyncConnection) else "no"
-        raise ConfigurationError(
-            f"cannot wrap {type(raw).__qualname__}, {kind} connection of psycopg; "
-            "pass a psycopg.Connection",
-            code="driver-mismatch",
-        )
+    check_raw(raw, RawConnection, "a psycopg.Connection, not an asynchronous one")
     try:
         dialect = get_dialect("postgresql")
         session = PsycopgSession(raw, _driver, dialect, plugins=checked, mode=mode)

@@ -213,10 +213,7 @@ class PsycopgSession(Session):
             if error.__context__ is not None:
                 error.__context__ = _without_detail(error.__context__)
             error = _without_detail(error)
-        made = super().error(error)
-        if made.__context__ is None:
-            made.__context__ = error.__context__
-        return made
+        return super().error(error)
 
     def violated(
         self, error: BaseException, row: int | None = None

@@ -14,7 +14,7 @@ from pymysql import cursors as _cursors
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.connection import passed
+from kysera_dbapi.connection import check_raw, passed
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.pymysql_cursor import CURSOR_MEMBERS, PlannedCursor, cursor_class
@@ -244,16 +244,7 @@ def wrap(
     """Wrap a connection. Raises ``ConfigurationError`` if it is wrapped."""
     checked = ordered(plugins)
     check_mode(mode)
-    if isinstance(raw, Connection):
-        raise ConfigurationError(
-            "the connection is wrapped already; wrap the raw one",
-            code="already-wrapped",
-        )
-    if not issubclass(type(raw), _Raw):
-        raise ConfigurationError(
-            f"cannot wrap {type(raw).__qualname__}; pass a connection of pymysql",
-            code="driver-mismatch",
-        )
+    check_raw(raw, _Raw, "a connection of pymysql")
     try:
         session = PyMySQLSession(raw, _driver, plugins=tuple(checked), mode=mode)
         session.start()

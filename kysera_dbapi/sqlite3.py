@@ -17,7 +17,7 @@ from weakref import ref
 from kysera_dbapi import errors
 from kysera_dbapi.catalogue import parts_of
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.connection import passed
+from kysera_dbapi.connection import check_raw, passed
 from kysera_dbapi.cursor import ABSENT, Planned
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
@@ -348,16 +348,7 @@ def wrap(
 
 
 def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
-    if isinstance(raw, Connection):
-        raise ConfigurationError(
-            "the connection is wrapped already; wrap the raw one",
-            code="already-wrapped",
-        )
-    if not issubclass(type(raw), RawConnection):
-        raise ConfigurationError(
-            f"cannot wrap {type(raw).__qualname__}; pass a connection of sqlite3",
-            code="driver-mismatch",
-        )
+    check_raw(raw, RawConnection, "a connection of sqlite3")
     try:
         session = SQLite3Session(
             raw,
