@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
+from operator import methodcaller
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,9 @@ _SETTABLE = """
 autocommit cursor_factory deferrable isolation_level prepare_threshold prepared_max
 read_only row_factory server_cursor_factory
 """
+#: What the session is told of a transaction that has ended.
+_COMMITTED = methodcaller("ended", undone=False)
+_UNDONE = methodcaller("ended", undone=True)
 
 
 class Connection(_Connection):
@@ -189,6 +193,7 @@ class Connection(_Connection):
             if session._raw.closed:
                 session.close(lambda: None)
         except (_driver.Error, errors.Error) as error:
+            session.failed_statement()
             reraise(session.error(error), _driver)
 
     def close(self) -> None:
@@ -205,11 +210,11 @@ class Connection(_Connection):
 
     def commit(self) -> None:
         """Commit the open transaction."""
-        self._end(RawConnection.commit, undone=False)
+        self._end(RawConnection.commit, _COMMITTED)
 
     def rollback(self) -> None:
         """Undo the open transaction."""
-        self._end(RawConnection.rollback, undone=True)
+        self._end(RawConnection.rollback, _UNDONE)
 
     def tpc_begin(self, xid: Any) -> None:
         """Begin a two-phase transaction."""
@@ -217,23 +222,25 @@ class Connection(_Connection):
 
     def tpc_prepare(self) -> None:
         """Perform the first phase: the transaction is no longer this connection's."""
-        self._end(RawConnection.tpc_prepare, undone=True)
+        self._end(RawConnection.tpc_prepare, PsycopgSession.prepared)
 
     def tpc_commit(self, *xid: Any, **options: Any) -> None:
         """Commit a two-phase transaction; the schema may be another one now."""
-        self._end(RawConnection.tpc_commit, *xid, undone=True, **options)
+        end = RawConnection.tpc_commit
+        self._end(end, PsycopgSession.overtaken, *xid, **options)
 
     def tpc_rollback(self, *xid: Any, **options: Any) -> None:
         """Undo a two-phase transaction."""
-        self._end(RawConnection.tpc_rollback, *xid, undone=True, **options)
+        self._end(RawConnection.tpc_rollback, _UNDONE, *xid, **options)
 
-    def _end(self, end: Any, *args: Any, undone: bool, **options: Any) -> None:
+    def _end(self, end: Any, followed: Any, *args: Any, **options: Any) -> None:
         session = self._self_session
         try:
             with session.turn:
                 end(session._raw, *args, **options)
-                session.ended(undone=undone)
+                followed(session)
         except (_driver.Error, errors.Error) as error:
+            session.failed_statement()  # a constraint that was deferred
             reraise(session.error(error), _driver)
 
     @contextmanager

@@ -150,7 +150,16 @@ class PsycopgSession(Session):
         finally:
             if before == _IDLE and not self._raw.closed:
                 # no rollback: it would have the driver forget what it has prepared
-                RawConnection.commit(self._raw)
+                self._commit()
+
+    def _commit(self) -> None:
+        """End a transaction of our own, also between the two phases of another."""
+        raw = self._raw
+        phase, raw._tpc = raw._tpc, None
+        try:
+            RawConnection.commit(raw)
+        finally:
+            raw._tpc = phase
 
     def _read_catalogue(self) -> Catalogue:
         with self._apart():
@@ -194,6 +203,14 @@ class PsycopgSession(Session):
         """Read the catalogue once more; in a failed transaction that has to wait."""
         self._hear()
         return self.goes_on and super().refresh()
+
+    def overtaken(self) -> None:
+        """As ever; those of a pipeline are heard of when the next one is planned."""
+        if self._raw._pipeline is None:
+            super().overtaken()
+        else:
+            self.transaction.ended(undone=True)
+            self.invalidate()
 
     def binds(self, value: object) -> bool:
         """What the connection has an adapter for."""

@@ -33,7 +33,14 @@ from kysera_dbapi.plugin import (
     recheck,
 )
 from kysera_dbapi.protocols import Parameters
-from kysera_dbapi.transaction import Begin, Stack, Transactional, atomic, read
+from kysera_dbapi.transaction import (
+    Begin,
+    Control,
+    Stack,
+    Transactional,
+    atomic,
+    read,
+)
 from kysera_dbapi.turn import Turn
 from kysera_dbapi.violation import Violations
 
@@ -298,8 +305,16 @@ class Session:
             lexemes = self.pipeline.lexers[0].lex(plan.sql)
             tokens = [t.text for t in lexemes if t.kind not in ("blank", "comment")]
             control = read(tokens, self._name)
-            if control is not None and self.transaction.after(control):
-                self._reread()
+            if control is not None:
+                self._controlled(control)
+
+    def _controlled(self, control: Control) -> None:
+        if control.verb == "prepare":
+            self.prepared()
+        elif control.verb == "commit prepared":
+            self.overtaken()
+        elif self.transaction.after(control):
+            self._reread()
 
     def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
         """A block in which the database may use what the plan holds; in strict mode."""
@@ -374,6 +389,24 @@ class Session:
         """A statement has failed, and may have ended the transaction."""
         if self.transaction.failed():
             self.invalidate()
+
+    def prepared(self) -> None:
+        """The transaction has been prepared: others may end it.
+
+        What it has changed is locked until then, so the schema is not read now.
+        """
+        if self.transaction.ended(undone=True):
+            self.invalidate()
+
+    def overtaken(self) -> None:
+        """What was prepared has been committed, and may have changed the schema."""
+        self.transaction.ended(undone=True)
+        if not self.plugins:
+            return
+        self.invalidate()
+        with suppress(self.driver.Error):
+            if self._quietly(self._stamp) == self._stamped:
+                self._adopt(self._catalogue)
 
     def replaced(self) -> None:
         """The whole database may be another one now."""

@@ -35,7 +35,16 @@ class Transactional(Protocol):
         ...
 
 
-Verb = Literal["begin", "commit", "rollback", "savepoint", "release", "rollback to"]
+Verb = Literal[
+    "begin",
+    "commit",
+    "prepare",
+    "commit prepared",
+    "rollback",
+    "savepoint",
+    "release",
+    "rollback to",
+]
 
 
 class Control(NamedTuple):
@@ -50,7 +59,7 @@ _VERBS: dict[str, Verb] = {
     "START": "begin",
     "COMMIT": "commit",
     "END": "commit",
-    "PREPARE": "commit",
+    "PREPARE": "prepare",
     "ROLLBACK": "rollback",
     "ABORT": "rollback",
     "SAVEPOINT": "savepoint",
@@ -70,6 +79,8 @@ def read(tokens: Sequence[str], name: Callable[[str], str]) -> Control | None:
         return None
     if verb in ("savepoint", "release"):
         return Control(verb, name(tokens[-1]))
+    if verb == "commit" and "PREPARED" in [token.upper() for token in tokens[1:2]]:
+        return Control("commit prepared")
     # ROLLBACK TRANSACTION "to" has a string or a quoted name where this has TO
     if verb == "rollback" and "TO" in [token.upper() for token in tokens[1:-1]]:
         return Control("rollback to", name(tokens[-1]))

@@ -4,7 +4,7 @@ Servers are those named by the environment; else containers, where Docker answer
 what listens on 127.0.0.1 at the default port. ``KYSERA_TEST_POSTGRESQL`` and
 ``KYSERA_TEST_MYSQL`` are URLs divided by spaces; MariaDB and MySQL are told apart by
 their version. Tests of a kind that was not found are skipped, and the header says so;
-``KYSERA_TEST_REQUIRE=postgresql,mariadb,mysql,pgbouncer`` makes it an error.
+``KYSERA_TEST_REQUIRE=postgresql,mariadb,mysql,pgbouncer,initdb`` makes it an error.
 """
 
 import os
@@ -19,13 +19,17 @@ from uuid import uuid4
 import pytest
 
 from tests import containers
+from tests.cluster import initdb
 from tests.pgbouncer import pgbouncer
 
 #: A family names the fixture and the variable; its servers are of these kinds.
 FAMILIES = {"postgresql": ("postgresql",), "mysql": ("mariadb", "mysql")}
 KINDS = [kind for kinds in FAMILIES.values() for kind in kinds]
-#: What else can be demanded: a program that the tests start.
-POOLER = "pgbouncer"
+#: What else can be demanded: programs that tests start, and where Debian has them.
+PROGRAMS = {
+    "pgbouncer": (pgbouncer, "Debian's package is pgbouncer"),
+    "initdb": (initdb, "Debian's package postgresql has it"),
+}
 LOCAL = {
     "postgresql": "postgresql://postgres@127.0.0.1:5432/postgres",
     "mysql": "mysql://root@127.0.0.1:3306",
@@ -65,8 +69,11 @@ def found() -> Found:
         servers += here
         absent = set(kinds) - {server.kind for server in here}
         missing |= {kind: reason for kind in kinds if kind in absent}
-    if pgbouncer() is None:
-        missing[POOLER] = "not installed; Debian's package is pgbouncer"
+    missing |= {
+        name: f"not installed; {where}"
+        for name, (find, where) in PROGRAMS.items()
+        if find() is None
+    }
     return Found(tuple(servers), missing)
 
 
@@ -230,7 +237,7 @@ def _param(entry: Server | str) -> Any:
 def pytest_configure() -> None:
     """Fail before the first test when a server that is demanded is missing."""
     demanded = os.environ.get("KYSERA_TEST_REQUIRE", "").replace(",", " ").split()
-    known = [*KINDS, POOLER]
+    known = [*KINDS, *PROGRAMS]
     if unknown := set(demanded) - set(known):
         raise pytest.UsageError(
             f"KYSERA_TEST_REQUIRE: expected some of {', '.join(known)}, "

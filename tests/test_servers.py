@@ -14,7 +14,7 @@ import pytest
 from tests.servers import (
     FAMILIES,
     KINDS,
-    POOLER,
+    PROGRAMS,
     Server,
     answers,
     connect,
@@ -78,7 +78,7 @@ def test_a_database_goes_away_under_an_open_transaction(server: Server) -> None:
 
 def test_each_kind_is_found_or_missing() -> None:
     kinds = {server.kind for server in found().servers}
-    assert (kinds | set(found().missing)) - {POOLER} == set(KINDS)
+    assert (kinds | set(found().missing)) - set(PROGRAMS) == set(KINDS)
     assert not kinds & set(found().missing)
 
 
@@ -121,4 +121,4 @@ def test_a_demanded_kind_that_is_missing_is_an_error() -> None:
 def test_a_demand_for_an_unknown_kind_is_an_error() -> None:
     done = collect({"KYSERA_TEST_REQUIRE": "oracle"})
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "expected some of postgresql, mariadb, mysql, pgbouncer, got" in done.stderr
+    assert f"expected some of {', '.join([*KINDS, *PROGRAMS])}, got" in done.stderr

@@ -144,7 +144,8 @@ RULES = (
         "two-phase commit",
         "`PREPARE TRANSACTION`, `COMMIT PREPARED`, `ROLLBACK PREPARED`",
         "passed",
-        "touches no row by itself; the transaction stack follows it",
+        "touches no row by itself; the transaction ends with `PREPARE`, and the schema "
+        "may be another one after `COMMIT PREPARED`",
         ("PREPARE TRANSACTION 'orders'", "COMMIT PREPARED 'orders'"),
         effect="transaction",
     ),
