@@ -265,10 +265,14 @@ class Table:
         return [column.type if column else "" for column in columns]
 
     def is_held(self, name: str, key: UniqueKey) -> bool:
-        """Whether rows that collide by a key have a column equal."""
+        """Whether rows that collide by a key have a column equal.
+
+        An expression, or a column that is compared in another way, is no name.
+        """
         column = self.column(name)
         return column is not None and any(
-            own in (column.name, column.folded) and collation in ("", column.collation)
+            own in (column.name, column.folded or column.name)
+            and collation in ("", column.collation)
             for own, collation in zip_longest(key.columns, key.collations, fillvalue="")
         )
 

@@ -205,13 +205,19 @@ def database(server: Server) -> Generator[str, None, None]:
 def _dropping(server: Server, name: str) -> list[str]:
     """Statements that drop a database, whoever is still connected to it."""
     if server.family == "postgresql":
-        return [f"DROP DATABASE {name} WITH (FORCE)"]
+        return dropping(name)
     with connect(server.url()) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM information_schema.processlist WHERE db = %s", (name,)
         )
         killing = [f"KILL {int(row[0])}" for row in cursor.fetchall()]
     return [*killing, f"DROP DATABASE {name}"]
+
+
+def dropping(name: str) -> list[str]:
+    """Statements that drop a database of PostgreSQL; WITH (FORCE) came with 13."""
+    theirs = f"FROM pg_stat_activity WHERE datname = '{name}'"
+    return [f"SELECT pg_terminate_backend(pid) {theirs}", f"DROP DATABASE {name}"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

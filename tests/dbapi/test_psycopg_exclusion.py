@@ -1,13 +1,17 @@
-"""What an exclusion constraint met may be a hidden row: its error does not show it."""
+"""Keys that are no plain columns may be met by a hidden row: it is neither shown, nor
+changed, nor does it keep a row out in silence.
+"""
 
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.dbapi.notes import QUERY
+import kysera_dbapi
+from tests.dbapi.notes import QUERY, plugins
 
 TABLE = """
 ALTER TABLE notes ADD span int4range DEFAULT NULL;
@@ -61,3 +65,42 @@ def test_the_row_is_not_shown(
         error = error.__cause__ or error.__context__
     notes.rollback()
     assert len(notes.execute(QUERY).fetchall()) == 2
+
+
+#: Keys that a row of another tenant has, too: of expressions, and of other operators.
+KEYS = {
+    "expression": "CREATE UNIQUE INDEX apart ON notes (lower(body))",
+    "mixed": "CREATE UNIQUE INDEX apart ON notes ((tenant_id > 0), lower(body))",
+    "exclusion": "ALTER TABLE notes ADD CONSTRAINT apart "
+    "EXCLUDE USING gist (int4range(id * 0, length(body) * 0 + 1) WITH &&) "
+    "WHERE (body ILIKE 'ghost')",
+}
+
+
+UPSERTS = (
+    "ON CONFLICT DO NOTHING",
+    "ON CONFLICT ((lower(body))) DO NOTHING",
+    "ON CONFLICT ((lower(body))) DO UPDATE SET body = 'taken'",
+    "ON CONFLICT ((tenant_id > 0), lower(body)) DO UPDATE SET body = 'taken'",
+    "ON CONFLICT ON CONSTRAINT apart DO NOTHING",
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("several", [False, True])
+def test_no_upsert_meets_it(
+    raw_notes: Any, postgresql_url: str, key: str, several: bool
+) -> None:
+    raw_notes.execute("ALTER TABLE notes DROP CONSTRAINT notes_pkey")
+    raw_notes.execute(KEYS[key])
+    rows = "SELECT * FROM notes ORDER BY id"
+    before = raw_notes.execute(rows).fetchall()
+    used = plugins() if several else plugins()[:1]
+    made = kysera_dbapi.connect(postgresql_url, plugins=used, autocommit=True)
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        for upsert in UPSERTS:
+            insert = "INSERT INTO notes (id, body) VALUES (20, 'ghost') "
+            with pytest.raises(psycopg.Error) as caught:
+                made.execute(insert + upsert)
+            assert "GHOST" not in str(caught.value)
+            assert raw_notes.execute(rows).fetchall() == before

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.oracle.bypass.tenants import ROWS, Tenants, typed
-from tests.servers import run
+from tests.servers import dropping, run
 
 SCHEMA = """
 CREATE TABLE customers (
@@ -130,7 +130,7 @@ def databases(url: str) -> Iterator[tuple[str, str]]:
     try:
         yield url, parts._replace(path=f"/{name}").geturl()
     finally:
-        run(url, [f"DROP DATABASE {name} WITH (FORCE)"])
+        run(url, dropping(name))
 
 
 def answer(connection: Any, sql: str) -> tuple[Any, ...]:
