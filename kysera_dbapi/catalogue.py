@@ -105,7 +105,9 @@ class Column:
 class ForeignKey:
     """``child``'s columns refer to those of ``parent``; both are table keys.
 
-    ``of_parent`` is what a partition has because the partitioned table has it.
+    ``of_parent`` is what a partition has because the partitioned table has it. The last
+    column of one that is ``temporal`` is a period, which rows of the parent may cover
+    together.
     """
 
     child: str
@@ -115,6 +117,7 @@ class ForeignKey:
     on_delete: str = "NO ACTION"
     on_update: str = "NO ACTION"
     of_parent: bool = False
+    temporal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

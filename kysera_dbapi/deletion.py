@@ -10,6 +10,7 @@ from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.names import projections, returning_ranges
+from kysera_dbapi.row_images import AFTER, refuse_image
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Deletion:
                     "an UPDATE has no RETURNING here, which a DELETE becomes; read the "
                     "rows before, by SELECT ... FOR UPDATE"
                 )
+            refuse_image(draft, AFTER, of="a DELETE that becomes an UPDATE")
             _Returning(draft, self._assignments).mend(returning)
         early = draft.dialect.changes_as_it_reads and self._reads_its_target()
         if block.condition is not None and early:

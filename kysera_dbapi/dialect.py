@@ -200,6 +200,8 @@ class Dialect:
     returning_names_table: ClassVar[bool] = False
     #: In RETURNING they have the types and collations that they have in a query.
     returning_is_typed: ClassVar[bool] = True
+    #: What RETURNING may call the row before a write, and after it.
+    row_images: ClassVar[tuple[str, ...]] = ()
     #: SET sees what was set before it, and a column may be set twice: so rows are
     #: checked there, and by the values of VALUES and SELECT, not by RETURNING.
     checks_in_place: ClassVar[bool] = False

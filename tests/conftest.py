@@ -13,7 +13,7 @@ from kysera_dbapi import Plugin
 from kysera_dbapi.plugin import Event, ordered
 from tests.oracle.world import World
 
-pytest_plugins = ["tests.servers", "tests.databases"]
+pytest_plugins = ["tests.servers", "tests.databases", "tests.versions"]
 
 #: Whether every connection of the tests gets a plugin that does nothing.
 NOOP = bool(os.environ.get("KYSERA_TEST_NOOP"))

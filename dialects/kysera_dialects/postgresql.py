@@ -115,6 +115,8 @@ class PostgreSQLDialect(Dialect):
     writes_in_with: ClassVar[bool] = True
     groups_by_key: ClassVar[bool] = True
     triggers_change_rows: ClassVar[bool] = True
+    # since PostgreSQL 18; before that they are names of nothing
+    row_images: ClassVar[tuple[str, ...]] = ("old", "new")
     has_table_queries: ClassVar[bool] = True
     explains_rows: ClassVar[bool] = True
     upserts_by_any_key: ClassVar[bool] = False

@@ -250,7 +250,7 @@ class _Reader:
 
     def _foreign_keys(self) -> Iterator[ForeignKey]:
         for child, parent, columns, to, *row in self._parts["foreign_keys"]:
-            deleted, updated, of_parent = row
+            deleted, updated, of_parent, temporal = row
             if child in self._keys and parent in self._keys:
                 yield ForeignKey(
                     self._keys[child],
@@ -260,6 +260,7 @@ class _Reader:
                     on_delete=_ACTIONS[deleted],
                     on_update=_ACTIONS[updated],
                     of_parent=of_parent,
+                    temporal=bool(temporal),
                 )
 
 

@@ -127,10 +127,18 @@ _KEYS = f"""
     WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
     AND i.indrelid {OWN} ORDER BY i.indrelid, c.relname"""
 
-_FOREIGN_KEYS = """
+
+def _action(column: str) -> str:
+    """What a foreign key does: nothing if it is NOT ENFORCED (PostgreSQL 18)."""
+    idle = "pg_catalog.to_jsonb(k) ->> 'conenforced' = 'false'"
+    return f"CASE WHEN {idle} THEN 'a' ELSE k.{column} END"
+
+
+_FOREIGN_KEYS = f"""
     SELECT pg_catalog.json_build_array(
-        k.conrelid, k.confrelid, k.conkey, k.confkey, k.confdeltype, k.confupdtype,
-        k.conparentid <> CAST(0 AS pg_catalog.oid)) AS part
+        k.conrelid, k.confrelid, k.conkey, k.confkey, {_action("confdeltype")},
+        {_action("confupdtype")}, k.conparentid <> CAST(0 AS pg_catalog.oid),
+        pg_catalog.to_jsonb(k) ->> 'conperiod' = 'true') AS part
     FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' ORDER BY k.oid"""
 
 # what is internal is a constraint's; before PostgreSQL 15 also a partition's share

@@ -182,7 +182,8 @@ def _adds_columns(words: Sequence[str]) -> bool:
     return True
 
 
-_CONSTRAINTS = ("CHECK", "CONSTRAINT", "EXCLUDE", "FOREIGN", "PRIMARY", "UNIQUE")
+#: What ADD may be of, but a column; NOT NULL is a constraint since PostgreSQL 18.
+_CONSTRAINTS = ("CHECK", "CONSTRAINT", "EXCLUDE", "FOREIGN", "NOT", "PRIMARY", "UNIQUE")
 _ACTIONS = frozenset(
     "ALL ALTER ATTACH CLUSTER DETACH DISABLE DROP ENABLE FORCE INHERIT NO NOT OF OWNER "
     "RENAME REPLICA RESET SET VALIDATE ,".split()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing, suppress
+from time import monotonic
 from typing import Any, cast
 
 import psycopg
@@ -19,7 +20,11 @@ KILL = "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)"
 
 def end(connection: Any, raw: Any) -> None:
     """End the connection's server process, from another connection."""
-    raw.execute("SELECT pg_terminate_backend(%s, 5000)", (connection.info.backend_pid,))
+    pid = (connection.info.backend_pid,)
+    raw.execute("SELECT pg_terminate_backend(%s)", pid)
+    until = monotonic() + 5
+    while raw.execute("SELECT FROM pg_stat_activity WHERE pid = %s", pid).fetchone():
+        assert monotonic() < until
 
 
 def amid_a_statement(connection: Any, raw: Any) -> None:

@@ -17,6 +17,8 @@ from kysera_dbapi.plugins import (
 )
 from kysera_dbapi.plugins.rls import Policy
 
+pytestmark = pytest.mark.postgresql_since(15)
+
 STATE = """
 SELECT id, tenant_id, body, created_at IS NOT NULL, updated_at IS NOT NULL,
     deleted_at IS NOT NULL FROM notes ORDER BY id

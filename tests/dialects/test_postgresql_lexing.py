@@ -54,6 +54,7 @@ def test_tokens_cover_the_text(seed: int) -> None:
             assert "".join(run + literal for run, literal in parts) == text
 
 
+@pytest.mark.postgresql_since(15)  # before that `0x1` is a number and a name
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_server_stops_at_a_token_of_ours(connection: Any, seed: int) -> None:
     """A syntax error tells where a token begins, and which it is."""

@@ -119,7 +119,16 @@ def test_every_command_is_decided(command: str) -> None:
     assert source(f"{command} x").rule is not None
 
 
-@pytest.mark.parametrize(("rule", "sql"), EXAMPLES, ids=lambda x: str(x)[:50])
+def since(rule: Rule) -> Any:
+    """The marks of an example that not all versions know."""
+    return [pytest.mark.postgresql_since(15)] if rule.kind == "merge" else []
+
+
+@pytest.mark.parametrize(
+    ("rule", "sql"),
+    [pytest.param(rule, sql, marks=since(rule)) for rule, sql in EXAMPLES],
+    ids=lambda x: str(x)[:50],
+)
 def test_the_server_reads_an_example(connection: Any, rule: Rule, sql: str) -> None:
     body = f"CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $body${sql}$body$"
     # what cannot be in a function, or names that are not there, are other errors
@@ -408,9 +417,9 @@ LET_BE = (
     "name not oid pg_backup pg_char_to pg_coll pg_column pg_conversion pg_copy_ "
     "pg_create_ pg_database pg_describe pg_drop pg_extension pg_filenode pg_function "
     "pg_get_ pg_identify pg_index pg_is_other pg_nextoid pg_op pg_partition "
-    "pg_relation pg_replication_slot pg_sequence pg_settings pg_size pg_stat pg_table "
-    "pg_total pg_ts_ plpgsql_ postgresql_fdw reg satisfies_ similar_ text tid to_reg "
-    "xmlvalidate"
+    "pg_relation pg_replication_slot pg_sequence pg_settings pg_size pg_split_walfile "
+    "pg_start_backup pg_stat pg_table pg_total pg_ts_ plpgsql_ postgresql_fdw reg "
+    "satisfies_ similar_ text tid to_reg xmlvalidate"
 ).split()
 
 

@@ -363,3 +363,16 @@ CORPUS = [
     *KEPT,
     *REFUSED,
 ]
+#: The versions that brought the syntax of an entry, after the first that is supported.
+SINCE = {
+    "pg-tail-fetch-with-ties": 13,
+    "pg-spelled-string-by-codes": 13,
+    "pg-spelled-using-alias": 14,
+    "pg-spelled-using-alias-full": 14,
+    "pg-spelled-using-alias-of-table": 14,
+    "pg-spelled-cte-search": 14,
+    "pg-spelled-cte-search-cycle": 14,
+    "pg-spelled-cte-cycle": 14,
+    "delete-pg-using-alias": 14,
+    "delete-pg-cycle": 14,
+}

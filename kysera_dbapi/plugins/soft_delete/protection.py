@@ -213,6 +213,11 @@ class Protection:
                 "'cascade', 'restrict' or 'ignore'",
                 code="undeclared-foreign-key",
             )
+        if action != "ignore" and key.temporal:
+            raise wrong(
+                f"{name} refers to periods, which several rows of {_bare(key.parent)} "
+                "may cover together; declare it 'ignore'"
+            )
         if action == "cascade" and key.child not in self.marks:
             raise wrong(
                 f"{name} cannot cascade: {_bare(key.child)!r} is not in tables="

@@ -50,7 +50,7 @@ def answer(connection: Any, sql: str) -> list[Any]:
 
 def has_written(raw: Any) -> bool:
     """Whether the transaction has changed anything, or locked a row."""
-    row = raw.execute("SELECT pg_current_xact_id_if_assigned()").fetchone()
+    row = raw.execute("SELECT txid_current_if_assigned()").fetchone()
     return bool(row[0])
 
 
