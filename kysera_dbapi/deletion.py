@@ -67,7 +67,11 @@ class Deletion:
         early = draft.dialect.changes_as_it_reads and self._reads_its_target()
         if block.condition is not None and early:
             self._pin(block.condition, tree.args["where"])
-        kept = {k: v for k, v in tree.args.items() if k not in ("using", "cluster")}
+        kept = {
+            k: v
+            for k, v in tree.args.items()
+            if k not in ("using", "tables", "cluster")
+        }
         draft.become(exp.Update(expressions=trees, **kept))
 
     def _other_sources(self, using: Sequence[exp.Expression]) -> exp.From:

@@ -145,8 +145,8 @@ class Dialect:
     #: What sqlglot may say of a table, and of the things FROM and JOIN name.
     table_parts: ClassVar[frozenset[str]] = frozenset()
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
-    #: DELETE may name other tables than its target after USING.
-    deletes_using: ClassVar[bool] = True
+    #: UPDATE and DELETE may be of several tables: ``DELETE a, b FROM``.
+    writes_several: ClassVar[bool] = False
     #: A sub-query or a call in FROM may be LATERAL.
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).

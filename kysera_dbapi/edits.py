@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from kysera_dbapi import _sqlglot
+from kysera_dbapi import _sqlglot, several
 from kysera_dbapi.action import Action
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.checking import Checking
@@ -146,6 +146,7 @@ class Draft(Statement):
         that it had in every row hit (what RETURNING shows).
         """
         self._deletes = False
+        self._checker = self.plugin
         self._assignments.update(assignments)
         self._note(f"update {', '.join(assignments)} instead of deleting", reason)
 
@@ -363,14 +364,26 @@ class Draft(Statement):
         if self.merge is not None:
             self._act(self.merge)
             return
+        if self.whole is not None:
+            self._check_part()
+            return
+        parts = [one for one in self.nested if one.whole is self]
+        for part in parts:
+            self._filters.update(part._filters)
         Placement(self, self._filters).place()
         if self._held:
             self.plugin = self._checker
             hold_values(self, self._held)
-        if not self._deletes:
+        if parts:
+            self._write_several(parts)
+        elif not self._deletes:
             Deletion(self, self._assignments).place()
         elif self._assignments:
             self._assign()
+        self._hold()
+
+    def _hold(self) -> None:
+        """Check and guard the rows as they are written."""
         self.plugin = self._checker or self.plugin
         if self._key:
             Conflict(self).name(self._key)
@@ -382,6 +395,42 @@ class Draft(Statement):
             hold_rows(self, self._checks)
         elif self._checks or self.told:
             Checking(self, self._checks).place()
+
+    def _check_part(self) -> None:
+        """Refuse what cannot be done to one table of several."""
+        if self.barriers:
+            self.refuse(
+                "barrier: what joins the tables could meet hidden rows; choose the "
+                "rows of one by a sub-select",
+                code="unsupported-construct",
+            )
+        if self._checks or self._held or self._guards:
+            self.plugin = self._checker
+            self.refuse(
+                "an UPDATE of several tables cannot be checked, as its assignments are "
+                "made in no certain order; leave out the columns that policies speak "
+                "of, or choose the rows by a sub-select"
+            )
+        if self.companions:
+            self.refuse(
+                "a DELETE of several tables cannot have declared children; choose the "
+                "rows by a sub-select"
+            )
+
+    def _write_several(self, parts: Sequence["Draft"]) -> None:
+        wanted = [
+            (part.target, {c: value for c, (value, _) in part._assignments.items()})
+            for part in parts
+            if part.target and part._assignments
+        ]
+        for part in parts:
+            if part.target:
+                several.qualify(self, part.target, part.sets)
+            self.plugin = part._checker or self.plugin
+        if wanted and self.kind == "delete":
+            several.mark(self, wanted)
+        elif wanted:
+            several.assign(self, wanted)
 
     def _act(self, merge: "Draft") -> None:
         """Edit an action of a MERGE: its rows are found, and checked, by its WHEN."""
@@ -451,6 +500,13 @@ class Draft(Statement):
     def start_of(self, token: int) -> int:
         """Where the text of a token starts."""
         return int(self.layout.tokens[token].start)
+
+    def position_of(self, leaf: exp.Expression) -> int:
+        """Where the text of a leaf of the tree starts."""
+        found = _sqlglot.span(leaf)
+        if found is None:
+            raise unproved()
+        return found[0]
 
     def end(self) -> int:
         """Where the last token of the statement ends."""

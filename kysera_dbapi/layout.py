@@ -226,6 +226,8 @@ class Layout:
         if block.source is not None:
             stop = block.tail if block.where is None else block.where
             block.items = _Items(self, block.source + 1, stop).read()
+        elif block.verb is _T.UPDATE and block.set is not None:
+            block.items = _Items(self, block.start + 1, block.set).read()
         elif block.verb is _T.MERGE:
             block.merge = clauses(self.tokens, self.close, block.start, block.end)
             block.items = _merged(block.merge) if block.merge else []

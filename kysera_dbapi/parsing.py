@@ -15,6 +15,7 @@ from kysera_dbapi.respelling import respelled, spelled_out
 from kysera_dbapi.source import Source
 from kysera_dbapi.stand_in import check_tokens, ends_of, pieces_of
 from kysera_dbapi.statement import WRITES, Reference, Statement
+from kysera_dbapi.targets import add_targets
 from kysera_dbapi.walker import add_references, unsupported
 
 __all__ = ["layout_of", "parse", "tree_of"]
@@ -59,6 +60,7 @@ def parse(
     statement.ends = ends_of(source, pieces)
     add_references(statement)
     statement.named = _named(tree)
+    add_targets(statement, make)
     for node in _nested(tree):
         _place_nested(_nest(statement, node, make))
     if isinstance(tree, exp.Merge):

@@ -150,7 +150,7 @@ class Placement:
             return False
         if isinstance(owner_of(reference.node), exp.Merge):
             return False
-        if reference.role == "source" and self._null_supplied(reference) is not None:
+        if self._null_supplied(reference) is not None:
             return False
         return self._add_to_where(reference, fragments)
 

@@ -23,7 +23,12 @@ _Change = tuple[int, int, list[Token]]
 
 
 def spelled_out(tokens: Sequence[Token], dialect: "Dialect") -> Sequence[Token]:
-    """The tokens of a text, ``TABLE t`` as ``SELECT * FROM t``: all of it at TABLE."""
+    """The tokens of a text, ``TABLE t`` as ``SELECT * FROM t``: all of it at TABLE.
+
+    And ``DELETE FROM a.*, b USING`` as ``DELETE a, b FROM``.
+    """
+    if dialect.writes_several:
+        return _deleted_first(tokens)
     if not (dialect.has_table_queries and any(map(_is_table, tokens))):
         return tokens
     found: list[Token] = []
@@ -34,6 +39,41 @@ def spelled_out(tokens: Sequence[Token], dialect: "Dialect") -> Sequence[Token]:
         else:
             found.append(token)
     return found
+
+
+def _deleted_first(tokens: Sequence[Token]) -> Sequence[Token]:
+    """The tokens, those that say what is deleted before FROM and without stars."""
+    begins = next((i for i, t in enumerate(tokens) if t.token_type is _T.DELETE), None)
+    if begins is None:
+        return tokens
+    using = _kind(tokens, begins + 1) is _T.FROM
+    start = begins + 1 + using
+    said, found = _past_names(tokens, start), list(tokens)
+    if _kind(tokens, said) is not (_T.USING if using else _T.FROM):
+        return tokens
+    found[said] = retyped(tokens[said], _T.FROM, "FROM")
+    names = [
+        token
+        for i, token in enumerate(tokens[start:said], start)
+        if token.token_type is not _T.STAR and _kind(tokens, i + 1) is not _T.STAR
+    ]
+    return [*found[: begins + 1], *names, *found[said:]]
+
+
+def _past_names(tokens: Sequence[Token], i: int) -> int:
+    """The token after a list of names, each of which may end in ``.*``."""
+    while i < len(tokens):
+        i += 1
+        while _kind(tokens, i) is _T.DOT:
+            i += 2
+        if _kind(tokens, i) is not _T.COMMA:
+            break
+        i += 1
+    return i
+
+
+def _kind(tokens: Sequence[Token], i: int) -> object:
+    return tokens[i].token_type if i < len(tokens) else None
 
 
 def _is_table(token: Token) -> bool:

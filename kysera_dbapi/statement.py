@@ -66,6 +66,9 @@ class Statement:
     within: tuple[int, int] | None = None
     #: The MERGE that it is an action of.
     merge: Self | None = None
+    #: The write of several tables that it is the part of one in, and what that sets.
+    whole: Self | None = None
+    sets: list[exp.Expression] = field(default_factory=list[exp.Expression])
 
     @property
     def text(self) -> str:
@@ -95,6 +98,8 @@ class Statement:
     @cached_property
     def assigned(self) -> list[str]:
         """The (folded) columns that an UPDATE, or an upsert's UPDATE, sets."""
+        if self.whole is not None:
+            return [self.column_of(one.this.this) for one in self.sets]
         found: list[str] = []
         for owner in (self.tree, self.tree.args.get("conflict")):
             if isinstance(owner, (exp.Update, exp.OnConflict)):

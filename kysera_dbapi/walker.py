@@ -9,13 +9,12 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
-from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.exposure import exposed_name
 from kysera_dbapi.merge import is_merged
 from kysera_dbapi.statement import WRITES, Reference, Role, Statement
 
-__all__ = ["add_references", "unsupported"]
+__all__ = ["add_references", "is_of_several", "unsupported"]
 
 _FROM_ITEMS = (exp.Table, exp.Subquery, exp.Values, exp.Lateral)
 
@@ -114,13 +113,19 @@ class _Walker:
             raise unsupported(f"{node.key.upper()} within a statement")
         if isinstance(node, exp.Delete) and not (acts or node.args.get("this")):
             raise unsupported("DELETE without FROM")
-        if not acts and _is_of_several(node, self._dialect):
+        if not (acts or self._dialect.writes_several) and is_of_several(node):
             raise unsupported(f"{node.key.upper()} of several tables")
+        self._check_from(node)
         if isinstance(node, exp.Insert):
             return
         for one in node.expressions:
             if not isinstance(one, exp.EQ):
                 raise unsupported("what is no assignment in SET")
+
+    def _check_from(self, node: exp.Expression) -> None:
+        """What an UPDATE or DELETE of several tables begins with."""
+        if is_of_several(node) and not isinstance(node.this, _FROM_ITEMS):
+            raise unsupported(f"{node.key.upper()} of this form")
 
     def _check_merge(self, node: exp.Merge) -> None:
         """One relation or query, and actions that PostgreSQL 15 knows."""
@@ -155,7 +160,7 @@ class _Walker:
                 raise unsupported(f"the join {method} {kind}".replace("  ", " "))
 
     def _visit_table(self, node: exp.Table, visible: "_Sight") -> None:
-        if node.arg_key == "indexed":
+        if node.arg_key in ("indexed", "tables"):
             return
         for part, value in node.args.items():
             if value and part not in self._dialect.table_parts:
@@ -215,14 +220,13 @@ class _Walker:
         )
 
 
-def _is_of_several(node: exp.Expression, dialect: Dialect) -> bool:
+def is_of_several(node: exp.Expression) -> bool:
     """Whether an UPDATE or DELETE may write to several tables, as MySQL's do."""
-    if not isinstance(node, (exp.Update, exp.Delete)):
+    if not (isinstance(node, (exp.Update, exp.Delete)) and node.args.get("this")):
         return False
     target = node.this
-    using = node.args.get("using") and not dialect.deletes_using
     alone = isinstance(target, exp.Table) and not target.args.get("joins")
-    return bool(node.args.get("tables") or using) or not alone
+    return bool(node.args.get("tables")) or not alone
 
 
 def _is_made(node: exp.Expression) -> bool:
@@ -244,7 +248,7 @@ def _role(node: exp.Table) -> Role:
     parent = node.parent
     if isinstance(parent, exp.Schema):
         node, parent = parent, parent.parent  # type: ignore[assignment]
-    written = isinstance(parent, WRITES)
+    written = isinstance(parent, WRITES) and not is_of_several(parent)
     return "target" if written and node.arg_key == "this" else "source"
 
 

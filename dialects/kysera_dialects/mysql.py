@@ -66,7 +66,7 @@ class MySQLDialect(Dialect):
         ("this", "db", "alias", "joins", "hints", "partition")
     )
     laterals: ClassVar[bool] = True
-    deletes_using: ClassVar[bool] = False
+    writes_several: ClassVar[bool] = True
     says_on_conflict: ClassVar[bool] = False
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
