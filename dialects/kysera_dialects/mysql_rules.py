@@ -83,16 +83,23 @@ RULES = (
         "update",
         "`UPDATE`, `UPDATE` of several tables",
         "planned",
-        "its target and every relation it reads are filtered",
-        ("UPDATE orders SET total = 1 WHERE id < 0",),
+        "its targets and every relation it reads are filtered",
+        (
+            "UPDATE orders SET total = 1 WHERE id < 0",
+            "UPDATE orders o JOIN log l ON l.id = o.id SET o.total = 1, l.comment = ''",
+        ),
     ),
     Rule(
         "delete",
         "`DELETE`, `DELETE` of several tables",
         "planned",
-        "its target and every relation it reads are filtered; soft delete makes it "
+        "its targets and every relation it reads are filtered; soft delete makes it "
         "an UPDATE",
-        ("DELETE FROM orders WHERE total > 1000",),
+        (
+            "DELETE FROM orders WHERE total > 1000",
+            "DELETE orders FROM orders WHERE id < 0",
+            "DELETE FROM o USING orders o JOIN log l ON l.id = o.id",
+        ),
     ),
     Rule(
         "explain",
