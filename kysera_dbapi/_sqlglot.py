@@ -364,8 +364,20 @@ def span(node: exp.Expression) -> tuple[int, int] | None:
 
 
 def same(one: exp.Expression, other: exp.Expression) -> bool:
-    """Whether two trees are equal, comments and positions apart."""
-    return one == other
+    """Whether two trees are equal, comments, positions and parentheses apart.
+
+    What parentheses hold together is one node. sqlglot puts a NOT LIKE in some of its
+    own, where FOR follows it.
+    """
+    return one == other or _bare(one) == _bare(other)
+
+
+def _bare(tree: exp.Expression) -> exp.Expression:
+    """A copy without parentheses."""
+    bare = tree.copy()
+    for paren in list(bare.find_all(exp.Paren)):
+        paren.replace(paren.this)
+    return bare
 
 
 def on_deep_stack(work: Callable[[], _Result]) -> _Result:

@@ -188,6 +188,9 @@ class Dialect:
     barrier: ClassVar[str] = ""
     #: A column without an alias is named by its text.
     names_columns_by_text: ClassVar[bool] = False
+    #: A column of a derived table is called as its table calls it, one of the table
+    #: itself as the statement does: in upper or lower case.
+    derived_names_are_of_table: ClassVar[bool] = False
     #: Such a name goes on to the next token: a comment before that belongs to it.
     headings_to_next: ClassVar[bool] = False
     #: A write changes each row as it comes, so that its sub-selects see it half done.

@@ -66,8 +66,8 @@ class Insertion:
         rows = branch if isinstance(branch, exp.Values) else branch.find(exp.Values)
         shown = branch.expressions
         if isinstance(branch, exp.Values) or (rows is not None and branch.is_star):
-            first = rows.expressions[0] if rows is not None else None
-            return len(first.expressions) if isinstance(first, exp.Tuple) else 1
+            first = _row(rows.expressions[0]) if rows is not None else None
+            return 1 if first is None else len(first.expressions)
         if any(one.find(exp.Star) and one.is_star for one in shown):
             self._draft.refuse("INSERT of SELECT * has to name the columns it is into")
         return len(shown)
@@ -221,12 +221,12 @@ class Insertion:
             stop = min(x for x in ends if x is not None)
             yield branch, projections(draft, at + 1, stop)
             return
-        at += 1
-        for row in rows.expressions:
-            if not isinstance(row, exp.Tuple) or at not in self._close:
+        for one in rows.expressions:
+            row, at = _row(one), self._opened(at + 1)
+            if row is None:
                 raise unproved()
             yield row, projections(draft, at + 1, self._close[at])
-            at = self._close[at] + 2
+            at = self._close[at] + 1
 
     # -- edits --------------------------------------------------------------------
 
@@ -272,14 +272,21 @@ class Insertion:
 
     def _append_values(self, at: int, branch: exp.Values, parts: Fragment) -> None:
         draft = self._draft
-        i, rows = at + 1, list(branch.expressions)
-        for row in rows:
-            if not isinstance(row, exp.Tuple) or i not in self._close:
+        for one in list(branch.expressions):
+            row, at = _row(one), self._opened(at + 1)
+            if row is None:
                 raise unproved()
-            end = draft.start_of(self._close[i])
-            draft.splices.append(Splice(end, end, _after(i, self._close[i], parts)))
+            end = draft.start_of(self._close[at])
+            draft.splices.append(Splice(end, end, _after(at, self._close[at], parts)))
             row.set("expressions", [*row.expressions, *self._trees(parts)])
-            i = self._close[i] + 2
+            at = self._close[at] + 1
+
+    def _opened(self, at: int) -> int:
+        """The parenthesis of a row of VALUES, which ROW may stand before."""
+        at += self._tokens[at].token_type is _T.ROW
+        if at not in self._close:
+            raise unproved()
+        return at
 
     def _append_projections(
         self, at: int, branch: exp.Expression, parts: Fragment
@@ -325,6 +332,15 @@ def _after(opened: int, closed: int, parts: Fragment) -> Fragment:
     if closed > opened + 1 or not isinstance(first, str):
         return parts
     return (first.removeprefix(", "), *parts[1:])
+
+
+def _row(values: exp.Expression) -> exp.Expression | None:
+    """What holds the values of a row: a tuple, in it the ROW of ``VALUES ROW(1, 2)``."""
+    if not isinstance(values, exp.Tuple):
+        return None
+    inner = values.expressions[0] if len(values.expressions) == 1 else None
+    called = isinstance(inner, exp.Anonymous) and inner.name.upper() == "ROW"
+    return inner if called else values
 
 
 def _listed(assignments: Mapping[str, Value]) -> Fragment:

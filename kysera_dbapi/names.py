@@ -41,10 +41,15 @@ def alias_positions(tree: exp.Expression) -> frozenset[int]:
 
 
 def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
-    """Where a column without an alias is named by its text, name edited ones by it."""
+    """Where a column without an alias is named by its text, name edited ones by it.
+
+    So are those of derived tables that would get the case of their table's columns.
+    """
     kept: list[Splice] = []
     if not draft.dialect.names_columns_by_text:
         return kept
+    spelled = draft.derived if draft.dialect.derived_names_are_of_table else ()
+    folded = {name.lower() for name in spelled}
     ranges = [
         (block.start + 1, min(x for x in stops if x is not None))
         for block in draft.layout.blocks
@@ -58,8 +63,13 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
             start, end = draft.start_of(first), draft.end_of(last)
             edited = any(start <= place < end for place in places)
             aliased = draft.start_of(last) in aliases
-            if edited and not aliased and not _plain(draft, first, last):
-                name = draft.dialect.quote(_column_text(draft, start, last))
+            plain = _plain(draft, first, last)
+            text = draft.layout.tokens[last].text
+            recased = plain and text.lower() in folded and text not in spelled
+            if not aliased and (recased or (edited and not plain)):
+                if not plain:
+                    text = _column_text(draft, start, last)
+                name = draft.dialect.quote(text)
                 parts = spaced(draft, end, (f" AS {name}",))
                 proof = spell(spaced(draft, end, (f" AS {KEPT}",)))
                 kept.append(Splice(end, end, parts, rank=3, proof=proof))

@@ -71,6 +71,7 @@ class MySQLDialect(Dialect):
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
     names_columns_by_text: ClassVar[bool] = True
+    derived_names_are_of_table: ClassVar[bool] = True
     # seen in 9.7.4: VALUES ROW((SELECT sum(t) FROM o WHERE NOT EXISTS (SELECT 1 FROM c
     # WHERE c.id = o.id))) joins all rows of c
     values_lose_conditions: ClassVar[bool] = True

@@ -40,6 +40,9 @@ READS = entries(
         "cte-recursive": "WITH RECURSIVE t (id) AS (SELECT id FROM categories WHERE parent_id IS NULL UNION SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SELECT id FROM t",
         "window": "SELECT id, sum(total) OVER w FROM orders WINDOW w AS (PARTITION BY status ORDER BY id)",
         "case-of-names": "SELECT ID, o.STATUS FROM orders o WHERE o.Total > 5",
+        "case-of-names-derived": "SELECT o.Customer_Id, `NAME`, c.Id AS k FROM customers c LEFT JOIN orders o USING (id)",
+        "case-of-names-within": "SELECT x.* FROM (SELECT o.Customer_Id, credit FROM customers c LEFT JOIN orders o USING (id)) x",
+        "not-before-for-update": "SELECT o.id FROM orders o JOIN items i ON o.id = i.order_id AND o.status NOT LIKE 'p%' FOR UPDATE",
         "blanks-at-the-end": "SELECT id FROM orders WHERE status = 'open ' OR status = 'PAID'",
         "for-update": "SELECT id FROM orders WHERE total > 5 ORDER BY 1 FOR UPDATE",
         "share-mode": "SELECT id FROM orders LOCK IN SHARE MODE",
@@ -124,6 +127,26 @@ MYSQL = entries(
         "values-row-of-query": "SELECT * FROM (VALUES ROW((SELECT sum(total) FROM orders o WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)), 1)) v",
         "values-row": "SELECT v.n, o.id FROM (VALUES ROW(101), ROW(102)) AS v (n) LEFT JOIN orders o ON o.id = v.n",
         "outer-in-derived": "SELECT id, (SELECT max(x.n) FROM (SELECT count(*) AS n FROM orders WHERE customer_id = c.id) x) FROM customers c",
+    },
+)
+
+#: Writes on MySQL alone.
+MYSQL_CHANGES = writes(
+    "insert",
+    "categories",
+    {
+        "my-rows-of-values": "INSERT INTO categories (id, label) VALUES ROW(300, 'a'), ROW(301, (SELECT max(status) FROM orders))",
+        "my-union-of-rows": "INSERT INTO categories (id, label) SELECT id + 1000, status FROM orders WHERE status IN ('open', 'paid') UNION ALL VALUES ROW(300, 'a'), ROW(301, 'b')",
+        "my-rows-without-list": "INSERT INTO flagged SELECT id + 1000 FROM orders UNION ALL VALUES ROW(300), ROW(301)",
+    },
+)
+#: Of a tenant, who supplies himself.
+MYSQL_TENANTS = writes(
+    "insert",
+    "stock",
+    {
+        "my-tenants-of-rows": "INSERT INTO stock (sku, qty, tenant_id) SELECT id, 10, 7 FROM orders UNION ALL VALUES ROW('a', 10, '7'), ROW('b', 11, 7)",
+        "my-another-of-rows": "INSERT INTO stock (sku, tenant_id) SELECT status, 7 FROM orders WHERE total > 80 UNION ALL VALUES ROW('a', 7), ROW('b', 8)",
     },
 )
 

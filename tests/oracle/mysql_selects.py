@@ -29,6 +29,9 @@ class MySQLSelects(StandardSelects):
     filters: ClassVar[float] = 0
     integer: ClassVar[str] = "SIGNED"
     seen_later: ClassVar[bool] = False
+    # the end of a server (9.7.4): SELECT tag FROM tags EXCEPT
+    # SELECT min(label) FROM prices INTERSECT SELECT item_note FROM items
+    excepts_intersections: ClassVar[bool] = False
     limits_by_query: ClassVar[bool] = False
     values_statements: ClassVar[float] = 0.001  # those with sub-selects are refused
     named_using: ClassVar[float] = 0
@@ -295,6 +298,10 @@ class MariaDBSelects(MySQLSelects):
     locks: ClassVar[Sequence[str]] = (*_LOCKS, "FOR UPDATE NOWAIT")
     laterals: ClassVar[float] = 0
     row: ClassVar[str] = ""
+    excepts_intersections: ClassVar[bool] = True
+    # the end of a server (10.11.19), where a member is not used: SELECT 1 FROM orders
+    # WHERE (WITH c AS (SELECT 1 FROM tags JOIN items ON orders.id) SELECT 1)
+    nested_with: ClassVar[float] = 0
     # these two, beside a CTE, are the end of a server (10.11.19)
     qualified: ClassVar[float] = 0
     windows_query: ClassVar[bool] = False

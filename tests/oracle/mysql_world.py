@@ -143,7 +143,6 @@ class MySQLWorld(World):
         self.full, self.copy, self.views = map(self._connect, self._urls)
         self._full, self._copy = self.full, self.copy
         for connection in (self.full, self.copy, self.views):
-            self.execute(connection, "ALTER DATABASE COLLATE utf8mb4_bin")
             self.fill(connection)
         self.options = set()
 
@@ -170,12 +169,16 @@ class MySQLWorld(World):
                 return super().executemany(query.replace(place, mine), args)
 
         how: dict[str, Any] = arguments(url)
-        how |= {"autocommit": False, "collation": "utf8mb4_bin"}
+        # no limit of the server's ends what it plans without end
+        how |= {"autocommit": False, "read_timeout": 30}
         made: Any = pymysql.connect(**how)
         if mine != place:
             made.cursorclass = Here
         mariadb = "MariaDB" in made.get_server_info()
         self.language = MARIADB if mariadb else MYSQL
+        exact = "utf8mb4_nopad_bin" if mariadb else "utf8mb4_0900_bin"
+        self.execute(made, f"SET NAMES utf8mb4 COLLATE {exact}")
+        self.execute(made, f"ALTER DATABASE COLLATE {exact}")
         limit = "max_statement_time = 0.5" if mariadb else "max_execution_time = 500"
         self.execute(made, f"SET SESSION {limit}")
         self.execute(made, "SET SESSION time_zone = '+00:00'")

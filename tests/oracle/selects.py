@@ -43,6 +43,8 @@ class Selects(Sources):
     )
     values_statements: ClassVar[float] = 0.02
     limits_by_query: ClassVar[bool] = True  # LIMIT (SELECT ...)
+    nested_with: ClassVar[float] = 0.04  # WITH in a sub-select
+    excepts_intersections: ClassVar[bool] = True  # a EXCEPT b INTERSECT c
 
     def statement(self) -> tuple[str, bool]:
         """A top-level query, and whether the order of its rows is total."""
@@ -111,7 +113,8 @@ class Selects(Sources):
     def query(self, frame: Scope, ask: Ask, *, limit: str = "") -> Query:
         """A query of one or more blocks; `frame` holds what they see from outside."""
         prefix = ""
-        if self.draft.fuel > 0 and self.draft.chance(0.35 if ask.top else 0.04):
+        often = 0.35 if ask.top else self.nested_with
+        if self.draft.fuel > 0 and self.draft.chance(often):
             prefix, frame = self.with_clause(frame)
             if not ask.top:
                 self.draft.mark("WITH in a sub-select")
@@ -131,10 +134,12 @@ class Selects(Sources):
         return Query(prefix + text, first.columns, first.rows, ordered=tail)
 
     def _more_blocks(self, frame: Scope, ask: Ask) -> str:
-        text = ""
+        text, operators = "", _OPERATORS
         for _ in range(self.draft.pick((1, 1, 2))):
-            operator = self.draft.pick(_OPERATORS)
+            operator = self.draft.pick(operators)
             self.draft.mark(operator)
+            if operator == "EXCEPT" and not self.excepts_intersections:
+                operators = tuple(o for o in _OPERATORS if o != "INTERSECT")
             text += f" {operator} {self._block(frame, ask).text}"
         return text
 

@@ -8,9 +8,9 @@ from tests.oracle.draft import Params, Statement
 from tests.oracle.schema import Value
 
 _TOKEN = re.compile(
-    r"'(?:[^']|'')*'|\"[^\"]*\"|\[[^\]]*\]|`[^`]*`"
+    r"'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\[[^\]]*\]|`[^`]*`"
     r"|\$(\w*)\$.*?\$\1\$|\b[eE]'(?:[^'\\]|\\.)*'|%\(\w+\)s|%%|%[sbt]|::"
-    r"|--[^\n]*(?:\n|\Z)|/\*.*?\*/"
+    r"|(?:--|#)[^\n]*(?:\n|\Z)|/\*.*?\*/"
     r"|\?\d*|[:@$]\w+|\w+|[<>=!|]{2}|\S",
     re.DOTALL,
 )
@@ -29,6 +29,7 @@ _SLOTS = ("?", "%s", "%b", "%t")
 class _Token:
     text: str
     values: tuple[Value, ...] = ()  # of a `?`: one for each execution
+    tight: bool = False  # an opening parenthesis of a call, to which no blank may lead
 
 
 def shrunk(
@@ -53,15 +54,19 @@ def shrunk(
 def _tokens(statement: Statement) -> list[_Token]:
     rows = [row for row in _rows(statement) if not isinstance(row, dict)]
     values = iter(zip(*rows, strict=True))
-    texts = [match.group() for match in _TOKEN.finditer(statement.sql)]
-    return [
-        _Token(text, next(values)) if text in _SLOTS else _Token(text) for text in texts
-    ]
+    tokens: list[_Token] = []
+    end = -1
+    for match in _TOKEN.finditer(statement.sql):
+        text = match.group()
+        tight = text == "(" and match.start() == end
+        tokens.append(_Token(text, next(values) if text in _SLOTS else (), tight))
+        end = match.end()
+    return tokens
 
 
 def _smaller(tokens: Sequence[_Token]) -> Iterator[list[_Token]]:
     """Candidates, the greatest cuts first."""
-    yield [token for token in tokens if not token.text.startswith(("--", "/*"))]
+    yield [token for token in tokens if not token.text.startswith(("--", "/*", "#"))]
     for start, end in _groups(tokens):
         inside = list(tokens[start + 1 : end])
         yield [*tokens[:start], *tokens[end + 1 :]]
@@ -130,6 +135,7 @@ def _joined(statement: Statement, tokens: Sequence[_Token]) -> Statement:
 def _text(tokens: Sequence[_Token]) -> str:
     text = ""
     for token in tokens:
-        tight = token.text in {",", ")", "."} or text.endswith(("(", ".", "\n"))
+        tight = token.tight or token.text in {",", ")", "."}
+        tight = tight or text.endswith(("(", ".", "\n"))
         text += token.text if tight or not text else f" {token.text}"
     return text

@@ -19,6 +19,8 @@ from tests.oracle.corpus import CORPUS as PORTABLE
 from tests.oracle.corpus_mysql import (
     CHANGES,
     MYSQL,
+    MYSQL_CHANGES,
+    MYSQL_TENANTS,
     READS,
     REFUSED,
     REFUSED_OF_TENANTS,
@@ -106,13 +108,14 @@ def test_corpus(world: MySQLWorld, shim: Connection, entry: Entry) -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    [*REFUSED, *RETURNING, *MYSQL, *REFUSED_VALUES],
+    [*REFUSED, *RETURNING, *MYSQL, *MYSQL_CHANGES, *REFUSED_VALUES],
     ids=lambda e: cast("Entry", e).id,
 )
 def test_corpus_of_one_server(
     world: MySQLWorld, shim: Connection, entry: Entry, server: Server
 ) -> None:
-    if (entry in (*MYSQL, *REFUSED_VALUES)) == (server.kind == "mariadb"):
+    mysql = entry in (*MYSQL, *MYSQL_CHANGES, *REFUSED_VALUES)
+    if mysql == (server.kind == "mariadb"):
         pytest.skip(f"not a statement of {server.kind}")
     judged(world, shim, entry)
 
@@ -123,6 +126,17 @@ def test_corpus_of_one_server(
 def test_corpus_of_tenants(
     tenants: MySQLTenants, secured: Connection, entry: Entry
 ) -> None:
+    judged(tenants, secured, entry)
+
+
+@pytest.mark.parametrize(
+    "entry", [*MYSQL_CHANGES, *MYSQL_TENANTS], ids=lambda e: cast("Entry", e).id
+)
+def test_corpus_of_tenants_of_mysql(
+    tenants: MySQLTenants, secured: Connection, entry: Entry, server: Server
+) -> None:
+    if server.kind == "mariadb":
+        pytest.skip(f"not a statement of {server.kind}")
     judged(tenants, secured, entry)
 
 
