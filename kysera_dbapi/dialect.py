@@ -188,6 +188,9 @@ class Dialect:
     barrier: ClassVar[str] = ""
     #: A column without an alias is named by its text.
     names_columns_by_text: ClassVar[bool] = False
+    #: But in the first column, such a name begins with what stands after the comma,
+    #: comments too.
+    headings_from_comma: ClassVar[bool] = False
     #: A column of a derived table is called as its table calls it, one of the table
     #: itself as the statement does: in upper or lower case.
     derived_names_are_of_table: ClassVar[bool] = False

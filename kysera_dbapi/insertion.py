@@ -335,7 +335,7 @@ def _after(opened: int, closed: int, parts: Fragment) -> Fragment:
 
 
 def _row(values: exp.Expression) -> exp.Expression | None:
-    """What holds the values of a row: a tuple, in it the ROW of ``VALUES ROW(1, 2)``."""
+    """What holds the values of a row: a tuple, or in it ``ROW(1, 2)``."""
     if not isinstance(values, exp.Tuple):
         return None
     inner = values.expressions[0] if len(values.expressions) == 1 else None

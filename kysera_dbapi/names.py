@@ -68,7 +68,7 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
             recased = plain and text.lower() in folded and text not in spelled
             if not aliased and (recased or (edited and not plain)):
                 if not plain:
-                    text = _column_text(draft, start, last)
+                    text = _column_text(draft, first, last)
                 name = draft.dialect.quote(text)
                 parts = spaced(draft, end, (f" AS {name}",))
                 proof = spell(spaced(draft, end, (f" AS {KEPT}",)))
@@ -83,13 +83,16 @@ def _respelled(draft: "Draft") -> list[int]:
     return [one.start for one in given if numbered and one.text == "?"]
 
 
-def _column_text(draft: "Draft", start: int, last: int) -> str:
+def _column_text(draft: "Draft", first: int, last: int) -> str:
     """The name of a column without an alias: its text, as the database ends it."""
-    end, dialect = draft.end_of(last), draft.dialect
+    start, end, dialect = draft.start_of(first), draft.end_of(last), draft.dialect
+    before = draft.layout.tokens[first - 1]
+    if dialect.headings_from_comma and before.token_type is _sqlglot.TokenType.COMMA:
+        start = draft.end_of(first - 1)
     stops = [t.start for t in draft.source.lexemes if t.text == ";"]
     following = [t.start for t in draft.layout.tokens[last + 1 : last + 2]]
     stop = min(s for s in (*stops, *following, len(draft.text)) if s >= end)
-    name = draft.text[start : stop if dialect.headings_to_next else end].rstrip()
+    name = draft.text[start : stop if dialect.headings_to_next else end].strip()
     return name.replace("%%", "%") if draft.source.lexer.format_style else name
 
 

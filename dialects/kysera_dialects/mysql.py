@@ -323,6 +323,7 @@ class MariaDBDialect(MySQLDialect):
     returning: ClassVar[frozenset[str]] = frozenset(("insert", "delete"))
     values_lose_conditions: ClassVar[bool] = False
     _is_mariadb: ClassVar[bool] = True
+    headings_from_comma: ClassVar[bool] = True
 
     def fold_cte(self, name: str) -> str:
         """Without regard to case, whatever lower_case_table_names is."""

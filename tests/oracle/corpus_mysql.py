@@ -40,6 +40,7 @@ READS = entries(
         "cte-recursive": "WITH RECURSIVE t (id) AS (SELECT id FROM categories WHERE parent_id IS NULL UNION SELECT c.id FROM categories c JOIN t ON c.parent_id = t.id) SELECT id FROM t",
         "window": "SELECT id, sum(total) OVER w FROM orders WINDOW w AS (PARTITION BY status ORDER BY id)",
         "case-of-names": "SELECT ID, o.STATUS FROM orders o WHERE o.Total > 5",
+        "names-with-comments": "SELECT /* a */ (SELECT max(o.id) FROM orders o), /* b */ (SELECT max(line) FROM items) /* c */, id, # d\n (SELECT min(total) FROM orders) FROM orders",
         "case-of-names-derived": "SELECT o.Customer_Id, `NAME`, c.Id AS k FROM customers c LEFT JOIN orders o USING (id)",
         "case-of-names-within": "SELECT x.* FROM (SELECT o.Customer_Id, credit FROM customers c LEFT JOIN orders o USING (id)) x",
         "not-before-for-update": "SELECT o.id FROM orders o JOIN items i ON o.id = i.order_id AND o.status NOT LIKE 'p%' FOR UPDATE",

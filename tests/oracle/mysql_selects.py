@@ -299,6 +299,9 @@ class MariaDBSelects(MySQLSelects):
     laterals: ClassVar[float] = 0
     row: ClassVar[str] = ""
     excepts_intersections: ClassVar[bool] = True
+    # wrong rows (10.11.19): SELECT order_id, order_id IN (VALUES (102)) FROM items
+    # WHERE line = 1 GROUP BY order_id
+    values_blocks: ClassVar[float] = 0
     # the end of a server (10.11.19), where a member is not used: SELECT 1 FROM orders
     # WHERE (WITH c AS (SELECT 1 FROM tags JOIN items ON orders.id) SELECT 1)
     nested_with: ClassVar[float] = 0

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from threading import Timer
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ MYSQL = Language(MySQLDraft, MySQLSelects, MySQLWrites, MySQLTenantWrites, limit
 MARIADB = Language(
     MySQLDraft, MariaDBSelects, MariaDBWrites, MariaDBTenantWrites, limits=True
 )
+_LONG = 1.0  # what takes so many seconds is ended
 _SLOW = 0.2  # seconds: what takes longer is not kept, it is to be executed twice more
 
 SCHEMA = """
@@ -218,9 +220,16 @@ class MySQLWorld(World):
         for connection in (self.full, self.copy, self.views):
             connection.close()
 
+    def _kill(self, thread: int) -> None:
+        with closing(pymysql.connect(**arguments(self._urls[0]))) as other:
+            self.execute(other, f"KILL QUERY {thread}")
+
     def attempt(
         self, connection: Any, statement: Statement
     ) -> tuple[Sequence[Row], int] | None:
+        # MySQL's own limit is for queries alone
+        timer = Timer(_LONG, self._kill, (connection.thread_id(),))
+        timer.start()
         start = time.monotonic()
         try:
             cursor = connection.cursor()
@@ -232,6 +241,8 @@ class MySQLWorld(World):
         except pymysql.Error as error:
             return ([(VIOLATION,)], -1) if is_violation(error) else None
         finally:
+            timer.cancel()
+            timer.join()
             connection.rollback()
 
     @contextmanager

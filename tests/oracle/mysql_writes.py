@@ -1,6 +1,6 @@
 """DELETE, UPDATE and INSERT as MySQL and MariaDB take them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -126,9 +126,12 @@ class MySQLWrites(_Common):
 class MySQLTenantWrites(_Common, TenantWrites):
     """Writes on tables whose rows have a tenant."""
 
-    #: Without INSERT IGNORE and REPLACE, nor upserts, until these are planned.
-    verbs: ClassVar[Mapping[str, float]] = {"INSERT": 1.0}
-    planned_upserts: ClassVar[bool] = False
+    verbs: ClassVar[Mapping[str, float]] = {
+        "INSERT": 10.0,
+        "INSERT IGNORE": 1.0,
+        "REPLACE": 1.5,
+    }
+    keyed: ClassVar[Sequence[str]] = ("REPLACE", "IGNORE")
     updates: ClassVar[Mapping[str, float]] = {"UPDATE": 12.0, "UPDATE IGNORE": 1.0}
     upserts: ClassVar[Mapping[str, float]] = {"DO UPDATE": 1.0}
 
@@ -138,18 +141,23 @@ class MySQLTenantWrites(_Common, TenantWrites):
         checked = {} if kind != "insert" or self.returns else dict.fromkeys(CONDITIONS)
         return {table: 0.0 if table in checked else found[table] for table in found}
 
-    def _plan(self, target: str) -> None:
-        super()._plan(target)
-        if not self.planned_upserts:
-            self.upsert, self.meets = "", False
-
     def _into(self, target: str, frame: Scope) -> tuple[str, Scope]:
         scope = Scope(None, frame.ctes)
         scope.sources.append(Source(target, self.tables[target], target))
         scope.taken.add(target.lower())
         return f"INTO {self._qualified(target)}", scope
 
+    def _direct(self, target: str, columns: Columns, frame: Scope) -> str:
+        """No query has an upsert of rows that are hidden."""
+        if self.upsert:
+            return self._rows(target, columns, frame)
+        return super()._direct(target, columns, frame)
+
     def _query_of(self, target: str, columns: Columns, frame: Scope, form: str) -> str:
+        """No tenant is given beside aggregates: of no rows he would be NULL."""
+        tenant = self._tenant_column(target)
+        if form == "aggregate" and any(column.name == tenant for column in columns):
+            form = "GROUP BY"
         text = super()._query_of(target, columns, frame, form)
         return text.replace("VALUES (", f"VALUES {self.row}(")
 
@@ -165,12 +173,6 @@ class MySQLTenantWrites(_Common, TenantWrites):
         free = [c for c in self.free(target) if c.name != "email"]
         chosen = self.draft.rng.sample(free, min(len(free), self.draft.pick((1, 2))))
         sets = [self._assigned(target, scope, column) for column in chosen]
-        name = self._tenant_column(target)
-        if name and self.draft.chance(0.15):
-            self.draft.mark("SET of the tenant in an upsert")
-            column = self._column(target, name)
-            value = self._fixed_value(target, column)
-            sets.append(f"{self.draft.name(name)} = {value}")
         key = self.draft.name(self.keys[target][0])
         return ", ".join(sets) or f"{key} = {key}"
 

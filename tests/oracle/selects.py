@@ -42,6 +42,7 @@ class Selects(Sources):
         *(" DESC NULLS FIRST", " NULLS LAST"),
     )
     values_statements: ClassVar[float] = 0.02
+    values_blocks: ClassVar[float] = 0.35  # VALUES as a query among others
     limits_by_query: ClassVar[bool] = True  # LIMIT (SELECT ...)
     nested_with: ClassVar[float] = 0.04  # WITH in a sub-select
     excepts_intersections: ClassVar[bool] = True  # a EXCEPT b INTERSECT c
@@ -184,7 +185,8 @@ class Selects(Sources):
         if ask.wants is not None:
             literals = bool(ask.wants) and not ask.named
             forms |= {"bare": 0.15} if literals else {}
-            forms |= {"values": 0.35} if literals and not ask.tail else {}
+            often = self.values_blocks
+            forms |= {"values": often} if literals and not ask.tail else {}
         form = self.draft.weighted(forms)
         if form == "values" and ask.wants:
             self.draft.mark("VALUES in a query")

@@ -1,6 +1,6 @@
 """INSERT, upsert and UPDATE in all their shapes, on tables whose rows have a tenant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -58,6 +58,9 @@ class TenantWrites(Writes):
     verbs: ClassVar[Mapping[str, float]] = _VERBS
     upserts: ClassVar[Mapping[str, float]] = _UPSERTS
     updates: ClassVar[Mapping[str, float]] = _UPDATES
+
+    #: Of verbs that need a tenant in every unique key.
+    keyed: ClassVar[Sequence[str]] = ("REPLACE",)
 
     #: What is done about conflicts, and with which rows there are some.
     verb: str = "INSERT"
@@ -155,7 +158,7 @@ class TenantWrites(Writes):
         verbs = {
             verb: weight
             for verb, weight in self.verbs.items()
-            if "REPLACE" not in verb or target in REPLACEABLE
+            if target in REPLACEABLE or not any(word in verb for word in self.keyed)
         }
         self.verb = self.draft.weighted(verbs)
         self.upsert = ""
