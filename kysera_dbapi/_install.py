@@ -15,6 +15,7 @@ __all__ = ["install", "uninstall"]
 _DRIVERS = {
     "sqlite3": ("sqlite3_installation", "SQLite3Installation"),
     "psycopg": ("psycopg_installation", "PsycopgInstallation"),
+    "pymysql": ("pymysql_installation", "PyMySQLInstallation"),
 }
 _lock = threading.Lock()
 
@@ -37,10 +38,16 @@ def install(
     imported before, and pools. An ``AsyncConnection``, and a class of a program's own
     that changes what a connection does, is refused as it connects.
 
+    ``"pymysql"``: whatever makes a ``pymysql.connections.Connection``, also by names
+    that were imported before, as ``MySQLdb``, and pools. A class of a program's own
+    that changes what a connection does, and a connection that is not made by calling
+    its class, is refused as it connects.
+
     ``only`` is for programs that open other databases beside: it is given the file's
-    absolute path ("" for a database in memory), or the connection's parameters without
-    the password, as ``connection.info.dsn`` has them, and a connection for which it is
-    false stays raw. Raises ``ConfigurationError``: already-installed, missing-driver,
+    absolute path ("" for a database in memory), the connection's parameters without
+    the password, as ``connection.info.dsn`` has them, or
+    ``mysql://user@host:port/database``, and a connection for which it is false stays
+    raw. Raises ``ConfigurationError``: already-installed, missing-driver,
     unknown-mode, or a plugin's.
     """
     if driver not in _DRIVERS:

@@ -1,16 +1,18 @@
 """What is installed into a driver, and how its classes come to make wrapped objects."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from weakref import WeakSet
 
 from kysera_dbapi.plugin import Mode, Plugin
 
-__all__ = ["Installation", "installed", "make_new", "reach"]
+__all__ = ["Installation", "changed_members", "installed", "make_new", "reach"]
 
 #: What is installed, by driver.
 installed: "dict[str, Installation]" = {}
+#: What decides, beside the members of a connection, what its class makes.
+_MAKING = {"__init__", "__new__"}
 #: Classes whose ``__new__`` is ours.
 _reached: "WeakSet[Any]" = WeakSet()
 
@@ -56,3 +58,15 @@ def make_new(before: Any, cls: Any, args: Any, options: Any) -> Any:
     if before is object.__new__:
         return before(cls)
     return before(cls, *args, **options)
+
+
+def changed_members(cls: Any, driver: Any, members: Collection[str]) -> set[str]:
+    """What a program's class has its own of, of what a driver's connection does.
+
+    It would run on the raw connection, or not at all.
+    """
+    above: tuple[type, ...] = cls.__mro__[: cls.__mro__.index(driver)]
+    package = driver.__module__.partition(".")[0]
+    own = [base for base in above if base.__module__.partition(".")[0] != package]
+    changed = {name for base in own for name in vars(base)}
+    return changed & (_MAKING | set(members))

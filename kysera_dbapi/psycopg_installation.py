@@ -3,19 +3,21 @@
 Its classes are of Python, and all of its ways to connect end in calling one.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from psycopg import AsyncConnection, Connection, ConnectionInfo
 
 from kysera_dbapi import psycopg
 from kysera_dbapi.errors import ConfigurationError
-from kysera_dbapi.installation import Installation, installed, make_new, reach
+from kysera_dbapi.installation import (
+    Installation,
+    changed_members,
+    installed,
+    make_new,
+    reach,
+)
 
 __all__ = ["PsycopgInstallation"]
-
-#: What decides, beside the members of a connection, what its class makes.
-_MAKING = {"__init__", "__new__"}
 
 
 class PsycopgInstallation(Installation):
@@ -78,21 +80,11 @@ def _pgconn(pgconn: Any = None, *_: Any, **__: Any) -> Any:
 
 
 def _check(cls: Any) -> None:
-    """Refuse a program's class that changes what a connection does.
-
-    Its own would run on the raw connection, or not at all.
-    """
-    changed: set[str] = {name for own in _own_classes(cls) for name in vars(own)}
-    changed &= _MAKING | set(psycopg.CONNECTION_MEMBERS) - {"connect"}
-    if changed:
+    """Refuse a program's class that changes what a connection does."""
+    members = set(psycopg.CONNECTION_MEMBERS) - {"connect"}
+    if changed := changed_members(cls, Connection, members):
         raise ConfigurationError(
             f"{cls.__qualname__} has its own {', '.join(sorted(changed))}, which would "
             "not be planned; use a cursor_factory, or call kysera_dbapi.wrap()",
             code="unwrapped-class",
         )
-
-
-def _own_classes(cls: Any) -> Iterator[type]:
-    for base in cls.__mro__[: cls.__mro__.index(Connection)]:
-        if base.__module__.partition(".")[0] != "psycopg":
-            yield base

@@ -4,8 +4,9 @@ Cursors are subclasses of the driver's, so that fetching costs nothing; the conn
 is a proxy. https://pymysql.readthedocs.io/en/latest/modules/connections.html
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pymysql as _driver
@@ -18,7 +19,7 @@ from kysera_dbapi.connection import check_raw, passed
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.pymysql_cursor import CURSOR_MEMBERS, PlannedCursor, cursor_class
-from kysera_dbapi.pymysql_session import PyMySQLSession, check_charset
+from kysera_dbapi.pymysql_session import PyMySQLSession, check_charset, is_setting
 from kysera_dbapi.session import check_mode
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Connect",
     "Connection",
     "connect",
+    "makes_raw",
     "wrap",
 ]
 
@@ -199,23 +201,55 @@ class Connection(_Connection):
 
     def connect(self, sock: Any = None) -> None:
         """Open the connection, perhaps once more."""
-
-        def run(raw: Any) -> None:
-            _Raw.connect(raw, sock)
-            self._self_session.reopened()
-
-        self._do(run)
+        self._open(lambda raw: _Raw.connect(raw, sock))
 
     def ping(self, reconnect: bool = False) -> None:
         """Ask whether the server is there; ``reconnect`` may open another session."""
+        self._open(lambda raw: _Raw.ping(raw, reconnect))
+
+    def _open(self, opens: Callable[[Any], None]) -> None:
+        """Do what may open another session of the server's, and follow it."""
 
         def run(raw: Any) -> None:
             before = raw._sock
-            _Raw.ping(raw, reconnect)
-            if raw._sock is not before:
-                self._self_session.reopened()
+            with self._opening(raw) as later:
+                opens(raw)
+                if raw._sock is before:
+                    return
+                try:
+                    self._self_session.reopened()
+                    if later:
+                        self._initialise(raw, *later)
+                except BaseException:
+                    raw._force_close()
+                    raise
 
         self._do(run)
+
+    def _initialise(self, raw: Any, command: str, autocommit: bool | None) -> None:
+        """Plan what the program has the session begin with."""
+        self.cursor(_RawCursor).execute(command)
+        if autocommit is not None:
+            _Raw.autocommit(raw, autocommit)
+
+    @contextmanager
+    def _opening(self, raw: Any) -> Iterator[tuple[Any, ...]]:
+        """A block that opens the raw connection; what is to be done after it.
+
+        The driver has cursors of the program's class run ``init_command``, unplanned.
+        It is left to us, but for a setting: that has to be there when tables are read.
+        """
+        kept = raw.cursorclass, raw.init_command, raw.autocommit_mode
+        raw.cursorclass, command = _RawCursor, raw.init_command
+        later: tuple[Any, ...] = ()
+        if self._self_session.plugins and command and not is_setting(command):
+            later = command, raw.autocommit_mode
+            raw.init_command = raw.autocommit_mode = None
+        try:
+            with _raw_connections():
+                yield later
+        finally:
+            raw.cursorclass, raw.init_command, raw.autocommit_mode = kept
 
 
 for _name, _what in CONNECTION_MEMBERS.items():
@@ -260,16 +294,30 @@ def connect(
     """``pymysql.connect`` with plugins; other arguments are the driver's own."""
     ordered(plugins)
     check_mode(mode)
+    with _raw_connections():
+        raw = _Raw(**{**options, "defer_connect": True})
+    made = wrap(raw, plugins=plugins, mode=mode)
+    if not options.get("defer_connect"):
+        made.connect()
+    return made
+
+
+#: Whether the driver is to make a raw connection, whatever is installed.
+_raw: ContextVar[bool] = ContextVar("kysera_dbapi.raw_pymysql", default=False)
+
+
+def makes_raw() -> bool:
+    """Whether a connection that is made, or opened, now is for us to wrap."""
+    return _raw.get()
+
+
+@contextmanager
+def _raw_connections() -> Iterator[None]:
+    token = _raw.set(True)
     try:
-        raw = _Raw(**options)
-    except _driver.Error as error:
-        reraise(error, _driver)
-    try:
-        return wrap(raw, plugins=plugins, mode=mode)
-    except BaseException:
-        with suppress(_driver.Error):
-            _Raw.close(raw)
-        raise
+        yield
+    finally:
+        _raw.reset(token)
 
 
 Connect = connect

@@ -25,7 +25,7 @@ from kysera_dbapi.transaction import Begin, Transactional
 from kysera_dbapi.value_list import ValueList
 from kysera_dbapi.violation import violation
 
-__all__ = ["PyMySQLSession", "check_charset", "kept"]
+__all__ = ["PyMySQLSession", "check_charset", "is_setting", "kept"]
 
 #: In the message of the function that fails: see the dialect's ``check``.
 _VIOLATED = re.compile(
@@ -40,6 +40,11 @@ _ABOUT_THE_LAST = re.compile(
     r"\b(?:ROW_COUNT|FOUND_ROWS)\b|@@\w*\.?(?:warning|error)_count"
     r"|\b(?:WARNINGS|ERRORS|DIAGNOSTICS)\b",
     re.IGNORECASE,
+)
+#: A text that reads and writes nothing but settings: a sub-select has parentheses, and
+#: ``SET STATEMENT`` a statement in it.
+_SETTING = re.compile(
+    r"\s*(?:SET|USE)\b(?!.*\bSTATEMENT\b)[^();]*", re.DOTALL | re.IGNORECASE
 )
 _NO_SAVEPOINT = 1305
 #: That of MariaDB, for which MySQL has one more bit.
@@ -60,6 +65,11 @@ def check_charset(charset: object) -> None:
             "what they seem; use utf8mb4",
             code="configuration",
         )
+
+
+def is_setting(text: object) -> bool:
+    """Whether a text does no more than to set something of the session."""
+    return isinstance(text, str) and _SETTING.fullmatch(text) is not None
 
 
 _ping: Any = RawConnection.ping
@@ -141,8 +151,12 @@ class PyMySQLSession(Session):
         """The connection has been opened, perhaps once more: nothing is as it was."""
         self.replaced()
         if self.plugins and not self._started:
-            self._adopt(self._read_catalogue())
-            super().start()
+            try:
+                self._adopt(self._read_catalogue())
+                super().start()
+            except self.driver.Error as error:
+                error.add_note("raised while the tables of the database were read")
+                raise
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""

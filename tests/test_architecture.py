@@ -105,7 +105,10 @@ DIRECTIONS = {
     "installation": "plugin",
     "sqlite3_installation": "installation sqlite3",
     "psycopg_installation": "installation psycopg",
-    "_install": "sqlite3_installation psycopg_installation session",
+    "pymysql_installation": "installation pymysql",
+    "_install": (
+        "sqlite3_installation psycopg_installation pymysql_installation session"
+    ),
 }
 #: These may import what is written here and no more.
 PLUGINS = {
