@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Derivation", "owner_of"]
 
+_HINTS = ("USE", "FORCE", "IGNORE")
+
 
 class Derivation:
     """Filters references where neither WHERE nor ON will do."""
@@ -53,7 +55,8 @@ class Derivation:
             opening = "(SELECT * FROM "
             if draft.stand_in[start - 1 : start].isalnum():
                 opening = " " + opening
-            bare = reference.in_list or (reference.node.args.get("alias") and not hint)
+            named_by = reference.node.args.get("alias") and not hint
+            bare = reference.in_list or named_by
             close = (*close, ")" if bare else ")" + named)
         else:
             # what else stands in the parentheses, an alias say, is inside no more
@@ -67,7 +70,8 @@ class Derivation:
         opening += "" if only is None else "ONLY "
         draft.splices.append(Splice(start, reference.start, (opening,)))
         if hint:
-            draft.splices.append(Splice(reference.end, hint[0], (" ",)))
+            after = self._end(reference)
+            draft.splices.append(Splice(after, hint[0], (" ",)))
         elif only is not None:  # ONLY (t)
             draft.splices.append(Splice(reference.end, end, (), rank=-1))
         draft.splices.append(Splice(end, stop, spaced(draft, stop, close)))
@@ -105,7 +109,7 @@ class Derivation:
         table = parsed.args["from_"].this
         outer = lone(node)
         alias = outer.args.get("alias")
-        if alias is not None and "indexed" not in node.args:
+        if alias is not None and not self._hint(reference):
             table.set("alias", alias.copy())
         if outer.args.get("joins"):
             table.set("joins", outer.args["joins"])
@@ -130,12 +134,6 @@ class Derivation:
         written = reference.role == "target" or is_merged(reference.node)
         if written or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
-        if any(reference.node.args.get(part) for part in ("hints", "partition")):
-            draft.refuse(
-                f"{reference.exposed} has hints or partitions where it has to be "
-                "filtered in a sub-select; leave them out, or write the sub-select",
-                code="unsupported-construct",
-            )
         if reference.node.args.get("sample"):
             draft.refuse(
                 f"a sample of {reference.exposed} cannot be filtered where it stands; "
@@ -201,8 +199,12 @@ class Derivation:
         return False
 
     def _hint(self, reference: Reference) -> tuple[int, int] | None:
-        """Where INDEXED BY or NOT INDEXED stands: it moves into the derived table."""
-        if reference.in_list or "indexed" not in reference.node.args:
+        """Where hints of indexes stand: they move into the derived table."""
+        if reference.in_list:
+            return None
+        if reference.node.args.get("hints"):
+            return self._index_hints(reference)
+        if "indexed" not in reference.node.args:  # INDEXED BY, NOT INDEXED
             return None
         if reference.node.args["indexed"] is None:
             return None
@@ -211,6 +213,19 @@ class Derivation:
         while tokens[i].text.upper() not in ("INDEXED BY", "NOT"):
             i += 1
         return tokens[i].start, tokens[i + 1].end + 1
+
+    def _index_hints(self, reference: Reference) -> tuple[int, int]:
+        """Where ``USE INDEX (i) IGNORE KEY (j)`` stands, after an alias."""
+        tokens, close = self._draft.layout.tokens, self._draft.layout.close
+        first = reference.token + 1
+        while tokens[first].text.upper() not in _HINTS:
+            first += 1
+        i = first
+        while i < len(tokens) and tokens[i].text.upper() in _HINTS:
+            while i not in close:
+                i += 1
+            i = close[i] + 1
+        return tokens[first].start, self._draft.end_of(i - 1)
 
     def _check_row_identifiers(self, reference: Reference) -> None:
         """A derived table has no rowid (SQLite shows NULL), and no table MATCH."""

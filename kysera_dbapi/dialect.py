@@ -166,6 +166,8 @@ class Dialect:
     joins_without_on: ClassVar[bool] = False
     #: A common table expression may be a write.
     writes_in_with: ClassVar[bool] = False
+    #: ``VALUE`` may stand for the VALUES of an INSERT.
+    inserts_value: ClassVar[bool] = False
     #: ``TABLE t`` is a query.
     has_table_queries: ClassVar[bool] = False
     #: What ends a query whose rows are about to be written: others have to wait.
@@ -271,6 +273,10 @@ class Dialect:
         None of them may name, or hide, a relation that the statement uses.
         """
         return {}
+
+    def advice(self, words: Sequence[str]) -> str:
+        """What to mend in a statement of these words that has no parse, if known."""
+        return ""
 
     def quote(self, name: str) -> str:
         """``name`` as a quoted identifier."""

@@ -92,6 +92,13 @@ class Insertion:
         self._append_names(assignments)
         parts, typed = _listed(assignments), self._typed(assignments)
         source = self._draft.tree.args["expression"]
+        alias = source.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            self._draft.refuse(
+                f"{', '.join(assignments)} has no name among those of {alias.name}; "
+                "leave out the names of its columns",
+                code="unsupported-construct",
+            )
         branches = _branches(source)
         if len(branches) != len(self._sources):
             raise unproved()
@@ -167,7 +174,8 @@ class Insertion:
         """The token past a SET: a clause on conflicts, RETURNING or the end."""
         stop = self._draft.stop
         stop = self._draft.layout.conflict(at, stop) or stop
-        while at < stop and self._tokens[at].token_type not in _ENDS:
+        ends = (*_ENDS, _T.ALIAS)  # SET a = 1 AS new
+        while at < stop and self._tokens[at].token_type not in ends:
             at = self._close.get(at, at) + 1
         return at
 

@@ -92,6 +92,8 @@ class Block:
     where: int | None = None
     tail: int = 0
     set: int | None = None
+    #: The tokens of ``INTO @a, @b``.
+    into: tuple[int, int] | None = None
     items: list[Item] = field(default_factory=list["Item"])
     merge: Clauses | None = None
 
@@ -190,10 +192,12 @@ class Layout:
 
     def _note(self, block: Block, i: int) -> None:
         """Take down the clause that token ``i`` begins in its own block."""
-        if block.tail < block.end or block.verb is _T.MERGE:
-            return
         token = self.tokens[i]
         kind = token.token_type
+        if kind is _T.INTO and self._kind(i + 1) is _T.PARAMETER:
+            self._note_into(block, i)
+        if block.tail < block.end or block.verb is _T.MERGE:
+            return
         if kind is _T.FROM and block.source is None:
             if self.tokens[i - 1].token_type is not _T.DISTINCT:
                 block.source = i
@@ -203,6 +207,22 @@ class Layout:
             block.where = i
         elif kind in _TAIL or self._is_soft_tail(i):
             block.tail = i
+
+    def _note_into(self, block: Block, i: int) -> None:
+        """INTO and variables: before FROM, or at the end."""
+        end = i
+        while end == i or self._kind(end) is _T.COMMA:
+            if self._kind(end + 1) is not _T.PARAMETER:
+                return
+            end += 3
+            while self._kind(end) is _T.DOT:  # @a.b
+                end += 2
+        block.into = i, end
+        if self._kind(end) is not _T.FROM:
+            block.tail = min(block.tail, i)
+
+    def _kind(self, i: int) -> Any:
+        return self.tokens[i].token_type if i < len(self.tokens) else None
 
     def _is_soft_tail(self, i: int) -> bool:
         """WINDOW, ON CONFLICT, WITH NO DATA, LOCK IN: they may be something else."""
@@ -214,7 +234,8 @@ class Layout:
             words = [t.text.upper() for t in after]
             return words[:1] == ["DATA"] or words == ["NO", "DATA"]
         if token.token_type is _T.ON and after:
-            return bool(after[0].text.upper() == "CONFLICT")
+            words = [t.text.upper() for t in after]
+            return words[0] == "CONFLICT" or words == ["DUPLICATE", "KEY"]
         locks = token.text.upper() == "LOCK" and after
         return bool(locks and after[0].token_type is _T.IN)
 

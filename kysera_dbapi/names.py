@@ -54,7 +54,7 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
         (block.start + 1, min(x for x in stops if x is not None))
         for block in draft.layout.blocks
         if block.verb is _sqlglot.TokenType.SELECT
-        and (stops := (block.source, block.where, block.tail))
+        and (stops := (block.source, block.where, block.tail, *(block.into or ())[:1]))
     ]
     ranges += returning_ranges(draft)
     places = [one.start for one in draft.splices] + _respelled(draft)

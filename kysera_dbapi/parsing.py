@@ -49,8 +49,9 @@ def parse(
         layout = Layout(spelled_out(tokens, dialect))
         tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
+        cure = dialect.advice(source.words) or "mend it"
         raise UnsupportedStatement(
-            f"the statement does not parse{_place(error)}; mend it, or run it under "
+            f"the statement does not parse{_place(error)}; {cure}, or run it under "
             "bypass() if it touches no protected table",
             code="unparsed-statement",
         ) from error

@@ -25,10 +25,13 @@ _Change = tuple[int, int, list[Token]]
 def spelled_out(tokens: Sequence[Token], dialect: "Dialect") -> Sequence[Token]:
     """The tokens of a text, ``TABLE t`` as ``SELECT * FROM t``: all of it at TABLE.
 
-    And ``DELETE FROM a.*, b USING`` as ``DELETE a, b FROM``.
+    ``INSERT INTO t VALUE (1)`` has VALUES, and ``DELETE FROM a.*, b USING`` is
+    ``DELETE a, b FROM``.
     """
+    if dialect.inserts_value:
+        tokens = _values_for_value(tokens)
     if dialect.writes_several:
-        return _deleted_first(tokens)
+        tokens = _deleted_first(tokens)
     if not (dialect.has_table_queries and any(map(_is_table, tokens))):
         return tokens
     found: list[Token] = []
@@ -39,6 +42,20 @@ def spelled_out(tokens: Sequence[Token], dialect: "Dialect") -> Sequence[Token]:
         else:
             found.append(token)
     return found
+
+
+def _values_for_value(tokens: Sequence[Token]) -> Sequence[Token]:
+    if not (tokens and tokens[0].token_type is _T.INSERT):
+        return tokens
+    for i, token in enumerate(tokens[:-1]):
+        if token.token_type in (_T.VALUES, _T.SET, _T.SELECT):
+            break
+        named = i and tokens[i - 1].token_type in (_T.INSERT, _T.INTO, _T.DOT)
+        opens = tokens[i + 1].token_type is _T.L_PAREN
+        if opens and not named and token.text.upper() == "VALUE":
+            spelled = retyped(token, _T.VALUES, "VALUES")
+            return [*tokens[:i], spelled, *tokens[i + 1 :]]
+    return tokens
 
 
 def _deleted_first(tokens: Sequence[Token]) -> Sequence[Token]:
@@ -85,6 +102,8 @@ def respelled(layout: Layout) -> Sequence[Token]:
     changes = [*_values(layout)]
     for block in layout.blocks:
         changes += [_join(layout, join) for join in _joins(block.items)]
+        if block.into is not None:  # of variables: it says nothing of what is read
+            changes.append((*block.into, []))
         if block.verb in (_T.UPDATE, _T.DELETE):
             changes += _offset(layout, block)
     tokens = list(layout.tokens)

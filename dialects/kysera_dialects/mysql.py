@@ -16,11 +16,13 @@ from typing import Any, ClassVar, Self
 from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Rule, Style
 from kysera_dbapi.errors import ConfigurationError
+from kysera_dbapi.shape import Lexeme
 from kysera_dbapi.value_list import ValueList
 from kysera_dialects import (
     mysql_functions,
     mysql_lexing,
     mysql_pinning,
+    mysql_spelling,
     mysql_statements,
 )
 from kysera_dialects.mysql_rules import SETTINGS
@@ -63,10 +65,12 @@ class MySQLDialect(Dialect):
     operator_functions: ClassVar[Mapping[str, str]] = {}
     types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
-        ("this", "db", "alias", "joins", "hints", "partition")
+        ("this", "db", "alias", "joins", "hints")
     )
     laterals: ClassVar[bool] = True
     writes_several: ClassVar[bool] = True
+    has_table_queries: ClassVar[bool] = True
+    inserts_value: ClassVar[bool] = True
     says_on_conflict: ClassVar[bool] = False
     # https://dev.mysql.com/doc/refman/8.4/en/derived-table-optimization.html
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
@@ -157,6 +161,14 @@ class MySQLDialect(Dialect):
         if "\\" in value:
             return f"_utf8mb4 0x{value.encode().hex()}"
         return super().literal(value)
+
+    def stand_ins(self, lexemes: Sequence[Lexeme]) -> Mapping[int, str]:
+        """What the grammar of the servers has and the parser's lacks."""
+        return mysql_spelling.stand_ins(lexemes, mariadb=self._is_mariadb)
+
+    def advice(self, words: Sequence[str]) -> str:
+        """What is known to have no parse."""
+        return mysql_spelling.advice(words)
 
     def visible_ctes(
         self, names: Sequence[str], position: int, *, recursive: bool
@@ -318,6 +330,7 @@ class MariaDBDialect(MySQLDialect):
         "ANY ESCAPE FIRST NEXT ROLLUP ROW SOME TEMPORARY".split()
     )
     laterals: ClassVar[bool] = False
+    has_table_queries: ClassVar[bool] = False
     # seen in 10.11: SELECT * FROM c within a WITH within a sub-select reads a table
     ctes_see_outer: ClassVar[bool] = False
     returning: ClassVar[frozenset[str]] = frozenset(("insert", "delete"))

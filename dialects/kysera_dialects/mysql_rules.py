@@ -59,11 +59,13 @@ _UNSEEN = "what it runs is not seen by the shim"
 RULES = (
     Rule(
         "select",
-        "`SELECT`, `WITH ... SELECT`, `VALUES`",
+        "`SELECT`, `WITH ... SELECT`, `VALUES`, `TABLE`, `SELECT ... INTO @variable`",
         "planned",
         "every relation it reads is filtered",
         (
             "SELECT * FROM orders",
+            "TABLE orders",
+            "SELECT id INTO @a FROM orders LIMIT 1",
             "WITH c AS (SELECT * FROM orders) SELECT comment FROM c",
             "(SELECT id FROM orders) UNION (SELECT id FROM log)",
         ),
@@ -102,6 +104,14 @@ RULES = (
         ),
     ),
     Rule(
+        "delete history",
+        "`DELETE HISTORY` of MariaDB",
+        "refused",
+        "it removes the history of hidden rows; do it within bypass(), or write "
+        "`history` in backticks if that is a table",
+        ("DELETE HISTORY FROM orders",),
+    ),
+    Rule(
         "explain",
         "`EXPLAIN`, `DESCRIBE`, `DESC`, `EXPLAIN ANALYZE`, `ANALYZE` of the above",
         "planned",
@@ -130,10 +140,10 @@ RULES = (
     ),
     Rule(
         "select into",
-        "`SELECT ... INTO @variable`, `INTO OUTFILE`, `INTO DUMPFILE`",
+        "`SELECT ... INTO OUTFILE`, `INTO DUMPFILE`",
         "refused",
-        "it is not understood yet; fetch the rows, or write SELECT @variable := ...",
-        ("SELECT id INTO @a FROM orders LIMIT 1",),
+        "it writes rows to a file of the server, where no filter holds; fetch the rows",
+        ("SELECT id FROM orders INTO OUTFILE 'x'",),
     ),
     Rule(
         "procedure",
@@ -141,13 +151,6 @@ RULES = (
         "refused",
         _UNSEEN,
         ("SELECT * FROM orders PROCEDURE ANALYSE()",),
-    ),
-    Rule(
-        "table",
-        "`TABLE name`",
-        "refused",
-        "no filter has a place in it; write SELECT * FROM",
-        ("TABLE orders",),
     ),
     Rule(
         "handler",
@@ -251,7 +254,8 @@ RULES = (
         "`foreign_key_checks`, of `sql_auto_is_null` to 0; `SET NAMES`, `SET CHARACTER "
         "SET` of UTF-8",
         "passed",
-        "refused if it names a protected table, or what reads one",
+        "refused if it names a protected table, or what reads one: use SELECT ... INTO "
+        "@a",
         (
             "SET @a = 1, SESSION wait_timeout = 1000",
             "SET NAMES utf8mb4 COLLATE utf8mb4_bin",

@@ -40,8 +40,6 @@ _FIRST = {
     **dict.fromkeys("GRANT REVOKE".split(), "privileges"),
     **dict.fromkeys("DESC DESCRIBE EXPLAIN HELP".split(), "show"),
     "UPDATE": "update",
-    "DELETE": "delete",
-    "TABLE": "table",
     "HANDLER": "handler",
     "DO": "do",
     "DEALLOCATE": "deallocate",
@@ -64,9 +62,9 @@ def classify(words: Sequence[str]) -> Rule | None:
     words = tuple(words)
     opened = next((i for i, word in enumerate(words) if word != "("), 0)
     first = words[opened] if words else ""
-    if opened or first in ("SELECT", "VALUES", "WITH"):
-        query = first in ("SELECT", "VALUES", "WITH", "TABLE")
-        kind = _query(words) if query else None
+    queries = ("SELECT", "TABLE", "VALUES", "WITH")
+    if opened or first in queries:
+        kind = _query(words) if first in queries else None
     elif words[1:2] == (":",):  # a label
         kind = "run"
     else:
@@ -76,7 +74,7 @@ def classify(words: Sequence[str]) -> Rule | None:
 
 def _query(words: Sequence[str]) -> str:
     for word, before, after in zip(words, ("", *words), (*words[1:], ""), strict=False):
-        if word == "INTO" and before not in (".", "@"):
+        if word == "INTO" and before not in (".", "@") and after != "@":
             return "select into"
         if word == "PROCEDURE" and before not in (".", "@") and after != ".":
             return "procedure"
@@ -311,11 +309,17 @@ def _charset(words: Sequence[str]) -> str:
     return "set" if name in CHARSETS and collated else "other setting"
 
 
+def _delete(words: Sequence[str]) -> str:
+    history = words[1:3] == ("HISTORY", "FROM")
+    return "delete history" if history else "delete"
+
+
 _OWN = {
     "ALTER": _alter,
     "ANALYZE": _analyze,
     "BEGIN": _begin,
     "CREATE": _create,
+    "DELETE": _delete,
     "DESC": _describe,
     "DESCRIBE": _describe,
     "DROP": _drop,

@@ -10,14 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from kysera_dbapi.shape import Lexeme
+from kysera_dialects.clauses import SIGNS, Reader, Stand, hidden
 from kysera_dialects.postgresql_strings import ESCAPED, JOINT, PLAIN, says
 
 __all__ = ["stand_ins"]
 
-_Stand = dict[int, str]
-_NAMES = ("word", "quoted")
-#: What an operator is made of.
-_SIGNS = frozenset("+-*/<>=~!@#%^&|`?")
 _BASES = {"x": 16, "o": 8, "b": 2}
 
 
@@ -26,7 +23,7 @@ def stand_ins(lexemes: Sequence[Lexeme]) -> dict[int, str]:
 
     It is empty for those that it is not to see.
     """
-    found: _Stand = {}
+    found: Stand = {}
     words = [t.word if t.kind == "word" else "" for t in lexemes]
     for i, lexeme in enumerate(lexemes):
         if i in found:
@@ -43,90 +40,17 @@ def stand_ins(lexemes: Sequence[Lexeme]) -> dict[int, str]:
 # -- clauses --------------------------------------------------------------------------
 
 
-def _hidden(start: int, stop: int) -> _Stand:
-    return dict.fromkeys(range(start, stop), "")
-
-
-class _Reader:
-    """Reads tokens one by one; ``right`` turns false where they are not as wanted."""
-
-    def __init__(self, lexemes: Sequence[Lexeme], at: int) -> None:
-        self._lexemes = lexemes
-        self.at = at
-        self.right = True
-
-    def _next(self) -> Lexeme | None:
-        return self._lexemes[self.at] if self.at < len(self._lexemes) else None
-
-    def has(self, *texts: str) -> bool:
-        """Whether one of these words or symbols is next; it is read then."""
-        found = self._next()
-        here = found is not None and found.kind in ("word", "symbol")
-        here = here and found is not None and found.word in texts
-        self.at += here
-        return here
-
-    def take(self, *texts: str) -> None:
-        """One of these has to be next."""
-        self.right = self.has(*texts) and self.right
-
-    def name(self) -> None:
-        """A name has to be next."""
-        self.right = self._is_name() and self.right
-        self.at += 1
-
-    def names(self, divider: str) -> None:
-        """One name, or several."""
-        self.name()
-        while self.right and self.has(divider):
-            self.name()
-
-    def constant(self) -> None:
-        """A plain value has to be next."""
-        found = self._next()
-        known = found is not None and found.kind in ("string", "blob", "number")
-        if known:
-            self.at += 1
-        else:
-            self.take("TRUE", "FALSE", "NULL")
-
-    def operator(self) -> None:
-        """``(pg_catalog.<)`` has to be next: what compares is no call's argument."""
-        self.take("(")
-        start = self.at
-        while self.has(*_SIGNS, ".") or self._is_name():
-            self.at += self._is_name()
-        signs = {t.text for t in self._lexemes[start : self.at]}
-        self.right = self.right and not signs.isdisjoint("<=>")
-        self.take(")")
-
-    def _is_name(self) -> bool:
-        found = self._next()
-        return found is not None and found.kind in _NAMES
-
-    def group(self) -> None:
-        """Parentheses have to be next, and all that is in them is read."""
-        self.take("(")
-        depth = 1
-        while self.right and depth:
-            found = self._next()
-            self.right = found is not None
-            if found is not None and found.kind == "symbol":
-                depth += (found.text == "(") - (found.text == ")")
-            self.at += 1
-
-
-def _overriding(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _overriding(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``OVERRIDING SYSTEM VALUE``."""
-    reader = _Reader(lexemes, at + 1)
+    reader = Reader(lexemes, at + 1)
     reader.take("SYSTEM", "USER")
     reader.take("VALUE")
-    return _hidden(at, reader.at) if reader.right else {}
+    return hidden(at, reader.at) if reader.right else {}
 
 
-def _search(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _search(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``) SEARCH DEPTH FIRST BY a, b SET c`` after a common table expression."""
-    reader = _Reader(lexemes, at - 1)
+    reader = Reader(lexemes, at - 1)
     reader.take(")")
     reader.take("SEARCH")
     reader.take("DEPTH", "BREADTH")
@@ -135,12 +59,12 @@ def _search(lexemes: Sequence[Lexeme], at: int) -> _Stand:
     reader.names(",")
     reader.take("SET")
     reader.name()
-    return _hidden(at, reader.at) if reader.right else {}
+    return hidden(at, reader.at) if reader.right else {}
 
 
-def _cycle(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _cycle(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``CYCLE a, b SET c TO x DEFAULT y USING d`` after a common table expression."""
-    reader = _Reader(lexemes, at + 1)
+    reader = Reader(lexemes, at + 1)
     reader.names(",")
     reader.take("SET")
     reader.name()
@@ -150,71 +74,71 @@ def _cycle(lexemes: Sequence[Lexeme], at: int) -> _Stand:
         reader.constant()
     reader.take("USING")
     reader.name()
-    return _hidden(at, reader.at) if reader.right else {}
+    return hidden(at, reader.at) if reader.right else {}
 
 
-def _only(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _only(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``ONLY (t)``: without the parentheses."""
-    reader = _Reader(lexemes, at + 1)
+    reader = Reader(lexemes, at + 1)
     reader.take("(")
     reader.names(".")
     reader.take(")")
     return {at + 1: "", reader.at - 1: ""} if reader.right else {}
 
 
-def _using(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _using(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``USING (a, b) AS c`` of a join, and ``USING >`` of ORDER BY."""
-    reader = _Reader(lexemes, at + 1)
+    reader = Reader(lexemes, at + 1)
     if _is_sign(lexemes, at + 1):
         stop = at + 2
         while _is_sign(lexemes, stop) and lexemes[stop - 1].end == lexemes[stop].start:
             stop += 1
-        return _hidden(at, stop)
+        return hidden(at, stop)
     if reader.has("OPERATOR"):
         reader.operator()
-        return _hidden(at, reader.at) if reader.right else {}
+        return hidden(at, reader.at) if reader.right else {}
     reader.take("(")
     reader.names(",")
     reader.take(")")
     start = reader.at
     reader.take("AS")
     reader.name()
-    return _hidden(start, reader.at) if reader.right else {}
+    return hidden(start, reader.at) if reader.right else {}
 
 
 def _is_sign(lexemes: Sequence[Lexeme], at: int) -> bool:
-    return at < len(lexemes) and lexemes[at].text[0] in _SIGNS
+    return at < len(lexemes) and lexemes[at].text[0] in SIGNS
 
 
-def _on_commit(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _on_commit(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``ON COMMIT DROP`` of a temporary table that is made of a query."""
-    reader = _Reader(lexemes, at + 1)
+    reader = Reader(lexemes, at + 1)
     reader.take("COMMIT")
     if not reader.has("DROP"):
         reader.take("PRESERVE", "DELETE")
         reader.take("ROWS")
-    return _hidden(at, reader.at) if reader.right else {}
+    return hidden(at, reader.at) if reader.right else {}
 
 
-def _unlogged(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _unlogged(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``CREATE UNLOGGED TABLE``."""
-    reader = _Reader(lexemes, max(at - 1, 0))
+    reader = Reader(lexemes, max(at - 1, 0))
     reader.take("CREATE")
     reader.take("UNLOGGED")
     reader.take("TABLE")
-    return _hidden(at, at + 1) if reader.right else {}
+    return hidden(at, at + 1) if reader.right else {}
 
 
-def _rows_from(lexemes: Sequence[Lexeme], at: int) -> _Stand:
+def _rows_from(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``ROWS FROM (f(1), g(2) AS (a int))`` is read as one call.
 
     After a column called rows, FROM would begin what is read: but then a query or a
     join stands in the parentheses, never calls alone.
     """
-    reader = _Reader(lexemes, at + 1)
+    reader = Reader(lexemes, at + 1)
     reader.take("FROM")
     reader.take("(")
-    found: _Stand = {at: "fn__", at + 1: ""}
+    found: Stand = {at: "fn__", at + 1: ""}
     reader.right = reader.right and at > 0 and lexemes[at - 1].word in _BEFORE_ITEMS
     while reader.right:
         reader.right = not reader.has("SELECT", "VALUES")
@@ -223,7 +147,7 @@ def _rows_from(lexemes: Sequence[Lexeme], at: int) -> _Stand:
         start = reader.at
         if reader.has("AS"):
             reader.group()
-            found |= _hidden(start, reader.at)
+            found |= hidden(start, reader.at)
         if not reader.has(","):
             reader.take(")")
             break
@@ -231,7 +155,7 @@ def _rows_from(lexemes: Sequence[Lexeme], at: int) -> _Stand:
 
 
 _BEFORE_ITEMS = ("FROM", "USING", "JOIN", "LATERAL", ",", "(")
-_CLAUSES: dict[str, Callable[[Sequence[Lexeme], int], _Stand]] = {
+_CLAUSES: dict[str, Callable[[Sequence[Lexeme], int], Stand]] = {
     "OVERRIDING": _overriding,
     "SEARCH": _search,
     "CYCLE": _cycle,
