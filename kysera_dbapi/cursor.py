@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kysera_dbapi._blocks import NOTHING, Block, scope, singles
 from kysera_dbapi.errors import UnsupportedStatement
-from kysera_dbapi.plan import Plan
-from kysera_dbapi.session import Session, steps
+from kysera_dbapi.plan import Plan, steps
+from kysera_dbapi.session import Session
 from kysera_dbapi.shape import Lexeme, Lexer, check_text
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -147,6 +148,19 @@ class Pipeline:
         if plan.keep:
             self._keep(plan, planned, at)
         return self._spelled(plan, planned, at)
+
+    def control(self, text: str, format_style: int) -> Plan | None:
+        """The plan of transaction control; None for any other text.
+
+        No plugin edits it, and no catalogue decides it.
+        """
+        lexer = self.lexers[format_style]
+        head = lexer.head(text, MAX_TOKENS)
+        source = read(head, self.dialect, lexer)
+        made = as_written(source, lexer.shape(text))
+        if head != text or source.several or made.effect != "transaction":
+            return None
+        return replace(made, keep=False)
 
     def preview(self, text: str, scope: frozenset[str]) -> Plan:
         """As ``plan``, but nothing is looked up and nothing is kept."""

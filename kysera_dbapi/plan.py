@@ -5,11 +5,12 @@ shape, so that ``id = 17`` and ``id = 18`` are one plan, and cannot push the oth
 """
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kysera_dbapi.binding import Bind, Binder
+from kysera_dbapi.protocols import Parameters
 from kysera_dbapi.shape import Shape
 from kysera_dbapi.source import Source
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.edits import Companion, Edit
     from kysera_dbapi.outline import Arrangement, Outline, Program
 
-__all__ = ["Bounded", "Direct", "Plan", "Statistics", "as_written"]
+__all__ = ["Bounded", "Direct", "Plan", "Statistics", "as_written", "steps"]
 
 #: A final text, what makes the values to send of the caller's, and the name of the
 #: value of the context that has only to be put before them, if that is so.
@@ -191,3 +192,22 @@ def as_written(source: Source, shape: Shape) -> Plan:
     effect = rule.effect if source.runs else ""
     words, outside = source.words[:6], rule.outside
     return Plan(source.text, rule.kind, effect, words, outside, pinned=pinned)
+
+
+def steps(
+    plan: Plan, parameters: Parameters
+) -> Generator[tuple[str, Any], list[tuple[Any, ...]], tuple[str, Any]]:
+    """What to execute before a plan's own statement, and at last that statement.
+
+    Yields (sql, parameters) and is sent the rows; does no I/O itself.
+    """
+    known = {bind: bind.source() for bind in plan.binds}
+    if plan.image is not None:
+        image = plan.image.binding.bind(parameters, tuple(known.values()))
+        rows = yield plan.image_sql, image
+        for companion in plan.companions:
+            yield from companion(rows, known)
+    if plan.program is None:
+        return plan.sql, parameters
+    values = tuple(known[bind] for bind in plan.binds)
+    return plan.sql, plan.program.binding.bind(parameters, values)

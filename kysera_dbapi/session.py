@@ -1,6 +1,6 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     contextmanager,
@@ -17,12 +17,13 @@ from kysera_dbapi.collision import violated_key
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.errors import (
     ConfigurationError,
+    Error,
     PolicyViolation,
     UnsupportedStatement,
     translate,
 )
 from kysera_dbapi.pipeline import Pipeline
-from kysera_dbapi.plan import Plan
+from kysera_dbapi.plan import Plan, steps
 from kysera_dbapi.plugin import (
     Event,
     Mode,
@@ -44,7 +45,7 @@ from kysera_dbapi.transaction import (
 from kysera_dbapi.turn import Turn
 from kysera_dbapi.violation import Violations
 
-__all__ = ["Session", "check_mode", "steps"]
+__all__ = ["Session", "check_mode"]
 
 _Result = TypeVar("_Result")
 _MODES = ("normal", "strict", "report")
@@ -95,6 +96,8 @@ class Session:
         #: row inserted before.
         self.last_row: int | None = None
         self._stale = False
+        #: The plugins that have found the schema wrong, and have not seen it mended.
+        self._doubted: frozenset[str] = frozenset()
         self._stamped: object = None
         self._home: str | None = None
         self._declared: frozenset[str] = frozenset()
@@ -141,7 +144,12 @@ class Session:
         self.pipeline = Pipeline.shared(
             self.dialect, self.plugins, self._catalogue, self.mode, self._declared
         )
-        self.plans = self.pipeline.plans.items
+        self._open()
+
+    def _open(self) -> None:
+        """Let known texts be found, unless the schema is to be looked at first."""
+        closed = self._stale or self._doubted
+        self.plans = {} if closed else self.pipeline.plans.items
         self._open_direct()
 
     def _open_direct(self) -> None:
@@ -149,15 +157,15 @@ class Session:
 
         Those without values, and those that the driver formats.
         """
-        apart = self._stale or self.context or self.last_row is not None
+        closed = self._stale or self._doubted
+        apart = closed or self.context or self.last_row is not None
         found = [{} if apart else d.items for d in self.pipeline.direct]
         self.direct, self.formatted, *_ = found
 
     @property
     def catalogue(self) -> Catalogue:
         """What the database says of its tables; read again if that has changed."""
-        if self._stale:
-            self.refresh()
+        self._look()
         return self._catalogue
 
     def set_context(self, given: Mapping[str, object]) -> None:
@@ -252,24 +260,47 @@ class Session:
     def refresh(self) -> bool:
         """Read the catalogue once more; returns whether it had changed.
 
-        Raises what a plugin finds wrong with it; the old one stays in force then.
+        Raises what a plugin finds wrong with it. The old one stays in force then, but
+        no statement is planned by it, or known, until one that comes finds it mended.
         """
         if not self.plugins:
             self._adopt(self._catalogue)
             return False
         before, stamped = self._catalogue, self._stamped
         self.invalidate()
-        catalogue = self._read_catalogue()
-        self._adopt(catalogue)
-        if catalogue.version == before.version:
-            return False
+        self._adopt(self._read_catalogue())
+        changed = self._catalogue.version != before.version
         try:
-            recheck([p for p in self._started if not _bypassed(p)], self)
+            if changed or self._in_doubt():
+                self._recheck()
         except BaseException:
             self._adopt(before)
             self._stamped = stamped
+            self.invalidate()
             raise
-        return True
+        return changed
+
+    def _recheck(self) -> None:
+        """Let the plugins that are in force look at the catalogue."""
+        active = [p for p in self._started if not _bypassed(p)]
+        names, others = frozenset(p.name for p in active), self._doubted
+        self._doubted -= names  # they may ask for plans
+        try:
+            recheck(active, self)
+        except BaseException:
+            self._doubted = others | names
+            raise
+        self._open()
+
+    def _in_doubt(self) -> bool:
+        """Whether a plugin that is in force has found the schema wrong."""
+        doubted = [p for p in self._started if p.name in self._doubted]
+        return not all(map(_bypassed, doubted))
+
+    def _look(self) -> None:
+        """Read the catalogue if it may be another one, or was found wrong."""
+        if self._stale or self._in_doubt():
+            self.refresh()
 
     def reread(self) -> bool:
         """As ``refresh``, where another connection may have changed the schema."""
@@ -286,7 +317,7 @@ class Session:
     def invalidate(self) -> None:
         """Have the catalogue read again before the next statement is planned."""
         self._stale = True
-        self.plans, self.direct, self.formatted = {}, {}, {}
+        self._open()
 
     def _adopt(self, catalogue: Catalogue) -> None:
         self._stale = False
@@ -314,7 +345,7 @@ class Session:
         elif control.verb == "commit prepared":
             self.overtaken()
         elif self.transaction.after(control):
-            self._reread()
+            self._undone()
 
     def holding(self, plan: Plan | None) -> AbstractContextManager[None]:
         """A block in which the database may use what the plan holds; in strict mode."""
@@ -378,6 +409,14 @@ class Session:
     def ended(self, *, undone: bool) -> None:
         """The transaction has ended, but not by a statement."""
         if self.transaction.ended(undone=undone):
+            self._undone()
+
+    def _undone(self) -> None:
+        """Read the catalogue: a change of it is undone.
+
+        If it is wrong still, the next statement says so: the transaction has ended.
+        """
+        with suppress(Error):
             self._reread()
 
     def _reread(self) -> None:
@@ -443,9 +482,12 @@ class Session:
         A new shape is planned by the schema as it is now; a name that is not known
         makes the catalogue be read once more in any case.
         """
-        if self._stale:
-            self.refresh()
         style, now = format_style, self.scope()
+        if self._stale or self._doubted:
+            control = self.pipeline.control(text, style)
+            if control is not None:
+                return control
+            self._look()
         known = self.pipeline.known(text, now, format_style=style)
         if known is not None:
             return known
@@ -546,22 +588,3 @@ class Session:
 
 def _bypassed(plugin: Plugin) -> bool:
     return f"bypass:{plugin.name}" in scope()
-
-
-def steps(
-    plan: Plan, parameters: Parameters
-) -> Generator[tuple[str, Any], list[tuple[Any, ...]], tuple[str, Any]]:
-    """What to execute before a plan's own statement, and at last that statement.
-
-    Yields (sql, parameters) and is sent the rows; does no I/O itself.
-    """
-    known = {bind: bind.source() for bind in plan.binds}
-    if plan.image is not None:
-        image = plan.image.binding.bind(parameters, tuple(known.values()))
-        rows = yield plan.image_sql, image
-        for companion in plan.companions:
-            yield from companion(rows, known)
-    if plan.program is None:
-        return plan.sql, parameters
-    values = tuple(known[bind] for bind in plan.binds)
-    return plan.sql, plan.program.binding.bind(parameters, values)
