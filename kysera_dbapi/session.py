@@ -439,8 +439,8 @@ class Session:
 
     def overtaken(self) -> None:
         """What was prepared has been committed, and may have changed the schema."""
-        self.transaction.ended(undone=True)
-        if not self.plugins:
+        if self.transaction.ended(undone=True) or self._stale or not self.plugins:
+            self.invalidate()
             return
         self.invalidate()
         with suppress(self.driver.Error):

@@ -508,3 +508,22 @@ def test_a_commit_that_fails_undoes_the_schema(place: Place) -> None:
         connection.commit()
     assert levels(connection) == []
     assert connection.execute(KNOWN).fetchall() == LINES
+
+
+def test_what_could_not_be_read_is_not_taken_for_read(place: Place) -> None:
+    place.raw.execute("CREATE UNIQUE INDEX ON wholes (id) WHERE id > 5")
+    connection = place.wrapped(options="-c lock_timeout=200ms")
+    assert connection.execute(KNOWN).fetchall() == LINES
+    connection.commit()
+    for text in REPLACED:
+        place.raw.execute(text)
+    another = place.another()
+    another.execute("LOCK TABLE wholes")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        connection.refresh()
+    another.rollback()
+    another.tpc_begin("a")
+    another.tpc_prepare()
+    connection.tpc_commit("a")
+    with pytest.raises(kysera_dbapi.UnsupportedStatement, match="log"):
+        connection.execute(KNOWN)
