@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from psycopg import Connection as RawConnection
 from psycopg import Cursor as RawCursor
 from psycopg import Error as DriverError
-from psycopg.adapt import PyFormat
+from psycopg.adapt import AdaptersMap, PyFormat, Transformer
+from psycopg.postgres import register_default_adapters, types
 from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
 
 from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.errors import (
@@ -40,6 +41,9 @@ _UNSAFE = frozenset("BIG5 GB18030 GBK JOHAB SHIFT_JIS_2004 SJIS UHC".split())
 _EXCLUDED = "23P01"
 _IDLE, _FAILED = TransactionStatus.IDLE, TransactionStatus.INERROR
 _UNKNOWN = TransactionStatus.UNKNOWN
+#: Those of the driver, whatever a program has registered.
+_ADAPTERS = SimpleNamespace(adapters=AdaptersMap(types=types))
+register_default_adapters(cast("Any", _ADAPTERS))
 
 
 class _Transactional:
@@ -58,6 +62,11 @@ class PsycopgSession(Session):
     """Reads the catalogue in a transaction of its own, where none is open."""
 
     raw_class = RawConnection
+
+    @property
+    def _loading(self) -> Any:
+        """How values are read; texts are in the encoding of the connection."""
+        return SimpleNamespace(adapters=_ADAPTERS.adapters, connection=self._raw)
 
     @classmethod
     def transactional(cls, raw: Any) -> Transactional:
@@ -126,16 +135,22 @@ class PsycopgSession(Session):
             )
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
-        """Run SQL of our own on the raw connection; no plugin edits it."""
+        """Run SQL of our own on the raw connection; no plugin edits it.
+
+        Values are those of the driver's own types: no loader of a program's sees them.
+        """
         given: Any = sql
-        with RawCursor(self._raw, row_factory=tuple_row) as cursor:
+        with RawCursor(self._raw) as cursor:
             # what is read of the schema takes no place among the prepared statements,
             # nor does what controls a transaction
             unprepared = self.reading or not parameters
             options: Any = {"prepare": False} if unprepared else {}
             RawCursor.execute(cursor, given, parameters or None, **options)
             self._hear()
-            return list(cursor.fetchall()) if cursor.description else []
+            result: Any = cursor.pgresult
+            loading = Transformer(self._loading)
+            loading.set_pgresult(result)
+            return loading.load_rows(0, result.ntuples, tuple)
 
     def style(self, parameters: Any) -> int:
         """With values it is formatted by the driver."""

@@ -6,8 +6,11 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 
 import kysera_dbapi
+from kysera_dbapi.connection import Connection
 from kysera_dbapi.plugins import SoftDelete
 from kysera_dbapi.plugins.soft_delete.settings import OnDelete
 
@@ -136,3 +139,33 @@ def test_children_are_deleted_in_a_pipeline(connection: Any) -> None:
         with connection.transaction():
             connection.execute("DELETE FROM customers WHERE id = 2")
     assert counts(connection) == [1, 0, 0]
+
+
+class Doubling(Loader):
+    """What a program has numbers turned into."""
+
+    def load(self, data: Buffer) -> Any:
+        assert isinstance(self.connection, Connection)
+        return 2 * int(bytes(data))
+
+
+class Other(Loader):
+    """The same of texts, and of bytes."""
+
+    def load(self, data: Buffer) -> Any:
+        assert isinstance(self.connection, Connection)
+        return "other"
+
+
+def test_keys_are_as_stored_whatever_the_loaders(connection: Any, raw: Any) -> None:
+    """A program's own are shown its own rows alone, and the wrapped connection."""
+    connection.adapters.register_loader("int4", Doubling)
+    for name in ("uuid", "text", "bytea", "name", "oid", "json"):
+        connection.adapters.register_loader(name, Other)
+    connection.execute("DELETE FROM customers WHERE id = 1")
+    connection.commit()
+    assert connection.refresh() is False
+    text = "SELECT customer_id FROM items WHERE deleted_at IS NULL"
+    assert set(raw.execute(text).fetchall()) == {(2,)}
+    found = connection.execute("SELECT customer_id, number FROM orders").fetchall()
+    assert set(found) == {(4, "other")}
