@@ -1,21 +1,23 @@
 # Each target makes what it needs in .venv, and again when pyproject.toml has changed.
-# PYTHON=python3.13 chooses the interpreter; ARGS="-k name" goes to the command.
+# PYTHON=python3.13 chooses the interpreter; ARGS="-k name" goes to the command;
+# VERSIONS="18 12" are the major versions of PostgreSQL that make versions runs.
 
 PYTHON ?= $(shell for p in python3.11 python3 python3.15 python3.14 python3.13 python3.12; do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$p" && break; done)
 BIN := .venv/bin
 ARGS ?=
+VERSIONS ?= 18 12 17 14 16 13
 
 say = @printf '\033[1;36m==>\033[0m \033[1m%s\033[0m\n' '$(1)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz lint types clean
+.PHONY: help demo test versions bench fuzz lint types clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) \
 	| while IFS='|' read -r name text; do \
-		printf '  \033[1mmake %-6s\033[0m %s\n' "$$name" "$$text"; done
+		printf '  \033[1mmake %-8s\033[0m %s\n' "$$name" "$$text"; done
 
 demo: .venv/demo.installed ## other people's programs over a shop of two tenants
 	$(call say,the demo)
@@ -24,6 +26,17 @@ demo: .venv/demo.installed ## other people's programs over a shop of two tenants
 test: .venv/test.installed ## the whole test suite
 	$(call say,tests)
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+versions: .venv/test.installed ## the tests of PostgreSQL, on each of its versions
+	@for version in $(VERSIONS); do \
+		printf '\033[1;36m==>\033[0m \033[1mPostgreSQL %s\033[0m\n' $$version; \
+		url=$$(.ci/postgresql-version-up.sh $$version) || exit 1; \
+		KYSERA_TEST_POSTGRESQL=$$url $(BIN)/pytest -n auto --maxprocesses 4 \
+			--dist loadfile -k postgresql $(ARGS) tests/dialects tests/dbapi \
+			tests/oracle tests/compat/test_dbapi20_psycopg.py; \
+		failed=$$?; .ci/postgresql-version-up.sh $$version --stop; \
+		test $$failed = 0 || exit 1; \
+	done
 
 bench: .venv/bench.installed ## measure the driver against the raw one
 	$(call say,benchmarks)

@@ -109,6 +109,28 @@ def test_a_change_by_another_connection_changes_the_stamp(server: Server) -> Non
         before = after
 
 
+@pytest.mark.postgresql_since(18)
+def test_newer_changes_change_the_stamp(server: Server) -> None:
+    """What a generated column is computed from, and what a foreign key does."""
+    server.run(
+        "CREATE TABLE t (id int PRIMARY KEY, v int GENERATED ALWAYS AS (id) VIRTUAL, "
+        "s int GENERATED ALWAYS AS (id) STORED)",
+        "CREATE TABLE child (t int CONSTRAINT k REFERENCES t ON DELETE CASCADE)",
+    )
+    before = server.stamp()
+    for change in (
+        "ALTER TABLE t ALTER v SET EXPRESSION AS (id + 1)",
+        "ALTER TABLE t ALTER s SET EXPRESSION AS (id + 1)",
+        "ALTER TABLE child ALTER CONSTRAINT k NOT ENFORCED",
+        "ALTER TABLE child ALTER CONSTRAINT k ENFORCED",
+        "ALTER TABLE child ADD CONSTRAINT n NOT NULL t NOT VALID",
+    ):
+        server.run(change)
+        after = server.stamp()
+        assert after != before, change
+        before = after
+
+
 def test_a_change_of_the_session_changes_the_stamp(server: Server) -> None:
     server.run(*SETTING)
     before = server.stamp()

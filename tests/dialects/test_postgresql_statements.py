@@ -23,7 +23,7 @@ DIALECT = get_dialect("postgresql")
 LEXER = Lexer(DIALECT.lexical)
 EXAMPLES = [(rule, sql) for rule in DIALECT.rules for sql in rule.examples]
 
-#: https://www.postgresql.org/docs/current/sql-commands.html, of 12 to 17.
+#: https://www.postgresql.org/docs/current/sql-commands.html, of 12 to 18.
 COMMANDS = """
 ABORT; ALTER AGGREGATE; ALTER COLLATION; ALTER CONVERSION; ALTER DATABASE;
 ALTER DEFAULT PRIVILEGES; ALTER DOMAIN; ALTER EVENT TRIGGER; ALTER EXTENSION;
