@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.exposure import has_nameless
 from kysera_dbapi.names import projections, returning_ranges
 from kysera_dbapi.splices import (
     Fragment,
@@ -177,6 +178,8 @@ class Checking:
             return []
         if any(j.args.get("using") or j.args.get("method") for j in _joins(draft.tree)):
             draft.refuse("RETURNING * beside USING or NATURAL; name the columns")
+        if has_nameless(draft.tree):
+            draft.refuse("RETURNING * beside what has no alias; name the columns")
         found = draft.exposures(draft.tree)
         return [draft.quoted(name) for name, node in found if node is not target.node]
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.exposure import has_nameless
 from kysera_dbapi.names import projections, returning_ranges
 from kysera_dbapi.row_images import AFTER, refuse_image
 from kysera_dbapi.splices import Splice, Value, spaced, splice, unproved
@@ -241,6 +242,8 @@ class _Returning:
     def _others(self) -> list[str]:
         """What ``*`` shows of the other relations."""
         draft = self._draft
+        if has_nameless(draft.tree):
+            draft.refuse("RETURNING * beside what has no alias; name the columns")
         if not self._exposed:
             return []
         from_ = draft.tree.args.get("from_")

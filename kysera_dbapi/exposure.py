@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from kysera_dbapi.dialect import Dialect
 
-__all__ = ["Names", "exposed_name", "exposures", "lone"]
+__all__ = ["Names", "exposed_name", "exposures", "has_nameless", "lone"]
 
 
 class Names(Protocol):
@@ -49,6 +49,26 @@ def exposures(
     yield from _exposed(from_.this if from_ else None, names, hidden)
     for node in (*(block.args.get("using") or ()), *_joined(block)):
         yield from _exposed(node, names, hidden)
+
+
+def has_nameless(write: exp.Expression) -> bool:
+    """Whether the FROM or USING of a write holds what has no name of its own.
+
+    So it is for a query without an alias, as PostgreSQL 16 takes it, and for a call.
+    """
+    from_ = write.args.get("from_")
+    items = [*([from_.this] if from_ else ()), *(write.args.get("using") or ())]
+    return any(map(_is_nameless, items))
+
+
+def _is_nameless(node: exp.Expression) -> bool:
+    if any(map(_is_nameless, _joined(node))):
+        return True
+    if _alias(node) is not None:
+        return False
+    if _is_group(node):
+        return _is_nameless(node.this)
+    return not (isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier))
 
 
 def _exposed(

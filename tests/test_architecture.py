@@ -51,10 +51,11 @@ DIRECTIONS = {
     "derivation": "exposure grouping predicate splices statement",
     "joining": "predicate splices statement",
     "placement": "derivation joining layout predicate splices statement",
-    "deletion": "splices names statement",
+    "row_images": "",
+    "deletion": "row_images splices names statement",
     "violation": "errors",
     "insertion": "names splices _sqlglot params",
-    "checking": "names predicate splices",
+    "checking": "exposure names predicate splices",
     "holding": "insertion predicate splices",
     "proposal": "insertion names predicate splices",
     "action": "proposal placement violation",
@@ -113,7 +114,7 @@ DIRECTIONS = {
 #: These may import what is written here and no more.
 PLUGINS = {
     "plugin", "statement", "edits", "splices", "predicate", "condition", "resolution",
-    "collision", "viewed",
+    "collision", "viewed", "row_images",
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
     "finding",
 }  # fmt: skip

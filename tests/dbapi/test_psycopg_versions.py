@@ -44,6 +44,12 @@ RIGHT = [
         "SELECT * FROM (TABLE notes), (VALUES (1)) ORDER BY 1",
         "SELECT 0x1F + 1_000 + id FROM notes ORDER BY 1",
         "EXPLAIN (GENERIC_PLAN, COSTS off) SELECT 1",
+        "SELECT n.id FROM (SELECT 4 AS k) FULL JOIN notes n ON id = k ORDER BY 1",
+        "SELECT id FROM notes FULL JOIN (TABLE notes) USING (id) ORDER BY 1",
+        "SELECT id FROM ((SELECT id FROM notes) JOIN (TABLE notes) USING (id))",
+        "UPDATE notes SET body = b FROM (SELECT max(body) AS b FROM notes) "
+        "RETURNING id, b",
+        "DELETE FROM notes USING (SELECT 1 AS k) WHERE id = k RETURNING id, k",
     ),
     *since(
         17,
@@ -53,6 +59,10 @@ RIGHT = [
         "'$[*]' COLUMNS (k text PATH '$')) AS j",
         "SELECT j.b FROM notes, JSON_TABLE(to_jsonb(notes), '$' "
         "COLUMNS (b text PATH '$.body')) AS j ORDER BY 1",
+        "SELECT n.id, j.k FROM notes n FULL JOIN JSON_TABLE('[1, 4]', '$[*]' COLUMNS "
+        "(k int PATH '$', tenant_id int PATH '$')) AS j ON j.k = n.id ORDER BY 1, 2",
+        "DELETE FROM notes USING JSON_TABLE('[1, 4]', '$[*]' COLUMNS (k int PATH '$')) "
+        "AS j WHERE id = k RETURNING *",
         "SELECT JSON_VALUE(to_jsonb(notes), '$.body' RETURNING text) FROM notes",
         "SELECT JSON_SCALAR((SELECT max(body) FROM notes)), JSON_SERIALIZE('1')",
         "UPDATE notes SET body = JSON_VALUE('{\"a\": 1}', '$.a' RETURNING text) WHERE "
@@ -110,6 +120,10 @@ REFUSED = [
     *since(
         16,
         "SELECT JSON_ARRAYAGG(body ORDER BY id RETURNING jsonb) FROM notes",
+        "DELETE FROM notes USING (SELECT 1 AS k) RETURNING *",
+        "DELETE FROM notes USING log, (VALUES (1)) RETURNING *",
+        "DELETE FROM notes USING (log CROSS JOIN (SELECT 2)) RETURNING *",
+        "UPDATE notes SET tenant_id = abs(7) FROM ((SELECT 1 AS k)) RETURNING *",
     ),
     *since(
         17,
@@ -151,6 +165,10 @@ REFUSED = [
         "WITH d AS (DELETE FROM notes RETURNING old.id, new.body) SELECT * FROM d",
     ),
     # whatever the version
+    "DELETE FROM notes USING generate_series(1, 1) RETURNING *",
+    "DELETE FROM notes USING LATERAL generate_series(1, 1) RETURNING *",
+    "UPDATE notes SET tenant_id = abs(7) FROM LATERAL generate_series(1, 1) "
+    "RETURNING *",
     "ALTER TABLE notes ADD NOT NULL body",
     "ALTER TABLE notes ADD NOT NULL body NOT VALID",
     "ALTER TABLE notes ADD x int, ADD NOT NULL body",
