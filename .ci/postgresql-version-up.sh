@@ -36,7 +36,8 @@ if answers; then echo "$URL"; exit 0; fi
 
 mkdir -p "$root"
 if [[ ! -e $root/installed ]]; then
-  newest=$(npm view --silent "$package" versions --json | grep -oE "\"$MAJOR\.[^\"]+" | tr -d '"' | sort -V | tail -n 1)
+  newest=$(npm view --silent "$package" versions --json | { grep -oE "\"$MAJOR\.[^\"]+" || true; } | tr -d '"' \
+    | sort -V | tail -n 1)
   [[ $newest ]] || { echo "$package has no version $MAJOR" >&2; exit 1; }
   npm install --silent --no-audit --no-fund --no-package-lock --prefix "$root" "$package@$newest" >&2
   # npm packs no links: the package tells which there should be, and makes them itself where its scripts may run
