@@ -10,7 +10,9 @@ from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.changing import assigned_on_change
 from kysera_dbapi.holding import assigned
+from kysera_dbapi.names import projections
 from kysera_dbapi.predicate import Predicate
 from kysera_dbapi.splices import Fragment, Splice, Value, conjoined, spaced, unproved
 from kysera_dbapi.violation import MET, PROPOSED
@@ -65,6 +67,8 @@ class Conflict:
     def assign(self, assignments: Mapping[str, Value]) -> None:
         """Set columns of the row that ``DO UPDATE`` updates."""
         draft, begin = self._draft, self._clause()
+        if self._duplicate and self._assign_on_change(begin, assignments):
+            return
         where = self._find(begin, _T.WHERE, after=_T.SET)
         at = draft.end_of((where or self._end(begin)) - 1)
         parts: list[str | Bind] = []
@@ -73,6 +77,19 @@ class Conflict:
             tree = draft.assignment_tree(column, value)
             draft.tree.args["conflict"].append("expressions", tree)
         draft.splices.append(Splice(at, at, tuple(parts)))
+
+    def _assign_on_change(self, begin: int, values: Mapping[str, Value]) -> bool:
+        """First, in rows that change: the others count for less."""
+        draft, upsert = self._draft, self._draft.tree.args["conflict"]
+        sets = list(upsert.expressions)
+        spans = projections(draft, begin + _DUPLICATE, self._end(begin))
+        first = assigned_on_change(draft, values, sets, spans)
+        if first is None:
+            return False
+        at = draft.start_of(begin + _DUPLICATE)
+        draft.splices.append(Splice(at, at, (*first, ", "), rank=1))
+        upsert.set("expressions", [*draft.assignment_trees(first), *sets])
+        return True
 
     def replaced(self, columns: Sequence[str]) -> tuple[Splice, exp.Expression]:
         """What makes of an INSERT an upsert that sets those columns as it would.

@@ -130,6 +130,10 @@ class Dialect:
     knows_own: ClassVar[bool] = False
     #: The languages of functions whose texts are lexed as statements are.
     languages: ClassVar[frozenset[str]] = frozenset()
+    #: Functions that give the same if they are evaluated once more in a statement.
+    steady_functions: ClassVar[frozenset[str]] = frozenset()
+    #: Whether an UPDATE is told the rows that it changes, and not all that it finds.
+    counts_changes: bool = False
     #: Operators that call a function of that name.
     operator_functions: ClassVar[Mapping[str, str]] = {}
     #: Relations that tell of the number or size of stored rows, refused in strict mode.
@@ -312,6 +316,13 @@ class Dialect:
     def row_key(self, table: "Table") -> Sequence[str]:
         """The columns that tell the rows of a table apart; none if nothing does."""
         return table.primary_key
+
+    def comparisons(self, type_: str) -> Sequence[tuple[str, str, str]]:
+        """What stands round a column of a type and a value that is to be stored in it.
+
+        All of it is true of a value that changes nothing; empty if that is not known.
+        """
+        return ()
 
     def column(self, table: "Table", name: str) -> str:
         """The (folded) column that a (folded) name means; the rowid has many names."""

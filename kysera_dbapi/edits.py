@@ -15,6 +15,7 @@ from sqlglot import exp
 from kysera_dbapi import _sqlglot, several
 from kysera_dbapi.action import Action
 from kysera_dbapi.binding import Bind
+from kysera_dbapi.changing import assigned_on_change
 from kysera_dbapi.checking import Checking
 from kysera_dbapi.condition import condition
 from kysera_dbapi.conflict import Conflict, Guard
@@ -24,7 +25,7 @@ from kysera_dbapi.functions import Functions
 from kysera_dbapi.holding import Held, hold_rows, hold_values
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
-from kysera_dbapi.names import KEPT, alias_positions, kept_names
+from kysera_dbapi.names import KEPT, alias_positions, kept_names, projections
 from kysera_dbapi.parsing import layout_of, tree_of
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
@@ -105,6 +106,7 @@ class Draft(Statement):
     _assignments: dict[str, tuple[Value, str | None]] = field(
         default_factory=dict[str, tuple[Value, str | None]]
     )
+    _on_change: list[str] = field(default_factory=list[str])
     _checks: list[tuple[Predicate, str]] = field(
         default_factory=list[tuple[Predicate, str]]
     )
@@ -152,16 +154,22 @@ class Draft(Statement):
         self._assignments.update(assignments)
         self._note(f"update {', '.join(assignments)} instead of deleting", reason)
 
-    def assign(self, column: str, value: Value, *, reason: str) -> None:
-        """Set a column of every row that an UPDATE (or a soft DELETE) changes.
+    def assign(
+        self, column: str, value: Value, *, reason: str, on_change: bool = False
+    ) -> None:
+        """Set a column of every row that an UPDATE (or a soft DELETE) finds.
 
         Of an INSERT, of every row; the statement must not supply it (``supplies``).
+        With ``on_change`` only of rows that are changed anyhow, where the database
+        counts those and it can be said which they are.
         """
         self._assignments[column] = (value, None)
+        if on_change and self.kind == "update" and self.dialect.counts_changes:
+            self._on_change.append(column)
         self._note(f"set {column}", reason)
 
     def assign_met(self, column: str, value: Value, *, reason: str) -> None:
-        """Set a column of the row that an upsert updates."""
+        """Set a column of the row that an upsert updates: as with ``on_change``."""
         self._met[column] = value
         self._note(f"set {column} of a row that is there", reason)
 
@@ -528,12 +536,34 @@ class Draft(Statement):
             self.refuse(f"cannot set a column in this {self.kind}")
         assert block is not None
         stop = min(x for x in (block.source, block.where, block.tail) if x is not None)
+        values = dict(self._assignments)
+        if self._on_change and self._assign_on_change(block.set, stop):
+            values = {c: v for c, v in values.items() if c not in self._on_change}
         parts: list[str | Bind] = []
-        for column, (value, _) in self._assignments.items():
+        for column, (value, _) in values.items():
             parts += [f", {self.quoted(column)} = ", value.part]
             tree.append("expressions", self.assignment_tree(column, value))
         at = self.end_of(stop - 1)
         self.splices.append(Splice(at, at, tuple(parts)))
+
+    def _assign_on_change(self, begin: int, stop: int) -> bool:
+        """Set columns first, in rows that change; False if it is not known which do."""
+        wanted = {column: self._assignments[column][0] for column in self._on_change}
+        sets = list(self.tree.expressions)
+        spans = projections(self, begin + 1, stop)
+        first = assigned_on_change(self, wanted, sets, spans)
+        if first is None:
+            return False
+        at = self.start_of(begin + 1)
+        self.splices.append(Splice(at, at, (*first, ", "), rank=1))
+        self.tree.set("expressions", [*self.assignment_trees(first), *sets])
+        return True
+
+    def assignment_trees(self, parts: Fragment) -> list[exp.Expression]:
+        """The trees of assignments in a SET."""
+        text = f"UPDATE t SET {spell(parts)}"
+        tokens = _sqlglot.tokenize(text, self.dialect)
+        return list(_sqlglot.parse(text, tokens, self.dialect).expressions)
 
     def assignment_tree(self, column: str, value: Value) -> exp.Expression:
         """The tree of ``column = value`` in a SET."""

@@ -11,7 +11,7 @@ from typing import Any
 from weakref import ref
 
 from pymysql.connections import Connection as RawConnection
-from pymysql.constants import SERVER_STATUS
+from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.converters import conversions
 from pymysql.cursors import Cursor as RawCursor
 
@@ -187,7 +187,12 @@ class PyMySQLSession(Session):
             )
         check_charset(client)
         check_charset(results if results is not None else client)
-        made = self.dialect.of_server(str(version), str(mode), int(lower_case))
+        made = self.dialect.of_server(
+            str(version),
+            str(mode),
+            int(lower_case),
+            counts_changes=not self._raw.client_flag & CLIENT.FOUND_ROWS,
+        )
         if made != self.dialect:
             self.dialect = made
 

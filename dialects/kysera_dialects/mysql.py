@@ -37,7 +37,8 @@ class MySQLDialect(Dialect):
     """MySQL 8 and up, in the modes of a session.
 
     ``modes`` are those of its sql_mode that change what a text means, the others are
-    left out; ``lower_case`` is the server's lower_case_table_names.
+    left out; ``lower_case`` is the server's lower_case_table_names. With
+    ``counts_changes`` an UPDATE is told the rows that it changes, and not all it finds.
     """
 
     name: ClassVar[str] = "mysql"
@@ -85,6 +86,7 @@ class MySQLDialect(Dialect):
     # https://dev.mysql.com/doc/refman/8.4/en/create-index.html#create-index-unique
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("_rowid",))
     row_functions: ClassVar[frozenset[str]] = frozenset(("last_insert_id",))
+    steady_functions: ClassVar[frozenset[str]] = mysql_functions.STEADY
     rules: ClassVar[tuple[Rule, ...]] = mysql_statements.RULES
 
     def __init__(
@@ -92,11 +94,14 @@ class MySQLDialect(Dialect):
         version: _Version | None = None,
         modes: Collection[str] = (),
         lower_case: int = 0,
+        *,
+        counts_changes: bool = False,
     ) -> None:
         self.version = version or self.assumed
         self.modes = frozenset(modes) & self.reading
         self.lower_case = lower_case
-        self.settings = (self.version, self.modes, lower_case)
+        self.counts_changes = counts_changes
+        self.settings = (self.version, self.modes, lower_case, counts_changes)
         major, minor, patch = self.version
         self.lexical = mysql_lexing.lexical(
             major * 10_000 + minor * 100 + patch, self.modes, mariadb=self._is_mariadb
@@ -118,12 +123,15 @@ class MySQLDialect(Dialect):
                 "take it out",
                 code="unsupported-mode",
             )
-        made = type(self)(self.version, modes, self.lower_case)
+        counts = self.counts_changes
+        made = type(self)(self.version, modes, self.lower_case, counts_changes=counts)
         return self if made == self else made
 
-    def of_server(self, version: str, mode: str, lower_case: int) -> "MySQLDialect":
+    def of_server(
+        self, version: str, mode: str, lower_case: int, *, counts_changes: bool
+    ) -> "MySQLDialect":
         """MariaDB's is another one. Raises as ``dialect_of``."""
-        return dialect_of(version, mode, lower_case)
+        return dialect_of(version, mode, lower_case, counts_changes=counts_changes)
 
     # -- names --------------------------------------------------------------------
 
@@ -238,6 +246,23 @@ class MySQLDialect(Dialect):
     def same(self) -> tuple[str, str, str]:
         """By their bytes: ``'7a' = 7`` and ``'a' = 'A '`` are true, too."""
         return "CAST(", " AS BINARY) = CAST(", " AS BINARY)"
+
+    def comparisons(self, type_: str) -> tuple[tuple[str, str, str], ...]:
+        """Exact ones: texts and numbers are equal to others, too.
+
+        What is stored otherwise than it is given may seem to be a change. None of
+        types whose values the server tells apart in other ways.
+        """
+        base = _base(type_)
+        if base in _WHOLE:  # a text is compared as a double
+            return _EQUAL, ("CAST(", " AS BINARY) <=> CAST((", ") AS BINARY)")
+        if base == "decimal":
+            scale = type_.partition(",")[2].partition(")")[0].strip() or "0"
+            return (("", " <=> CAST((", f") AS DECIMAL(65, {scale}))"),)
+        if base in _TEXTS:
+            text = " USING utf8mb4) AS BINARY)"
+            return (("CAST(CONVERT(", f"{text} <=> CAST(CONVERT((", f"){text}"),)
+        return (_EQUAL,) if base in _COMPARED else ()
 
     @property
     def checks_in_place(self) -> bool:  # type: ignore[override]
@@ -360,8 +385,12 @@ class MariaDBDialect(MySQLDialect):
         return "CASE WHEN (", f") THEN 1 ELSE {failing} END"
 
 
-def dialect_of(version: str, sql_mode: str, lower_case: int) -> MySQLDialect:
+def dialect_of(
+    version: str, sql_mode: str, lower_case: int, *, counts_changes: bool = False
+) -> MySQLDialect:
     """The dialect of a session: its ``@@version``, ``@@sql_mode`` and so on.
+
+    ``counts_changes`` is false with CLIENT.FOUND_ROWS.
 
     Raises ``ConfigurationError``: unsupported-server for one that is too old,
     unsupported-mode for one in ORACLE mode.
@@ -375,7 +404,8 @@ def dialect_of(version: str, sql_mode: str, lower_case: int) -> MySQLDialect:
             f"the server is {version}; {oldest} is the oldest that is supported",
             code="unsupported-server",
         )
-    return made(number, (), lower_case).in_modes(sql_mode)  # type: ignore[arg-type]
+    plain = made(number, (), lower_case, counts_changes=counts_changes)  # type: ignore[arg-type]
+    return plain.in_modes(sql_mode)
 
 
 def _lower(letter: str) -> str:
@@ -392,6 +422,9 @@ def _base(type_: str) -> str:
 _OPTIONS = frozenset("DELAYED HIGH_PRIORITY IGNORE LOW_PRIORITY".split())
 _MOMENTS = ("date", "datetime", "timestamp")
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+_EQUAL = ("", " <=> (", ")")
+_WHOLE = ("tinyint", "smallint", "mediumint", "int", "bigint")
+_COMPARED = ("date", "datetime", "double", "enum", "float")
 _OTHERS = (
     *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "json"),
     *("enum", "set", "time", "year", "uuid", "inet4", "inet6", "geometry", "point"),

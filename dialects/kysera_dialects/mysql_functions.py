@@ -12,6 +12,7 @@ __all__ = [
     "DANGEROUS_RELATIONS",
     "KNOWN",
     "STATISTICS",
+    "STEADY",
     "is_dangerous",
 ]
 
@@ -44,6 +45,16 @@ innodb_ft_index_table innodb_lock_waits innodb_locks innodb_trx metadata_locks
 prepared_statements_instances processlist query_cache_info session slow_log
 statement_analysis threads user_variables user_variables_by_thread
 x$innodb_lock_waits x$processlist x$session x$statement_analysis
+""".split()
+)
+
+#: Those that give the same if they are evaluated once more in a statement.
+STEADY = frozenset(
+    """
+abs ceil ceiling char_length coalesce concat concat_ws curdate current_date
+current_timestamp date floor greatest if ifnull in least left length lower lpad ltrim
+mod now nullif pow power repeat replace reverse right round rpad rtrim sign substr
+substring trim truncate upper utc_timestamp values
 """.split()
 )
 

@@ -139,7 +139,8 @@ class Timestamps(Plugin):
         elif statement.kind == "update" or self._stamps(statement):
             for setting, column in self._updated(columns):
                 if not self._sets(statement, column):
-                    statement.assign(column, values[setting], reason=_REASON[setting])
+                    value, reason = values[setting], _REASON[setting]
+                    statement.assign(column, value, reason=reason, on_change=True)
 
     def _columns(self, statement: "Draft") -> Mapping[str, str | None] | None:
         if statement.target is None:
