@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.binding import Bind
 from kysera_dbapi.splices import Copy, Fragment, Value
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ def assigned_on_change(
         or _reads(draft, sets, values)
     ):
         return None
-    same: list[str | object] = []
+    same: list[str | Bind] = []
     for one, span in zip(sets, spans, strict=True):
         compared = _compared(draft, one, span)
         if compared is None:
             return None
         same += [" AND ", *compared] if same else compared
-    parts: list[object] = []
+    parts: list[str | Bind] = []
     target = draft.target
     assert target is not None
     for column, value in values.items():
@@ -63,7 +64,7 @@ def assigned_on_change(
         own = f"{draft.quoted(target.exposed)}.{name}"
         parts += [", "] if parts else []
         parts += [f"{name} = IF(", *same, f", {own}, ", value.part, ")"]
-    return tuple(parts)  # type: ignore[arg-type]
+    return tuple(parts)
 
 
 def _may_change_more(draft: "Draft") -> bool:
@@ -83,7 +84,7 @@ def _reads(
 
 def _compared(
     draft: "Draft", one: exp.Expression, span: tuple[int, int]
-) -> list[object] | None:
+) -> list[str | Bind] | None:
     """That a column is what it is to be."""
     assert draft.target is not None
     tokens, (first, last) = draft.layout.tokens, span
@@ -98,7 +99,7 @@ def _compared(
     value = Copy.of(draft.stand_in, start, end)
     assert column is not None
     own = f"{draft.quoted(draft.target.exposed)}.{draft.dialect.quote(column.name)}"
-    parts: list[object] = []
+    parts: list[str | Bind] = []
     for before, between, after in comparisons:
         parts += [" AND "] if parts else []
         parts += [f"{before}{own}{between}", value, after]

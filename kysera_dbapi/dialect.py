@@ -245,7 +245,9 @@ class Dialect:
     def __hash__(self) -> int:
         return hash((type(self), self.settings))
 
-    def of_server(self, version: str, mode: str, lower_case: int) -> "Dialect":
+    def of_server(
+        self, version: str, mode: str, lower_case: int, *, counts_changes: bool
+    ) -> "Dialect":
         """The dialect of a server of that version, in the modes of a session."""
         return self
 

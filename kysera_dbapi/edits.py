@@ -527,20 +527,20 @@ class Draft(Statement):
         return self.end_of(last)
 
     def _assign(self) -> None:
+        values = {column: value for column, (value, _) in self._assignments.items()}
         if self.kind == "insert":
-            values = {column: value for column, (value, _) in self._assignments.items()}
             Insertion(self).append(values)
             return
         tree, block = self.tree, self.target.block if self.target else None
         if not isinstance(tree, exp.Update) or block is None or block.set is None:
             self.refuse(f"cannot set a column in this {self.kind}")
         assert block is not None
+        assert block.set is not None
         stop = min(x for x in (block.source, block.where, block.tail) if x is not None)
-        values = dict(self._assignments)
         if self._on_change and self._assign_on_change(block.set, stop):
             values = {c: v for c, v in values.items() if c not in self._on_change}
         parts: list[str | Bind] = []
-        for column, (value, _) in values.items():
+        for column, value in values.items():
             parts += [f", {self.quoted(column)} = ", value.part]
             tree.append("expressions", self.assignment_tree(column, value))
         at = self.end_of(stop - 1)

@@ -59,7 +59,7 @@ DIRECTIONS = {
     "holding": "insertion predicate splices",
     "proposal": "insertion names predicate splices",
     "action": "proposal placement violation",
-    "changing": "splices _sqlglot",
+    "changing": "binding splices _sqlglot",
     "conflict": "changing holding names predicate splices _sqlglot violation",
     "several": "layout splices statement",
     "image": "splices names layout",

@@ -73,7 +73,8 @@ def pair(mysql_url: str, raw: Any, flag: int) -> Iterator[tuple[Any, Any]]:
         Timestamps({"things": {"created_at": None, "updated_by": "updated_by"}}),
     ]
     made: Any = kysera_dbapi.connect(mysql_url, plugins=plugins, client_flag=flag)
-    other = pymysql.connect(**{**arguments(mysql_url), "client_flag": flag})
+    options: Any = {**arguments(mysql_url), "client_flag": flag}
+    other: Any = pymysql.connect(**options)
     other.autocommit(False)
     with (
         closing(made),
@@ -121,6 +122,8 @@ UPDATES: tuple[tuple[str, Any], ...] = (
     ("SET moment = moment, day = day", None),
     ("SET number = CASE WHEN (id = 1) THEN 50 ELSE number END", None),
     ("SET number = number + 40, big = number", None),
+    ("SET number = if(id IN %s, %s, number) WHERE id < 3", ((2, 3), 2)),
+    ("SET number = if(id IN (1, 2, 3), number, 5) WHERE id IN (1, 2)", None),
     ("SET number = 50, number = 1 WHERE id = 1", None),
     ("SET number = if(id = 1, 60, number) ORDER BY id LIMIT 2", None),
     ("SET name = 'it''s 100%' WHERE id = 1", None),
