@@ -1,7 +1,6 @@
-"""Soft delete and row-level security on MySQL and MariaDB, against the rows seen.
+"""Soft delete on MySQL and MariaDB, against the rows that are seen.
 
 The same laws as on SQLite, by the same generator, which writes what the server takes.
-It is run by `make fuzz` alone: what it writes has made both servers end.
 """
 
 from collections import Counter
@@ -20,23 +19,17 @@ from tests.oracle.corpus_mysql import (
     CHANGES,
     MYSQL,
     MYSQL_CHANGES,
-    MYSQL_TENANTS,
     READS,
     REFUSED,
-    REFUSED_OF_TENANTS,
     REFUSED_VALUES,
     RETURNING,
-    TENANTS,
 )
 from tests.oracle.entries import Entry
-from tests.oracle.mysql_world import MySQLTenants, MySQLWorld
-from tests.oracle.tally import check, tallied
-from tests.oracle.tenants import CONTEXT, security
+from tests.oracle.mysql_world import MySQLWorld
+from tests.oracle.tally import check, tallied, try_many
 from tests.oracle.test_soft_delete import tells
 from tests.oracle.world import World, soft_delete
 from tests.servers import Server, database, parameters
-
-pytestmark = pytest.mark.fuzz
 
 SEED = 20_260_501
 QUERIES = 1_500
@@ -58,26 +51,8 @@ def world(server: Server) -> Iterator[MySQLWorld]:
 
 
 @pytest.fixture(scope="module")
-def tenants(server: Server) -> Iterator[MySQLTenants]:
-    with ExitStack() as stack:
-        urls = [stack.enter_context(database(server)) for _ in range(3)]
-        made = MySQLTenants(urls)
-        stack.callback(made.close)
-        yield made
-
-
-@pytest.fixture(scope="module")
 def shim(world: MySQLWorld) -> Connection:
     made: Any = kysera_dbapi.wrap(world.full, plugins=[soft_delete()])
-    return cast(Connection, made)
-
-
-@pytest.fixture(scope="module")
-def secured(tenants: MySQLTenants) -> Connection:
-    plugins = [soft_delete(), security()]
-    with kysera_dbapi.context(**CONTEXT):
-        made: Any = kysera_dbapi.wrap(tenants.full, plugins=plugins)
-    made.context = CONTEXT
     return cast(Connection, made)
 
 
@@ -91,14 +66,9 @@ def test_writes(world: MySQLWorld, shim: Connection) -> None:
     check(world, shim, tally, seed=SEED)
 
 
-def test_queries_of_a_tenant(tenants: MySQLTenants, secured: Connection) -> None:
-    tally = tallied(tenants, secured, generator.queries(SEED, QUERIES, tenants))
-    check(tenants, secured, tally, seed=SEED)
-
-
-def test_writes_of_a_tenant(tenants: MySQLTenants, secured: Connection) -> None:
-    tally = tallied(tenants, secured, generator.writes(SEED, WRITES, tenants))
-    check(tenants, secured, tally, seed=SEED)
+@pytest.mark.fuzz
+def test_many(world: MySQLWorld, shim: Connection) -> None:
+    try_many(world, shim)
 
 
 @pytest.mark.parametrize("entry", [*READS, *CHANGES], ids=lambda e: cast("Entry", e).id)
@@ -118,26 +88,6 @@ def test_corpus_of_one_server(
     if mysql == (server.kind == "mariadb"):
         pytest.skip(f"not a statement of {server.kind}")
     judged(world, shim, entry)
-
-
-@pytest.mark.parametrize(
-    "entry", [*TENANTS, *REFUSED_OF_TENANTS], ids=lambda e: cast("Entry", e).id
-)
-def test_corpus_of_tenants(
-    tenants: MySQLTenants, secured: Connection, entry: Entry
-) -> None:
-    judged(tenants, secured, entry)
-
-
-@pytest.mark.parametrize(
-    "entry", [*MYSQL_CHANGES, *MYSQL_TENANTS], ids=lambda e: cast("Entry", e).id
-)
-def test_corpus_of_tenants_of_mysql(
-    tenants: MySQLTenants, secured: Connection, entry: Entry, server: Server
-) -> None:
-    if server.kind == "mariadb":
-        pytest.skip(f"not a statement of {server.kind}")
-    judged(tenants, secured, entry)
 
 
 def judged(world: World, shim: Connection, entry: Entry) -> None:
