@@ -141,6 +141,28 @@ class MySQLTenantWrites(_Common, TenantWrites):
         checked = {} if kind != "insert" or self.returns else dict.fromkeys(CONDITIONS)
         return {table: 0.0 if table in checked else found[table] for table in found}
 
+    # an UPDATE that is checked does not read what it changes
+
+    def _own_value(self, target: str, scope: Scope, name: str) -> str:
+        if target in CONDITIONS:
+            return name
+        return super()._own_value(target, scope, name)
+
+    def _sets_tenant(self) -> bool:
+        reads_own = "sub-select on the target in SET" in self.draft.shapes
+        return super()._sets_tenant() and not reads_own
+
+    def _ban(self, target: str) -> None:
+        super()._ban(target)
+        if target in CONDITIONS or "SET of the tenant" in self.draft.shapes:
+            self.banned = self.draft.schema.written_with(target)
+
+    def _plan(self, target: str) -> None:
+        """Rows that an upsert may change have no RETURNING to be checked by."""
+        super()._plan(target)
+        if target in CONDITIONS:
+            self.upsert, self.meets = "", False
+
     def _into(self, target: str, frame: Scope) -> tuple[str, Scope]:
         scope = Scope(None, frame.ctes)
         scope.sources.append(Source(target, self.tables[target], target))

@@ -135,12 +135,13 @@ class Selects(Sources):
         return Query(prefix + text, first.columns, first.rows, ordered=tail)
 
     def _more_blocks(self, frame: Scope, ask: Ask) -> str:
-        text, operators = "", _OPERATORS
+        text = ""
+        operators: Sequence[str] = _OPERATORS
         for _ in range(self.draft.pick((1, 1, 2))):
             operator = self.draft.pick(operators)
             self.draft.mark(operator)
             if operator == "EXCEPT" and not self.excepts_intersections:
-                operators = tuple(o for o in _OPERATORS if o != "INTERSECT")
+                operators = [o for o in _OPERATORS if o != "INTERSECT"]
             text += f" {operator} {self._block(frame, ask).text}"
         return text
 

@@ -120,13 +120,17 @@ class TenantWrites(Writes):
 
     def _sets(self, target: str, scope: Scope) -> str:
         sets, name = super()._sets(target, scope), self._tenant_column(target)
-        if not name or not self.draft.chance(0.12):
+        if not name or not self._sets_tenant():
             return sets
         self.draft.mark("SET of the tenant")
         column = self._column(target, name)
         own = self.draft.name(scope.sources[0].alias, name)
         value = self.draft.pick((own, *[self._fixed_value(target, column)] * 3))
         return f"{sets}, {self.draft.name(name)} = {value}"
+
+    def _sets_tenant(self) -> bool:
+        """Whether an UPDATE does."""
+        return self.draft.chance(0.12)
 
     # INSERT
 
