@@ -303,7 +303,6 @@ class Placement:
             tree = _conjunction(None, [draft.fragment_tree(f) for f in fragments])
             node.set("where", exp.Where(this=tree))
             return
-        self._drop_parentheses(condition, where)
         guarded = block.start in self._guarded
         self._add(condition, where, "this", fragments, guarded=guarded)
 
@@ -328,25 +327,6 @@ class Placement:
         self._conjoin(span, fragments, ("CASE WHEN ", *visible, " THEN "), " END")
         case = self._draft.case_tree(visible, grouped(condition))
         owner.set(part, _conjunction(None, [*trees, case]))
-
-    def _drop_parentheses(
-        self, condition: tuple[int, int], where: exp.Expression
-    ) -> None:
-        """sqlglot makes some round what ends in NOT LIKE and stands before FOR."""
-        layout, last = self._draft.layout, condition[1] - 1
-        if layout.tokens[last + 1 : last + 2] == []:
-            return
-        if layout.tokens[last + 1].token_type is not _sqlglot.TokenType.FOR:
-            return
-        opened = next((i for i, end in layout.close.items() if end == last), last)
-        before = layout.tokens[opened - 1].text.upper()
-        if opened < last and before in ("WHERE", "AND", "OR"):
-            return
-        node = where.this
-        while isinstance(node, (exp.And, exp.Or)):
-            node = node.expression
-        if isinstance(node, exp.Paren):
-            node.replace(node.this)
 
     def _write_on(self, span: tuple[int, int], fragments: Sequence[Fragment]) -> None:
         join = self._joins[span]

@@ -55,6 +55,7 @@ PLACES = entries(
 TAILS = entries(
     "pg-tail",
     {
+        "not-before-for-update": "SELECT o.id FROM orders o JOIN items i ON o.id = i.order_id AND o.status NOT LIKE 'p%' FOR UPDATE",
         "for-update": "SELECT id FROM orders FOR UPDATE",
         "for-update-where": "SELECT id FROM orders WHERE total > 5 FOR UPDATE",
         "for-update-not": "SELECT id FROM orders WHERE total > 5 AND status NOT IN ('x', 'y') FOR UPDATE",

@@ -305,9 +305,6 @@ class MariaDBSelects(MySQLSelects):
     # the end of a server (10.11.19), where a member is not used: SELECT 1 FROM orders
     # WHERE (WITH c AS (SELECT 1 FROM tags JOIN items ON orders.id) SELECT 1)
     nested_with: ClassVar[float] = 0
-    # these two, beside a CTE, are the end of a server (10.11.19)
-    qualified: ClassVar[float] = 0
-    windows_query: ClassVar[bool] = False
     # a member that is named twice is read again by its text, where later ones are seen
     names_early: ClassVar[bool] = True
     table_of_values: ClassVar[bool] = False
