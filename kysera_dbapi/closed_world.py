@@ -87,6 +87,10 @@ class ClosedWorld:
             )
         if rule is None or not (rule.names_protected or source.planned):
             self._check_unnamed(source, protected)
+        if protected:
+            self._check_shadowing(source)
+        if self._strict and protected:
+            self._check_tells(source)
         if self._strict and source.words[:1] == ("PRAGMA",) and protected:
             for word in source.words[1:4]:
                 self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
@@ -94,6 +98,26 @@ class ClosedWorld:
             self._check_evaluated(source, protected)
         if rule is not None and rule.event:
             self._check_passed(source, rule.event, protected, judges)
+
+    def _check_shadowing(self, source: Source) -> None:
+        """No temporary table may take the name of a table: a policy may read that."""
+        for old, new in self._dialect.temporary_names(source.lexemes):
+            known = self._catalogue.resolve(new)
+            if known is not None and not (old and self._catalogue.resolve(old)):
+                raise UnsupportedStatement(
+                    f"{self._title(source)}: a temporary table would take the place of "
+                    f"{known.name}; choose another name",
+                    code="protected-ddl",
+                )
+
+    def _check_tells(self, source: Source) -> None:
+        """Strict mode: nothing tells of stored rows, or of what was tried on them."""
+        if self._dialect.tells_of_rows(source.words):
+            raise UnsupportedStatement(
+                f"{self._title(source)} is refused: it tells of rows that a filter "
+                "hides; run it under bypass()",
+                code="statement-kind",
+            )
 
     def _check_evaluated(self, source: Source, protected: Collection[str]) -> None:
         """No definition may be tried on rows that are hidden."""
@@ -251,6 +275,8 @@ class ClosedWorld:
         """Refuse relations that read a protected table where nothing filters it."""
         if self._strict and self._dialect.explains_rows:
             self._check_explained(draft, protected)
+        if self._strict:
+            self._check_kept(draft, protected)
         for name in draft.unknown:
             self._check_name(name.rpartition(".")[2])
         for reference in draft.references:
@@ -269,11 +295,23 @@ class ClosedWorld:
 
     def _check_explained(self, draft: Draft, protected: Collection[str]) -> None:
         read = {reference.table.key for reference in draft.references}
-        if draft.source.words[:1] == ("EXPLAIN",) and not read.isdisjoint(protected):
+        words = draft.source.words
+        if words[0] in _EXPLAINING and draft.source.explained and not read.isdisjoint(protected):
             raise UnsupportedStatement(
                 "EXPLAIN is refused: it tells how many rows a filter hides, and of "
                 "which values; run it under bypass()",
                 code="statement-kind",
+            )
+
+    def _check_kept(self, draft: Draft, protected: Collection[str]) -> None:
+        """No value may be kept that a condition was tried on before the filter."""
+        read = {reference.table.key for reference in draft.references}
+        found = self._dialect.keeping(draft.source.words)
+        if found and not read.isdisjoint(protected):
+            raise UnsupportedStatement(
+                f"{found} is refused: it would keep values of rows that a filter "
+                "hides; compute it in the program",
+                code="dangerous-function",
             )
 
     def _undeclared_for(self, view: Table, judges: Sequence[Judge]) -> Collection[str]:
@@ -316,6 +354,7 @@ class ClosedWorld:
             )
 
     def _check_name(self, name: str) -> None:
+        name = self._dialect.fold(name, quoted=True)
         if self._dialect.is_dangerous(name):
             raise _undeclared(name, "it shows stored rows past any filter")
         if self._strict:
@@ -444,6 +483,7 @@ class ClosedWorld:
         )
 
 
+_EXPLAINING = ("ANALYZE", "DESC", "DESCRIBE", "EXPLAIN")
 #: What follows ON CONFLICT, and ON.
 _UPSERTS = frozenset((("DO", "UPDATE"), ("DUPLICATE", "KEY")))
 

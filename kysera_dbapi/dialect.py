@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from kysera_dbapi.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from kysera_dbapi.shape import Lexeme
     from datetime import datetime
     from importlib.metadata import EntryPoints
 
@@ -439,6 +440,29 @@ class Dialect:
     def is_dangerous(self, name: str) -> bool:
         """Whether a (folded) function or relation goes round any filter."""
         return name in self.dangerous_functions or name in self.dangerous_relations
+
+    def tells_of_rows(self, words: Sequence[str]) -> bool:
+        """Whether a statement that names no function or relation tells of their number.
+
+        Strict mode refuses it.
+        """
+        return False
+
+    def keeping(self, words: Sequence[str]) -> str:
+        """What of a statement keeps values, to be asked for later; "" for nothing.
+
+        A condition may be tried on hidden rows: strict mode refuses it.
+        """
+        return ""
+
+    def temporary_names(
+        self, lexemes: "Sequence[Lexeme]"
+    ) -> Sequence[tuple[Sequence[str], Sequence[str]]]:
+        """The (folded) names that temporary tables get, each after that it had.
+
+        Where they stand in the place of a table of that name, however it is qualified.
+        """
+        return ()
 
     def knows(self, name: str) -> bool:
         """Whether a (folded) function shows nothing but what it is given."""

@@ -169,6 +169,13 @@ class Plugin:
         """Those that the configuration names: by default all that are protected."""
         return self.protected(catalogue)
 
+    def relied_on(self, catalogue: "Catalogue") -> Collection[str]:
+        """The tables that its conditions stand on: those protected, and those read.
+
+        No temporary table may stand in the place of one.
+        """
+        return self.configured(catalogue)
+
     def accepts_trigger(self, trigger: "Trigger") -> bool:
         """Whether a trigger may use protected tables, though nothing filters it."""
         return False

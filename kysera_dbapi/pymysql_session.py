@@ -15,7 +15,7 @@ from pymysql.constants import CLIENT, SERVER_STATUS
 from pymysql.converters import conversions
 from pymysql.cursors import Cursor as RawCursor
 
-from kysera_dbapi.catalogue import Catalogue
+from kysera_dbapi.catalogue import Catalogue, Table
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError, PolicyViolation
 from kysera_dbapi.plan import Plan
@@ -144,6 +144,7 @@ class PyMySQLSession(Session):
             raw.encoders.update({**_ENCODERS, **raw.encoders, ValueList: _speller(raw)})
         if raw.open:
             super().start()
+            self._check_temporary()
         else:
             self.invalidate()
 
@@ -200,6 +201,39 @@ class PyMySQLSession(Session):
         with self._apart():
             self._read_settings()
             return super()._read_catalogue()
+
+    def refresh(self) -> bool:
+        """As ever; a temporary table that was made where it could be is seen, too."""
+        changed = super().refresh()
+        self._check_temporary()
+        return changed
+
+    def _check_temporary(self) -> None:
+        """Refuse a session in which a temporary table hides one that plugins rely on.
+
+        It is in no catalogue, and of its name even where the database is written.
+        """
+        catalogue = self._catalogue
+        keys = {key for p in self.plugins for key in p.relied_on(catalogue)}
+        tables = [catalogue.tables[key] for key in sorted(keys & catalogue.tables.keys())]
+        for table in tables:
+            if table.kind == "table" and self._is_temporary(table):
+                self.invalidate()
+                raise ConfigurationError(
+                    f"a temporary table takes the place of {table.name}: it would be "
+                    "read instead; close the connection, and choose another name",
+                    code="configuration",
+                )
+
+    def _is_temporary(self, table: Table) -> bool:
+        quote = self.dialect.quote
+        name = f"{quote(table.schema)}.{quote(table.name)}"
+        try:
+            with self._apart():
+                ((_, definition),) = self.execute(f"SHOW CREATE TABLE {name}")
+        except self.driver.Error:  # it may not be seen, or not now
+            return False
+        return str(definition).startswith("CREATE TEMPORARY")
 
     def _stamp(self) -> object:
         with self._apart():

@@ -24,6 +24,7 @@ from kysera_dialects import (
     mysql_pinning,
     mysql_spelling,
     mysql_statements,
+    mysql_telling,
 )
 from kysera_dialects.mysql_rules import SETTINGS
 
@@ -64,6 +65,7 @@ class MySQLDialect(Dialect):
     known_functions: ClassVar[frozenset[str]] = mysql_functions.KNOWN
     statistics: ClassVar[frozenset[str]] = mysql_functions.STATISTICS
     operator_functions: ClassVar[Mapping[str, str]] = {}
+    explains_rows: ClassVar[bool] = True
     types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "hints")
@@ -308,6 +310,20 @@ class MySQLDialect(Dialect):
     def is_dangerous(self, name: str) -> bool:
         """Families of functions by the beginnings of their names, too."""
         return mysql_functions.is_dangerous(name)
+
+    def tells_of_rows(self, words: Sequence[str]) -> bool:
+        """SHOW INDEX, SHOW TABLE STATUS and the like."""
+        return mysql_telling.tells_of_rows(words)
+
+    def keeping(self, words: Sequence[str]) -> str:
+        """``:=``, and LAST_INSERT_ID of an expression."""
+        return mysql_telling.keeping(words)
+
+    def temporary_names(
+        self, lexemes: Sequence[Lexeme]
+    ) -> Sequence[tuple[Sequence[str], Sequence[str]]]:
+        """https://dev.mysql.com/doc/refman/8.4/en/create-temporary-table.html"""
+        return mysql_telling.temporary_names(self, lexemes)
 
     def schema_differs(self, error: BaseException) -> bool:
         """By the numbers of errors of names that mean nothing, or something else.

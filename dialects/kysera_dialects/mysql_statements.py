@@ -117,9 +117,14 @@ def _create_table(words: Sequence[str], at: int) -> str:
     replaces = "REPLACE" in words[1:at]
     if _has_query(words[at:]):
         return "create table of others" if replaces else "create table as"
-    if replaces or "LIKE" in words or not _ENGINES.isdisjoint(words):
+    if replaces or "LIKE" in words or _has_engine(words):
         return "create table of others"
     return "create temporary table" if "TEMPORARY" in words[1:at] else "create table"
+
+
+def _has_engine(words: Sequence[str]) -> bool:
+    """Whether an engine is named, perhaps in quotes, that shows rows of others."""
+    return not _ENGINES.isdisjoint(word.strip("'\"`") for word in words)
 
 
 def _has_query(words: Sequence[str]) -> bool:
@@ -135,7 +140,7 @@ def _alter(words: Sequence[str]) -> str | None:
     if what in _ROLES:
         return "privileges"
     if what == "TABLE":
-        if not _ENGINES.isdisjoint(words):
+        if _has_engine(words):
             return "create table of others"
         return "add column" if _adds_columns(words) else "alter"
     return {

@@ -108,6 +108,13 @@ class RowLevelSecurity(Plugin):
         tables = (catalogue.named(name) for name in named)
         return [table.key for table in tables if table is not None]
 
+    def relied_on(self, catalogue: "Catalogue") -> Collection[str]:
+        """Also what the texts of policies may read."""
+        every = [t for p in self._policies for t in (p.using, p.check) if t]
+        text = folded(" ".join(every))
+        named = (t.key for t in catalogue.tables.values() if folded(t.name) in text)
+        return {*self.configured(catalogue), *named}
+
     def verify(self, host: Host) -> list["Finding"]:
         """Indexes that are missing, keys that ignore tenants, tables left out."""
         named = {host.catalogue.named(p.table) for p in self._policies}

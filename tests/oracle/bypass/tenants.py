@@ -152,9 +152,7 @@ class Tenants:
         self.strict = mode == "strict"
         self.barrier = bool(options.get("barrier"))
         self.full, self.copy = self.filled(), self.filled()
-        for table in ("notes", *MARKED):  # notes first: they look at orders
-            self.copy.execute(f"DELETE FROM {table} WHERE NOT ({VISIBLE[table]})")
-            self.copy.execute(f"DELETE FROM {table} WHERE ({VISIBLE[table]}) IS NULL")
+        self.thin_out(self.copy)
         self.refilled(self.copy)
         self.shim: Any = kysera_dbapi.wrap(
             self.full, plugins=security(**options), mode=mode
@@ -172,6 +170,15 @@ class Tenants:
         copy.execute("INSERT INTO words (words) VALUES ('rebuild')")
         copy.commit()
 
+    def thin_out(self, copy: Any) -> None:
+        """Delete what tenant 7 does not see."""
+        for table in ("notes", *MARKED):  # notes first: they look at orders
+            self.run(copy, f"DELETE FROM {table} WHERE ({VISIBLE[table]}) IS NOT TRUE")
+
+    def run(self, connection: Any, sql: str) -> Any:
+        """The rows of a statement of the tests' own."""
+        return connection.execute(sql)
+
     def close(self) -> None:
         """Close both."""
         self.shim.close()
@@ -180,13 +187,15 @@ class Tenants:
     def hidden(self, table: str) -> Counter[Row]:
         """The rows of the full database that tenant 7 does not see."""
         condition = f"({VISIBLE[table]}) IS NOT TRUE"
-        return Counter(self.full.execute(f"SELECT * FROM {table} WHERE {condition}"))
+        return self.counted(self.full, f"SELECT * FROM {table} WHERE {condition}")
 
     def visible(self, table: str) -> Counter[Row]:
         """Those that it does."""
-        return Counter(
-            self.full.execute(f"SELECT * FROM {table} WHERE {VISIBLE[table]}")
-        )
+        return self.counted(self.full, f"SELECT * FROM {table} WHERE {VISIBLE[table]}")
+
+    def counted(self, connection: Any, sql: str) -> Counter[Row]:
+        """How often a query gives each row."""
+        return Counter(self.run(connection, sql))
 
     def faults(self, *, hidden_alone: bool = False, several: bool = False) -> list[str]:
         """What is not as it must be after both were given the same statement.
@@ -198,7 +207,7 @@ class Tenants:
             # of the copy, too: a note is visible as long as its order is there
             text = f"SELECT * FROM {table} WHERE {VISIBLE.get(table, '1 = 1')}"
             both = (self.full, self.copy)
-            mine, rows = (Counter[Row](c.execute(text)) for c in both)
+            mine, rows = (self.counted(c, text) for c in both)
             if mine != rows:
                 found.append(f"{table}: visible {mine - rows}, due {rows - mine}")
         for table in PROTECTED:
