@@ -116,10 +116,10 @@ def pandas_frames(driver: Driver, path: Path) -> list[Any]:
 def peewee_models(driver: Driver, path: Path) -> list[Any]:
     """Models, joins, prefetch, deletion and nested transactions."""
     with patch.object(peewee, "sqlite3", driver.module):
-        return _peewee_session(peewee.SqliteDatabase(str(path), **driver.options))
+        return peewee_session(peewee.SqliteDatabase(str(path), **driver.options))
 
 
-def _peewee_session(database: Any) -> list[Any]:
+def peewee_session(database: Any) -> list[Any]:
     customer, order = _peewee_models(database)
     with database.connection_context():
         joined = (
