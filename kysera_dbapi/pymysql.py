@@ -74,7 +74,10 @@ class Connection(_Connection):
             if found is None or found.connection is None:
                 return found
         if name in _PRIVATE:
-            raise self._refusal(f"{name} leads past every plugin")
+            found = getattr(self._self_session._raw, name)
+            if self._self_session.plugins and not isinstance(found, _VALUES):
+                raise self._refusal(f"{name} leads past every plugin")
+            return found
         return super()._own_attribute(name)
 
     def _refusal(self, why: str) -> BaseException:
@@ -258,6 +261,8 @@ for _name, _what in CONNECTION_MEMBERS.items():
     if _what == "passed" and _is_method and _name not in vars(Connection):
         setattr(Connection, _name, passed(_theirs))
 
+#: What leads nowhere.
+_VALUES = (str, bytes, int, float, type(None))
 _OPENED = ("_sock", "_rfile", "_current_timeout", "_next_seq_id")
 #: What the driver keeps in a connection for itself.
 _PRIVATE = frozenset(

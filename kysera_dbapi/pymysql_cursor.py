@@ -269,9 +269,9 @@ class _Unbuffered(PlannedCursor):
             return
         raw, result = self._session._raw, self._result
         try:
-            if result is not None and result is raw._result:
+            if result is not None and result is raw._result and raw.open:
                 result._finish_unbuffered_query()
-            while self.nextset():
+            while raw.open and self.nextset():
                 pass
         finally:
             self._is_open = False

@@ -46,6 +46,13 @@ _ABOUT_THE_LAST = re.compile(
 _SETTING = re.compile(
     r"\s*(?:SET|USE)\b(?!.*\bSTATEMENT\b)[^();]*", re.DOTALL | re.IGNORECASE
 )
+#: Those that read nothing else.
+_ONLY_ABOUT_THE_LAST = re.compile(
+    r"\s*(?:SHOW\s+(?:COUNT\s*\(\s*\*\s*\)\s+)?(?:WARNINGS|ERRORS)"
+    r"(?:\s+LIMIT\s+\d+(?:\s*,\s*\d+)?)?"
+    r"|SELECT\s+@@(?:SESSION\s*\.\s*)?(?:warning|error)_count)\s*;?\s*",
+    re.IGNORECASE,
+)
 _NO_SAVEPOINT = 1305
 #: That of MariaDB, for which MySQL has one more bit.
 _NO_LIMIT = (1 << 63) - 1
@@ -135,6 +142,11 @@ class PyMySQLSession(Session):
     def transactional(cls, raw: Any) -> Transactional:
         """The server tells."""
         return _Transactional(raw)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the driver has noticed that the server is gone."""
+        return not self._raw.open
 
     def start(self) -> None:
         """Let the plugins check their configuration, if the connection is open."""
@@ -260,9 +272,21 @@ class PyMySQLSession(Session):
         """The plan for a text that ``plans`` does not hold."""
         self._after_another = _ABOUT_THE_LAST.search(text) is not None
         try:
+            if self._stale and _ONLY_ABOUT_THE_LAST.fullmatch(text):
+                now = self.scope()
+                return self.pipeline.plan(text, now, format_style=format_style)
             return super().plan(text, format_style=format_style)
         finally:
             self._after_another = False
+
+    def done(self, plan: Plan) -> None:
+        """As ever; but warnings of a change of the schema are to be asked for first."""
+        result = self._raw._result
+        if plan.effect == "catalogue" and result is not None and result.warning_count:
+            self.transaction.changed()
+            self.invalidate()
+        else:
+            super().done(plan)
 
     # -- transactions ---------------------------------------------------------------
 

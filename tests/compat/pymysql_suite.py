@@ -24,8 +24,7 @@ __all__ = ["VARIANTS", "main"]
 
 #: Without those that make users and load plugins of the server's.
 _ARGUMENTS = (
-    "-q -p no:randomly -p no:xdist -p no:unraisableexception --tb=short -ra "
-    "-k",
+    "-q -p no:randomly -p no:xdist -p no:unraisableexception --tb=short -ra -k",
     "not TestAuthentication",
 )
 
@@ -98,7 +97,9 @@ def adopt_tests(urls: tuple[str, ...]) -> None:
     """Have ``pymysql.tests`` be the checkout's, on these databases."""
     folder = Path("pymysql/tests").resolve()
     spec = spec_from_file_location(
-        "pymysql.tests", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        "pymysql.tests",
+        folder / "__init__.py",
+        submodule_search_locations=[str(folder)],
     )
     assert spec is not None
     assert spec.loader is not None
@@ -107,6 +108,8 @@ def adopt_tests(urls: tuple[str, ...]) -> None:
     places = [arguments(url) for url in urls]
     for place in places:
         del place["autocommit"]  # its tests count on the driver's default
+        # what has failed may keep its transaction, and with it its tables
+        place["init_command"] = "SET SESSION lock_wait_timeout = 2"
     places[0] |= {"use_unicode": True, "local_infile": True}
     base: Any = import_module("pymysql.tests.base")
     base.PyMySQLTestCase.databases = places
