@@ -357,6 +357,22 @@ class Dialect:
         on = f"{self.quote(table.schema)}.{self.quote(table.name)}"
         return f"CREATE INDEX {self.index_name(table, name)} ON {on} ({names})"
 
+    def narrowed(self, table: "Table", key: "UniqueKey", condition: str) -> str:
+        """What lets a unique key be one of the rows with a condition alone."""
+        if key.text and not key.partial:
+            text = key.text.rstrip().rstrip(";")
+            return f"DROP INDEX {self.quote(key.name)}; {text} WHERE {condition}"
+        if not all(key.columns):
+            named = self.quote(key.name)
+            return f"say {condition} in the WHERE of the index {named}"
+        name = "_".join((table.name, *key.columns, "live"))
+        columns = ", ".join(map(self.quote, key.columns))
+        instead = "" if key.partial else ", in place of the table's own constraint"
+        return (
+            f"CREATE UNIQUE INDEX {self.quote(name)} ON {self.quote(table.name)} "
+            f"({columns}) WHERE {condition}{instead}"
+        )
+
     def in_list(self, *, negated: bool = False) -> tuple[str, str]:
         """``IN (a list)``, or ``NOT IN``, of a list that is bound as one value.
 

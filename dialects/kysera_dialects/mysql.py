@@ -278,6 +278,19 @@ class MySQLDialect(Dialect):
         named = str(error.args[1]).rpartition(" for key ")[2]
         return named in (f"'{key.name}'", f"'{table.name}.{key.name}'")
 
+    def narrowed(self, table: Table, key: UniqueKey, condition: str) -> str:
+        """By a column that is NULL in all other rows: those never meet by the key."""
+        if not all(key.columns):
+            return f"add IF({condition}, 1, NULL) to {self.quote(key.name)} as a column"
+        mark = "live" if table.column("live") is None else f"{key.name}_live"
+        columns = ", ".join(map(self.quote, (*key.columns, mark)))
+        name = "_".join((table.name, *key.columns, "live"))
+        return (
+            f"ALTER TABLE {self.quote(table.name)} DROP INDEX {self.quote(key.name)}, "
+            f"ADD COLUMN {self.quote(mark)} tinyint AS (IF({condition}, 1, NULL)) "
+            f"INVISIBLE, ADD UNIQUE INDEX {self.quote(name)} ({columns})"
+        )
+
     # -- statements ---------------------------------------------------------------
 
     def classify(self, words: Sequence[str]) -> Rule | None:

@@ -23,6 +23,7 @@ from kysera_dbapi.catalogue import (
     key_of,
 )
 from kysera_dbapi.dialect import Dialect, Execute
+from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dialects.mysql_queries import (
     OWN_INDEXES,
     PARTS,
@@ -162,7 +163,11 @@ class _Reader:
                 name,
                 kind,
                 columns=tuple(self._columns(columns.get(key, ()), keys.get(key, ()))),
-                unique_keys=tuple(_unique_keys(keys.get(key, ()))),
+                unique_keys=tuple(
+                    _unique_keys(
+                        keys.get(key, ()), self._conditions(columns.get(key, ()))
+                    )
+                ),
                 triggers=tuple(map(self._trigger, triggers.get(key, ()))),
                 reads=self._reads(kind, engine, text),
                 calls=self._called_by(text),
@@ -195,6 +200,13 @@ class _Reader:
                     if generated and _mentions(str(expression), one)
                 ),
             )
+
+    def _conditions(self, rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
+        """Of the columns that are NULL but for some rows, the condition of those."""
+        lexer = Lexer(self._dialect.lexical)
+        computed = {str(row[3]): tuple(lexer.lex(str(row[9]))) for row in rows if row[9]}
+        found = {name: _condition(words) for name, words in computed.items()}
+        return {name: condition for name, condition in found.items() if condition}
 
     def _default(self, default: Any, marks: str) -> str:
         return "" if default is None else str(default)
@@ -299,8 +311,14 @@ class _Reader:
             )
 
 
-def _unique_keys(rows: Sequence[_Row]) -> Iterator[UniqueKey]:
-    """A part that is an expression, or the beginning of a column, has no name."""
+def _unique_keys(
+    rows: Sequence[_Row], conditions: Mapping[str, tuple[str, ...]]
+) -> Iterator[UniqueKey]:
+    """A part that is an expression, or the beginning of a column, has no name.
+
+    Rows with a NULL in a key meet none by it: a column that is NULL but for the rows of
+    a condition makes the key one of those alone.
+    """
     grouped: defaultdict[str, list[_Row]] = defaultdict(list)
     for row in rows:
         if not int(row[6]):
@@ -311,7 +329,34 @@ def _unique_keys(rows: Sequence[_Row]) -> Iterator[UniqueKey]:
             "" if column is None or part is not None else str(column)
             for _, _, _, _, column, part, _ in parts
         )
-        yield UniqueKey(name, columns, primary=name == "PRIMARY")
+        wheres = [conditions[one] for one in columns if one in conditions]
+        words = tuple(word for where in wheres for word in ("AND", *where))
+        yield UniqueKey(
+            name,
+            tuple(one for one in columns if one not in conditions),
+            partial=bool(wheres),
+            primary=name == "PRIMARY",
+            words=("WHERE", *words[1:]) if words else (),
+        )
+
+
+def _condition(lexemes: Sequence[Lexeme]) -> tuple[str, ...]:
+    """What holds if ``IF(condition, 1, NULL)`` is not NULL; CASE may say it, too."""
+    tokens = [one for one in lexemes if one.kind != "blank"]
+    while tokens and (tokens[0].text, tokens[-1].text) == ("(", ")"):
+        tokens = tokens[1:-1]
+    words = [one.word for one in tokens]
+    if words[:2] == ["IF", "("] and words[-3:] == [",", "NULL", ")"]:
+        tokens, divider = tokens[2:-3], ","
+    elif words[:2] == ["CASE", "WHEN"] and words[-1:] == ["END"]:
+        ended = -3 if words[-3:-1] == ["ELSE", "NULL"] else -1
+        tokens, divider = tokens[2:ended], "THEN"
+    else:
+        return ()
+    told = len(tokens) > 2 and tokens[-1].kind in ("number", "string")
+    if not told or tokens[-2].word != divider:
+        return ()
+    return ("(", *(one.text for one in tokens[:-2]), ")")
 
 
 def _is_exact(collation: Any) -> bool:

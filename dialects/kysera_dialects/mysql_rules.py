@@ -265,22 +265,34 @@ RULES = (
         keeps_text=True,
     ),
     Rule(
-        "set name space",
-        "`SET [SESSION] sql_mode` to a string, `SET foreign_key_checks`, `SET ROLE`, "
-        "`USE`",
+        "set mode",
+        "`SET [SESSION] sql_mode`, `SET foreign_key_checks`, alone or, without calls, "
+        "with variables of the above",
         "passed",
-        "catalogue and modes are read again: texts may mean something else",
+        "modes are read again: texts may mean something else; refused if it names a "
+        "protected table, or what reads one",
         (
             "SET sql_mode = 'ANSI_QUOTES'",
+            "SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+            "SET @old = @@sql_mode, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
             "SET SESSION foreign_key_checks = 0",
-            "USE mysql",
         ),
+        effect="catalogue",
+        names_protected=False,
+        keeps_text=True,
+    ),
+    Rule(
+        "set name space",
+        "`SET ROLE`, `USE`",
+        "passed",
+        "the catalogue is read again: names may mean other tables",
+        ("USE mysql",),
         effect="catalogue",
     ),
     Rule(
         "other setting",
         "`SET` of any other variable, of `GLOBAL` and `PERSIST` ones, `SET STATEMENT`, "
-        "and of several if one of them is `sql_mode` or `autocommit`",
+        "and of several if one of them is `autocommit`",
         "refused",
         "it may change how a text is read, what a value means, which rows are shown or "
         "what a write sets off, unseen or for other sessions; set one at a time, or "
@@ -290,7 +302,6 @@ RULES = (
             "SET GLOBAL max_connections = 100",
             "SET sql_mode = 'ORACLE'",
             "SET sql_select_limit = 1",
-            "SET @@sql_mode = @a",
         ),
     ),
     Rule(

@@ -243,9 +243,11 @@ def _set(words: Sequence[str]) -> str:
     if rest[:1] == ("ROLE",):
         return "set name space"
     kinds = [_assignment(one) for one in _assignments(rest)]
-    if len(set(kinds)) == 1 and (len(kinds) == 1 or kinds[0] == "set"):
+    if len(kinds) == 1 or set(kinds) == {"set"}:
         return kinds[0]
-    return "other setting"
+    # what is called may fail when others have been set
+    followed = set(kinds) <= {"set", "set mode"} and "(" not in rest
+    return "set mode" if followed else "other setting"
 
 
 def _assignments(words: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -280,11 +282,12 @@ def _variable(name: str, value: Sequence[str]) -> str:
     """The kind of an assignment to a variable of the session."""
     if name in _VALUES:
         kind, values = _VALUES[name]
-        return kind if tuple(value) in values else "other setting"
+        kept = kind == "set mode" and value[:1] == ("@",) and "(" not in value
+        return kind if kept or tuple(value) in values else "other setting"
     if name == "autocommit":
         return "transaction" if len(value) == 1 else "other setting"
     if name == "sql_mode":
-        return "set name space" if _is_mode(value) else "other setting"
+        return "other setting" if any("ORACLE" in one for one in value) else "set mode"
     if name.startswith("character_set_"):
         return _charset(value)
     return "set" if name in SETTINGS else "other setting"
@@ -293,17 +296,10 @@ def _variable(name: str, value: Sequence[str]) -> str:
 _OFF = (("0",), ("OFF",), ("FALSE",))
 #: Variables of which some values pass alone, and as what.
 _VALUES = {
-    "foreign_key_checks": ("set name space", (*_OFF, ("1",), ("ON",), ("TRUE",))),
+    "foreign_key_checks": ("set mode", (*_OFF, ("1",), ("ON",), ("TRUE",))),
     "sql_auto_is_null": ("set", _OFF),
     "character_set_filesystem": ("set", ()),
 }
-
-
-def _is_mode(value: Sequence[str]) -> bool:
-    """Whether it is a string, or DEFAULT, that has no ORACLE in it."""
-    return len(value) == 1 and (
-        value[0] == "DEFAULT" or (value[0][0] in "'\"" and "ORACLE" not in value[0])
-    )
 
 
 def _charset(words: Sequence[str]) -> str:

@@ -142,6 +142,122 @@ def test_character_sets(connection: Any, mysql_url: str, raw: Any) -> None:
         assert rows(made, "SELECT 1") == [(1,)]
 
 
+ANSI = "SELECT \"id\", body FROM \"notes\" ORDER BY id"
+FOLLOWED = (
+    "SET sql_mode = 'ANSI_QUOTES'",
+    "SET @@sql_mode := 'ansi_quotes'",
+    "SET SESSION sql_mode = 'ANSI'",
+    "SET LOCAL `sql_mode` = \"ANSI_QUOTES\"",
+    "SET @@local.sql_mode = ANSI_QUOTES",
+    "SET sql_mode = 4",
+    "SET SQL_MODE = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+    "SET sql_mode = (SELECT REPLACE('ANSI_QUOTE', 'E', 'ES'))",
+    "SET @old = @@sql_mode, sql_mode = 'ANSI_QUOTES'",
+    "SET sql_mode = 'ANSI_QUOTES', wait_timeout = 1000",
+    "/*!40101 SET SQL_MODE='ANSI_QUOTES' */",
+)
+NOT_FOLLOWED = (
+    "SET GLOBAL sql_mode = @@GLOBAL.sql_mode",
+    "SET @@GLOBAL.sql_mode = @@GLOBAL.sql_mode",
+    "SET sql_mode = 'ANSI_QUOTES', @a = EXP(999)",
+    "SET sql_mode = (SELECT body FROM notes WHERE id = 4)",
+    "SET sql_mode = 'ANSI_QUOTES', autocommit = 0",
+    "SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT \"id\" FROM notes",
+    "SELECT /*+ SET_VAR(sql_mode = 'ANSI_QUOTES') */ \"id\" FROM notes",
+    "SET sql_mode = 'ORACLE'",
+)
+
+
+@pytest.mark.parametrize("text", FOLLOWED)
+def test_every_way_to_set_the_mode_is_followed(
+    connection: Any, raw: Any, text: str
+) -> None:
+    (before,) = rows(connection, "SELECT @@sql_mode")[0]
+    rows(connection, text)
+    assert rows(connection, ANSI) == OURS
+    assert rows(connection, QUERY) == OURS
+    for back in ("sql_mode = %s", "@a = %s, sql_mode = @a"):
+        rows(connection, f"SET {back}", (before,))
+        assert rows(connection, "SELECT @@sql_mode") == [(before,)]
+        text = "SELECT id, body FROM notes WHERE body <> \"\\\" OR 1 -- \" ORDER BY id"
+        assert rows(connection, text) == OURS
+        rows(connection, "SET sql_mode = 'ANSI_QUOTES'")
+        assert rows(connection, ANSI) == OURS
+    rows(connection, "SET sql_mode = DEFAULT")
+    assert rows(connection, "SELECT \"id\" FROM notes") == [("id",), ("id",)]
+
+
+@pytest.mark.parametrize("text", NOT_FOLLOWED)
+def test_other_ways_to_set_the_mode_are_refused(connection: Any, text: str) -> None:
+    before = rows(connection, "SELECT @@sql_mode")
+    with pytest.raises(kysera_dbapi.UnsupportedStatement):
+        rows(connection, text)
+    assert rows(connection.unwrap(), "SELECT @@sql_mode") == before
+
+
+def test_a_mode_that_is_another_language_is_an_error(connection: Any) -> None:
+    if "MariaDB" not in connection.get_server_info():
+        pytest.skip("MySQL has none")
+    rows(connection, "SET sql_mode = CONCAT('ORA', 'CLE')")
+    with pytest.raises(kysera_dbapi.ConfigurationError):
+        rows(connection, QUERY)
+    rows(connection.unwrap(), "SET sql_mode = ''")
+    assert rows(connection, QUERY) == OURS
+
+
+def test_a_routine_s_mode_is_its_own(connection: Any, raw: Any) -> None:
+    rows(raw, "SET sql_mode = 'ANSI_QUOTES'")
+    rows(raw, 'CREATE FUNCTION said() RETURNS int DETERMINISTIC RETURN length("\'")')
+    assert rows(connection, QUERY) == OURS
+
+
+SETS_OF_LETTERS = (
+    "SET NAMES {}",
+    "SET NAMES '{}' COLLATE {}_bin",
+    "SET CHARACTER SET {}",
+    "SET CHARSET {}",
+    "SET character_set_client = {}",
+    "SET @@session.character_set_client = '{}'",
+    "SET LOCAL character_set_results = {}",
+    "SET character_set_connection = {}",
+    "SET @a = 1, NAMES {}",
+    "SET NAMES utf8mb4, character_set_client = {}",
+    "/*!40101 SET NAMES {} */",
+    "/*!40101 SET character_set_client = @a */",
+    "set /* x */ names {}",
+)
+
+
+@pytest.mark.parametrize("charset", ["gbk", "sjis", "big5"])
+def test_every_way_to_another_character_set_is_closed(
+    connection: Any, mysql_url: str, tmp_path: Any, charset: str
+) -> None:
+    """A byte of a letter may be a backslash or a backtick there."""
+    for text in SETS_OF_LETTERS:
+        with pytest.raises(kysera_dbapi.UnsupportedStatement):
+            rows(connection, text.format(charset, charset))
+    for method in (connection.set_character_set, connection.set_charset):
+        with (
+            warnings.catch_warnings(),
+            pytest.raises(kysera_dbapi.ConfigurationError),
+        ):
+            warnings.simplefilter("ignore")
+            method(charset)
+    file = tmp_path / "my.cnf"
+    file.write_text(f"[client]\ndefault-character-set = {charset}\n")
+    given: list[Any] = [
+        {"charset": charset},
+        {"init_command": f"SET NAMES {charset}"},
+        {"init_command": f"SET character_set_client = {charset}"},
+        {"read_default_file": str(file)},
+    ]
+    for options in given:
+        with pytest.raises(kysera_dbapi.ConfigurationError):
+            kysera_dbapi.connect(mysql_url, plugins=plugins(), **options)
+    assert rows(connection, "SELECT @@character_set_client") == [("utf8mb4",)]
+    assert rows(connection, QUERY) == OURS
+
+
 def test_a_connection_that_is_opened_later(mysql_url: str, raw: Any) -> None:
     options: Any = {"defer_connect": True, "autocommit": True}
     made = kysera_dbapi.connect(mysql_url, plugins=plugins(), **options)

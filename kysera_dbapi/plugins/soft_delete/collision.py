@@ -93,16 +93,4 @@ def _met(
 def _cure(table: "Table", mark: Mark, key: UniqueKey, dialect: "Dialect") -> str:
     if key.primary:
         return _CURE_OF_ALL
-    quote, live = dialect.quote, mark.live()
-    if key.text and not key.partial:
-        text = key.text.rstrip().rstrip(";")
-        return f"{_CURE}: DROP INDEX {quote(key.name)}; {text} WHERE {live}"
-    name = "_".join((table.name, *filter(None, key.columns), "live"))
-    columns = ", ".join(map(quote, key.columns))
-    instead = "" if key.partial else ", in place of the table's own constraint"
-    if not all(key.columns):
-        return f"{_CURE}, by its mark in the WHERE of the index {quote(key.name)}"
-    return (
-        f"{_CURE}: CREATE UNIQUE INDEX {quote(name)} ON {quote(table.name)} "
-        f"({columns}) WHERE {live}{instead}"
-    )
+    return f"{_CURE}: {dialect.narrowed(table, key, mark.live())}"

@@ -40,7 +40,7 @@ def _unique(
     problem += "row cannot be used again"
     ddl = _mended(protection, table, key, mark) if key.text else ""
     if not ddl:
-        problem += "; make a unique index of live rows in its place"
+        problem += f"; {protection.dialect.narrowed(table, key, mark.live())}"
     yield Finding(table.key, "unique-ignores-deletion", problem, ddl)
 
 
