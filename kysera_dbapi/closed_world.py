@@ -296,7 +296,11 @@ class ClosedWorld:
     def _check_explained(self, draft: Draft, protected: Collection[str]) -> None:
         read = {reference.table.key for reference in draft.references}
         words = draft.source.words
-        if words[0] in _EXPLAINING and draft.source.explained and not read.isdisjoint(protected):
+        if (
+            words[0] in _EXPLAINING
+            and draft.source.explained
+            and not read.isdisjoint(protected)
+        ):
             raise UnsupportedStatement(
                 "EXPLAIN is refused: it tells how many rows a filter hides, and of "
                 "which values; run it under bypass()",

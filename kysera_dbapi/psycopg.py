@@ -41,6 +41,7 @@ __all__ = [
     "Connection",
     "connect",
     "makes_raw",
+    "making_raw",
     "wrap",
 ]
 
@@ -283,13 +284,13 @@ for _name, _what in CONNECTION_MEMBERS.items():
 
 
 class _Guarded:
-    """Leads to libpq only the driver's own modules: that runs any SQL."""
+    """Leads to libpq, and the raw connection, the driver's own modules alone."""
 
     def __getattribute__(self, name: str) -> Any:
-        if name == "pgconn" and not _is_driver(sys._getframe(1)):
+        if name in ("pgconn", "_conn") and not _is_driver(sys._getframe(1)):
             kind = type(self).__name__.strip("_").lower()
             raise AttributeError(
-                f"{kind} has no pgconn here; reach it through unwrap()"
+                f"{kind} has no {name} here; reach it through unwrap()"
             )
         return super().__getattribute__(name)
 
@@ -367,13 +368,11 @@ def connect(
     """``psycopg.connect`` with plugins; other arguments are the driver's own."""
     ordered(plugins)
     check_mode(mode)
-    token = _raw.set(True)
     try:
-        raw = RawConnection.connect(conninfo, **options)
+        with making_raw():
+            raw = RawConnection.connect(conninfo, **options)
     except _driver.Error as error:
         reraise(error, _driver)
-    finally:
-        _raw.reset(token)
     try:
         return wrap(raw, plugins=plugins, mode=mode)
     except BaseException:
@@ -384,6 +383,16 @@ def connect(
 
 #: Whether the driver is to make a raw connection, whatever is installed.
 _raw: ContextVar[bool] = ContextVar("kysera_dbapi.raw", default=False)
+
+
+@contextmanager
+def making_raw() -> Iterator[None]:
+    """A block in which connections are made that are wrapped then."""
+    token = _raw.set(True)
+    try:
+        yield
+    finally:
+        _raw.reset(token)
 
 
 def makes_raw() -> bool:

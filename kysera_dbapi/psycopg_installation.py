@@ -6,6 +6,7 @@ Its classes are of Python, and all of its ways to connect end in calling one.
 from typing import Any
 
 from psycopg import AsyncConnection, Connection, ConnectionInfo
+from psycopg._connection_base import BaseConnection
 
 from kysera_dbapi import psycopg
 from kysera_dbapi.errors import ConfigurationError
@@ -19,6 +20,9 @@ from kysera_dbapi.installation import (
 
 __all__ = ["PsycopgInstallation"]
 
+_BASE: Any = BaseConnection
+_theirs = _BASE.__init__
+
 
 class PsycopgInstallation(Installation):
     """Wraps each connection as it is made; the asynchronous ones are refused."""
@@ -27,9 +31,11 @@ class PsycopgInstallation(Installation):
         """Reach the classes that all connections are made by."""
         reach(Connection, _made)
         reach(AsyncConnection, _made_async)
+        _BASE.__init__ = _initialise
 
     def undo(self) -> None:
-        """Nothing was replaced: without an installation the classes are as before."""
+        """Put the initialiser back; the classes look for an installation each time."""
+        _BASE.__init__ = _theirs
 
     def wants(self, pgconn: Any) -> bool:
         """Whether a connection of the driver's is to be wrapped."""
@@ -47,7 +53,8 @@ def _made(before: Any, cls: Any, args: Any, options: Any) -> Any:
             return make_new(before, cls, args, options)
         _check(cls)  # without libpq's connection it comes of a __new__ of its own
         raw = make_new(before, cls, args, options)
-        raw.__init__(*args, **options)
+        with psycopg.making_raw():
+            raw.__init__(*args, **options)
         return psycopg.wrap(raw, plugins=installation.plugins, mode=installation.mode)
     except BaseException:
         if pgconn is not None:
@@ -57,16 +64,27 @@ def _made(before: Any, cls: Any, args: Any, options: Any) -> Any:
 
 def _made_async(before: Any, cls: Any, args: Any, options: Any) -> Any:
     """An asynchronous connection: nobody would plan what it sends."""
-    installation = _installation()
-    pgconn = _pgconn(*args, **options)
-    if installation is not None and pgconn is not None and installation.wants(pgconn):
-        pgconn.finish()
-        raise ConfigurationError(
-            f"{cls.__qualname__} is not wrapped, and would go round the plugins; use "
-            "psycopg.Connection, or let only= of install() leave its database alone",
-            code="unwrapped-class",
-        )
+    _refuse(cls, _pgconn(*args, **options))
     return make_new(before, cls, args, options)
+
+
+def _initialise(self: Any, pgconn: Any, *args: Any, **options: Any) -> None:
+    """What every connection is made by; of one that nobody wraps it is refused."""
+    if not psycopg.makes_raw():
+        _refuse(type(self), pgconn)
+    _theirs(self, pgconn, *args, **options)
+
+
+def _refuse(cls: Any, pgconn: Any) -> None:
+    installation = _installation()
+    if installation is None or pgconn is None or not installation.wants(pgconn):
+        return
+    pgconn.finish()
+    raise ConfigurationError(
+        f"{cls.__qualname__} is not wrapped, and would go round the plugins; use "
+        "psycopg.Connection, or let only= of install() leave its database alone",
+        code="unwrapped-class",
+    )
 
 
 def _installation() -> PsycopgInstallation | None:

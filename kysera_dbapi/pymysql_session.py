@@ -227,7 +227,9 @@ class PyMySQLSession(Session):
         """
         catalogue = self._catalogue
         keys = {key for p in self.plugins for key in p.relied_on(catalogue)}
-        tables = [catalogue.tables[key] for key in sorted(keys & catalogue.tables.keys())]
+        tables = [
+            catalogue.tables[key] for key in sorted(keys & catalogue.tables.keys())
+        ]
         for table in tables:
             if table.kind == "table" and self._is_temporary(table):
                 self.invalidate()

@@ -1,8 +1,10 @@
 """install("psycopg"): every constructor gives wrapped connections, until uninstall."""
 
 import asyncio
+import copy
 import gc
 import importlib
+import pickle
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -130,6 +132,76 @@ def test_a_constructor_gives_a_wrapped_connection(name: str, url: str) -> None:
     with closing(make(url)) as raw:
         assert not isinstance(raw, Connection)
         assert len(raw.execute(QUERY).fetchall()) == 5
+
+
+class Aside(psycopg.Connection[Any]):
+    """One that is made past everything that makes connections."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        return object.__new__(cls)
+
+
+def initialised(kind: Any, url: str) -> Any:
+    made = object.__new__(kind)
+    made.__init__(libpq(url))
+    return made
+
+
+def end(made: Any) -> None:
+    """Close a connection of any kind, the asynchronous too."""
+    made.pgconn.finish()
+    made._closed = True
+
+
+ASIDE: dict[str, Callable[[str], Any]] = {
+    "Connection": lambda u: initialised(psycopg.Connection, u),
+    "a class": lambda u: initialised(Plain, u),
+    "crdb": lambda u: initialised(psycopg.crdb.CrdbConnection, u),
+    "asynchronous": lambda u: initialised(psycopg.AsyncConnection, u),
+    "the base": lambda u: initialised(BaseConnection, u),
+    "a class's own": lambda u: Aside.connect(u),
+    "a class's own, called": lambda u: Aside(libpq(u)),
+}
+
+
+@pytest.mark.parametrize("name", ASIDE)
+def test_no_connection_is_made_aside(name: str, url: str, raw_notes: Any) -> None:
+    make = ASIDE[name]
+    raw = make(url)
+    with installed():
+        with pytest.raises(errors.ConfigurationError) as caught:
+            make(url)
+        assert caught.value.code == "unwrapped-class"
+        with installed_elsewhere():
+            end(make(url))
+        if name not in ("asynchronous", "the base"):  # one that was there first
+            assert len(raw.execute(QUERY).fetchall()) == 5
+    end(raw)
+    end(make(url))
+    text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    deadline = monotonic() + 20
+    while raw_notes.execute(text).fetchone() != (1,):
+        assert monotonic() < deadline, "what was refused is open still"
+        sleep(0.05)
+
+
+@contextmanager
+def installed_elsewhere() -> Iterator[None]:
+    """Within the block other databases alone are wrapped."""
+    kysera_dbapi.uninstall("psycopg")
+    kysera_dbapi.install("psycopg", plugins=plugins(), only=lambda dsn: False)
+    try:
+        yield
+    finally:
+        kysera_dbapi.uninstall("psycopg")
+        kysera_dbapi.install("psycopg", plugins=plugins())
+
+
+def test_a_wrapped_connection_is_neither_copied_nor_pickled(url: str) -> None:
+    with installed(), closing(psycopg.connect(url)) as connection:
+        for again in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError):
+                again(connection)
 
 
 def test_the_options_of_connect_hold(url: str) -> None:

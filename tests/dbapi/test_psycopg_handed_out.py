@@ -17,6 +17,8 @@ from kysera_dbapi.connection import Connection
 from kysera_dbapi.cursor import Planned
 from tests.dbapi.notes import QUERY, plugins
 
+#: Where the driver keeps the raw connection in a cursor, and libpq's in it and a copy.
+INNER = {"_conn", "_pgconn"}
 #: What leads to rows of libpq's, which run no SQL.
 ACCEPTED = {"pgresult"}
 
@@ -143,6 +145,18 @@ def test_nothing_leads_past_the_plugins(name: str, notes: Any) -> None:
             assert not is_raw(found), f"{path} is {type(found)}"
             count += 1
     assert count
+
+
+@pytest.mark.parametrize("name", ["pipeline", "transaction", "connection"])
+def test_nor_does_what_the_driver_keeps_to_itself(name: str, notes: Any) -> None:
+    """But in cursors and copies, of which docs/guarantees.md speaks."""
+    kept = ("_adapters", "_notice_handlers", "_pipeline", "_pool", "_prepared", "_tpc")
+    for handed in HANDED[name](notes):
+        if isinstance(handed, Planned):
+            continue
+        for attribute in (*INNER, *kept):
+            for path, found in reached(getattr(handed, attribute, None), attribute):
+                assert not is_raw(found), f"{name}.{path} is {type(found)}"
 
 
 def test_what_leads_past_them_is_noticed(notes: Any) -> None:
