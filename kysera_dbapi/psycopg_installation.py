@@ -4,6 +4,7 @@ Its classes are of Python, and all of its ways to connect end in calling one.
 """
 
 from typing import Any
+from weakref import WeakSet
 
 from psycopg import AsyncConnection, Connection, ConnectionInfo
 from psycopg._connection_base import BaseConnection
@@ -22,6 +23,8 @@ __all__ = ["PsycopgInstallation"]
 
 _BASE: Any = BaseConnection
 _theirs = _BASE.__init__
+#: Connections for which ``only`` was asked, and which stay raw.
+_alone: "WeakSet[Any]" = WeakSet()
 
 
 class PsycopgInstallation(Installation):
@@ -50,7 +53,7 @@ def _made(before: Any, cls: Any, args: Any, options: Any) -> Any:
     pgconn = _pgconn(*args, **options)
     try:
         if pgconn is not None and not installation.wants(pgconn):
-            return make_new(before, cls, args, options)
+            return _left_alone(make_new(before, cls, args, options))
         _check(cls)  # without libpq's connection it comes of a __new__ of its own
         raw = make_new(before, cls, args, options)
         with psycopg.making_raw():
@@ -64,15 +67,23 @@ def _made(before: Any, cls: Any, args: Any, options: Any) -> Any:
 
 def _made_async(before: Any, cls: Any, args: Any, options: Any) -> Any:
     """An asynchronous connection: nobody would plan what it sends."""
-    _refuse(cls, _pgconn(*args, **options))
-    return make_new(before, cls, args, options)
+    pgconn = _pgconn(*args, **options)
+    _refuse(cls, pgconn)
+    made = make_new(before, cls, args, options)
+    return made if pgconn is None else _left_alone(made)
 
 
 def _initialise(self: Any, pgconn: Any, *args: Any, **options: Any) -> None:
     """What every connection is made by; of one that nobody wraps it is refused."""
-    if not psycopg.makes_raw():
+    if not psycopg.makes_raw() and self not in _alone:
         _refuse(type(self), pgconn)
     _theirs(self, pgconn, *args, **options)
+
+
+def _left_alone(made: Any) -> Any:
+    """A connection that nobody wants to be wrapped; ``only`` is not asked again."""
+    _alone.add(made)
+    return made
 
 
 def _refuse(cls: Any, pgconn: Any) -> None:
