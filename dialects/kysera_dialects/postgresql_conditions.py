@@ -1,7 +1,8 @@
 """The operators of a condition, read by their precedence and named with their schema.
 
-So are the forms that the database takes for operators: IN, BETWEEN, LIKE, IS DISTINCT
-FROM. Each operator gets parentheses, as one that is named binds in another way.
+So are the forms that the database takes for operators: IN, BETWEEN, LIKE, SIMILAR TO,
+IS DISTINCT FROM, NULLIF, CASE with a value. Each operator gets parentheses, as one that
+is named binds in another way.
 
 https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-PRECEDENCE
 """
@@ -45,15 +46,17 @@ _SYMBOLIC = {
 }
 _WORDS = {
     **dict.fromkeys(("IS", "ISNULL", "NOTNULL"), _IS),
-    **dict.fromkeys(("IN", "LIKE", "ILIKE", "BETWEEN", "NOT"), _IN),
+    **dict.fromkeys(("IN", "LIKE", "ILIKE", "SIMILAR", "BETWEEN", "NOT"), _IN),
     "OR": _OR,
     "AND": _AND,
     "OPERATOR": _OTHER,
     "AT": _ZONE,
     "COLLATE": _COLLATE,
 }
-_LIKE = {"LIKE": "~~", "ILIKE": "~~*"}
+_LIKE = {"LIKE": "~~", "ILIKE": "~~*", "SIMILAR": "~"}
 _NOT_LIKE = {word: f"!{operator}" for word, operator in _LIKE.items()}
+#: The functions that make a pattern with ESCAPE one without; all versions have them.
+_ESCAPED = {**dict.fromkeys(_LIKE, "like_escape"), "SIMILAR": "similar_escape"}
 #: What stands between expressions in a list, a call or a query.
 _BETWEEN = frozenset(
     """
@@ -73,7 +76,7 @@ _GRAMMAR = frozenset(
 #: Those that could not be written so, or not here.
 _REFUSED = frozenset(
     """
-    NULLIF POSITION OVERLAY NORMALIZE TREAT XMLELEMENT XMLFOREST XMLPARSE XMLEXISTS
+    OVERLAY NORMALIZE TREAT XMLELEMENT XMLFOREST XMLPARSE XMLEXISTS
     """.split()
 )
 #: Types by the grammar; of several words some.
@@ -233,6 +236,7 @@ class Reader:
             "BETWEEN": self._between,
             "LIKE": lambda left: self._like(left, word),
             "ILIKE": lambda left: self._like(left, word),
+            "SIMILAR": lambda left: self._like(left, word),
             "NOT": self._negated,
             "OPERATOR": self._named_operator,
             "AT": self._zoned,
@@ -266,7 +270,7 @@ class Reader:
 
     def _negated(self, left: str) -> str:
         operator = self._take()
-        if operator.word not in ("IN", "LIKE", "ILIKE", "BETWEEN"):
+        if operator.word not in ("IN", "LIKE", "ILIKE", "SIMILAR", "BETWEEN"):
             raise unclear(f"NOT {operator.text}")
         if operator.word in _NOT_LIKE:  # before ANY, too
             return self._like(left, operator.word, _NOT_LIKE)
@@ -281,9 +285,17 @@ class Reader:
         return f"(({left} {least} {low}) AND ({left} {most} {high}))"
 
     def _like(self, left: str, word: str, operators: Mapping[str, str] = _LIKE) -> str:
+        """As the server's grammar has it; ESCAPE is a function of the pattern."""
+        if word == "SIMILAR" and not self._takes("TO"):
+            raise unclear("SIMILAR")
         right = self.expression(_OTHER)
-        if self.next.word == "ESCAPE":
-            raise unclear("ESCAPE")
+        if self._takes("ESCAPE"):
+            escape = self.next
+            if escape.kind != "string":
+                raise unclear("ESCAPE of no constant")
+            right = f"pg_catalog.{_ESCAPED[word]}({right}, {self._operand()})"
+        elif word == "SIMILAR":
+            right = f"pg_catalog.{_ESCAPED[word]}({right}, NULL)"
         return f"({left} {self._operator(operators[word])} {right})"
 
     def _in(self, left: str) -> str:
@@ -356,11 +368,48 @@ class Reader:
 
     def _group(self, item: Item) -> str:
         if item.text == "CASE":
-            if item.within[:1] and item.within[0].word != "WHEN":
-                raise unclear("CASE with a value; write CASE WHEN a = b")
-            return f"CASE {self._within(item).listed()} END"
+            within = self._within(item)
+            if within.next.word != "WHEN":
+                return f"CASE {within._compared()} END"
+            return f"CASE {within.listed()} END"
         close = _OPENING[item.text]
         return f"{item.text}{self._within(item).listed()}{close}"
+
+    def _compared(self) -> str:
+        """What is in a CASE with a value, as it is in one without."""
+        value, equal = self._repeatable("CASE", "WHEN"), self._operator("=")
+        found: list[str] = []
+        while self._takes("WHEN"):
+            found.append(f"WHEN ({value} {equal} {self.expression()})")
+            if not self._takes("THEN"):
+                raise unclear("CASE")
+            found.append(f"THEN {self.expression()}")
+        return " ".join([*found, self.listed()])
+
+    def _nullif(self) -> str:
+        """A whole number or a string does not change the type of what it is beside."""
+        value, equal = self._repeatable("NULLIF", ","), self._operator("=")
+        self._take()
+        other = self._take()
+        whole = other.kind == "number" and other.text.isdecimal()
+        if not (whole or other.kind == "string"):
+            raise unclear("NULLIF with no constant; write CASE WHEN a = b")
+        return f"(CASE WHEN ({value} {equal} {other.text}) THEN NULL ELSE {value} END)"
+
+    def _repeatable(self, what: str, end: str) -> str:
+        """A column or a value: what is the same however often it is asked for."""
+        kind = self.next.kind
+        named = kind in ("word", "quoted")
+        value = self._chain() if named else self._take().text
+        if not (named or kind == "placeholder") or self.next.word != end:
+            raise unclear(f"{what} of more than a column; write CASE WHEN a = b")
+        return value
+
+    def _position(self) -> str:
+        part = self.expression(_OTHER)
+        if not self._takes("IN"):
+            raise unclear("position")
+        return f"pg_catalog.position({self.expression(_OTHER)}, {part})"
 
     def _chain(self) -> str:
         """A name with its schema, as it is written."""
@@ -382,8 +431,8 @@ class Reader:
             return name
         if word in _REFUSED or (word == "SUBSTRING" and _has(after, "SIMILAR")):
             raise unclear(first.text)
-        if word == "CAST":
-            return self._cast(self._within(self._take()))
+        if word in ("CAST", "NULLIF", "POSITION"):
+            return self._within(self._take())._form(word)
         if _is_ours(name):  # the columns of an alias
             return f"{name} {self._group(self._take())}"
         grammar = word in _GRAMMAR or (word == "SUBSTRING" and _has(after, "FROM"))
@@ -395,14 +444,21 @@ class Reader:
                 called += f" {' '.join(words)} {self._operand()}"
         return called
 
-    def _cast(self, within: "Reader") -> str:
-        value = within.expression()
-        if not within._takes("AS"):
+    def _form(self, word: str) -> str:
+        """What stands in the parentheses of what only looks like a call."""
+        if word == "CAST":
+            made = self._cast()
+        else:
+            made = self._nullif() if word == "NULLIF" else self._position()
+        if self.next is not END:
+            raise unclear(self.next.text)
+        return made
+
+    def _cast(self) -> str:
+        value = self.expression()
+        if not self._takes("AS"):
             raise unclear("CAST")
-        type_ = within._type()
-        if within.next is not END:
-            raise unclear(within.next.text)
-        return f"CAST({value} AS {type_})"
+        return f"CAST({value} AS {self._type()})"
 
     def _constant(self, start: int) -> str:
         """``date '2020-01-01'``."""

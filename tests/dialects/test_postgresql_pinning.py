@@ -268,6 +268,30 @@ place IS NOT DISTINCT FROM ROW(NULL, NULL)::public.place
 place IS DISTINCT FROM ROW(1, NULL)::public.place
 (id, number) IN ((10, 10), (11, 3), (12, 12))
 (id, tenant) < (12, 'b')
+owner LIKE '1!%' ESCAPE '!'
+owner LIKE '1!_' ESCAPE '!' OR owner LIKE '%9' ESCAPE ''
+owner NOT LIKE '1!%' ESCAPE '!'
+owner ILIKE '%!%' ESCAPE '?' OR id < 100
+owner NOT ILIKE 'A!%' ESCAPE '!'
+owner SIMILAR TO '1(0|1)_?'
+owner SIMILAR TO 'a#_%' ESCAPE '#'
+owner NOT SIMILAR TO '1(0|1)%'
+NOT owner SIMILAR TO '1%' AND id > 20
+NULLIF(tenant, 'a') = '10'
+NULLIF(tenant, 'a') IS NULL
+NULLIF(id, 10) IS NULL
+NULLIF(notes.id, 10) / 4 = 2
+NULLIF(:tenant, '') = tenant
+NULLIF(:tenant, 'a') IS NULL
+CASE id WHEN 10 THEN true WHEN 11 THEN owner = '11' ELSE id = 13 END
+CASE tenant WHEN 'a' THEN 1 WHEN NULL THEN 2 END = 1
+CASE tenant WHEN 'a' THEN 1 WHEN 'a' THEN 2 ELSE 3 END < 3
+CASE :tenant WHEN 'a' THEN id = 12 ELSE false END
+CASE active WHEN id = 12 THEN id WHEN true THEN 1 END = 1
+CASE mood WHEN 'sad' THEN CASE id WHEN 13 THEN true END END
+position('0' IN owner) = 2
+position(owner IN '1011') > 0
+position(owner || '' IN '10' || '11') > position('x' IN owner) AND id > 1
 true
 (true)
 NULL
@@ -296,11 +320,21 @@ def test_conditions_find_what_they_find_when_they_are_written_by_hand(raw: Any) 
 UNCLEAR = {
     "-id = 1": "before its operand",
     "~id = 1": "before its operand",
-    "NULLIF(id, 1) = 2": "NULLIF",
-    "position('a' IN owner) = 1": "position",
-    "owner LIKE 'a' ESCAPE 'b'": "ESCAPE",
-    "owner SIMILAR TO 'a'": "",
-    "CASE id WHEN 1 THEN true END": "CASE",
+    "NULLIF(id, 1.5) = 2": "NULLIF",
+    "NULLIF(id, number) = 2": "NULLIF",
+    "NULLIF(id, -1) = 2": "NULLIF",
+    "NULLIF(random(), 1) = 2": "NULLIF",
+    "NULLIF(id::text, '') = '2'": "NULLIF",
+    "NULLIF(label, 'a') IS NULL": "OPERATOR(public.=)",
+    "position(label IN 'a') = 1": "public.lower",
+    "owner LIKE 'a' ESCAPE owner": "ESCAPE",
+    "label LIKE 'a!%' ESCAPE '!'": "OPERATOR(public.",
+    "label SIMILAR TO 'a'": "OPERATOR(public.",
+    "owner SIMILAR 'a'": "",
+    "CASE random() WHEN 1 THEN true END": "CASE",
+    "CASE id + 1 WHEN 1 THEN true END": "CASE",
+    "CASE label WHEN 'a' THEN true END": "OPERATOR(public.=)",
+    "overlay(owner PLACING 'a' FROM 1) = 'a'": "overlay",
     "(id, tenant) IS DISTINCT FROM (1, 'a')": "IS DISTINCT FROM of two rows",
     "id BETWEEN SYMMETRIC 2 AND 1": "SYMMETRIC",
     "EXISTS (SELECT 1 FROM teams t JOIN teams u USING (name))": "USING",
