@@ -56,13 +56,20 @@ _PARENTS = """
     SELECT pg_catalog.json_build_array(i.inhrelid, i.inhparent) AS part
     FROM pg_catalog.pg_inherits i ORDER BY i.inhrelid, i.inhseqno"""
 
+#: Whether no row has a NULL there: a constraint that is NOT VALID says it of new rows
+#: alone (PostgreSQL 18).
+_NOT_NULL = """(a.attnotnull AND NOT EXISTS (
+            SELECT 1 FROM pg_catalog.pg_constraint k
+            WHERE k.conrelid = a.attrelid AND k.conkey = ARRAY[a.attnum]
+            AND k.contype = 'n' AND NOT k.convalidated))"""
+
 # a default names no column, so that it is printed without a look at its table; a type
 # has one for where there is none
 _COLUMNS = f"""
     SELECT pg_catalog.json_build_array(
         a.attrelid, a.attnum, a.attname,
         pg_catalog.format_type(a.atttypid, a.atttypmod),
-        a.attnotnull, a.attgenerated, a.attidentity, a.attcollation,
+        {_NOT_NULL}, a.attgenerated, a.attidentity, a.attcollation,
         CASE WHEN a.attgenerated = '' THEN COALESCE(
             pg_catalog.pg_get_expr(d.adbin, CAST(0 AS pg_catalog.oid)), t.typdefault)
         END,

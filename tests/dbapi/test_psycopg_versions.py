@@ -260,6 +260,27 @@ def test_a_virtual_column_marks_nothing(raw_notes: Any, postgresql_url: str) -> 
         kysera_dbapi.connect(postgresql_url, plugins=[SoftDelete(["m"])])
 
 
+@pytest.mark.postgresql_since(18)
+def test_a_flag_that_is_not_null_for_new_rows_alone(
+    raw_notes: Any, postgresql_url: str
+) -> None:
+    raw_notes.execute(
+        "CREATE TABLE f (id int PRIMARY KEY, gone boolean);"
+        "INSERT INTO f VALUES (1, NULL), (2, false), (3, true);"
+        "ALTER TABLE f ADD CONSTRAINT known NOT NULL gone NOT VALID"
+    )
+    query = "SELECT id FROM f ORDER BY id"
+    plugin = SoftDelete({"f": {"column": "gone", "flag": True}})
+    made: Any = kysera_dbapi.connect(postgresql_url, plugins=[plugin], autocommit=True)
+    with closing(made):
+        assert made.execute(query).fetchall() == [(1,), (2,)]
+        raw_notes.execute("UPDATE f SET gone = false WHERE id = 1")
+        raw_notes.execute("ALTER TABLE f VALIDATE CONSTRAINT known")
+        made.refresh()
+        assert made.execute(query).fetchall() == [(1,), (2,)]
+        assert made.execute("DELETE FROM f RETURNING gone").fetchall() == [(False,)] * 2
+
+
 TEMPORAL = """
 CREATE TABLE rooms (
     room int4range, during int4range, tenant_id int, deleted_at timestamptz,
