@@ -119,7 +119,7 @@ def entry_param(entry: Entry) -> Any:
     return pytest.param(entry, id=entry.id, marks=marks)
 
 
-@pytest.mark.parametrize("entry", map(entry_param, CORPUS))
+@pytest.mark.parametrize("entry", [entry_param(entry) for entry in CORPUS])
 def test_corpus(world: PostgreSQLWorld, shim: Connection, entry: Entry) -> None:
     statement = replace(entry.statement(), plain=not entry.params)
     verdict = judge(world, shim, statement)
