@@ -278,6 +278,8 @@ class Planned:
     def _send(self, plan: Plan, parameters: Any) -> None:
         if plan.checked:
             self._session.violations.begin()
+        if plan.supplied:
+            self._session.check_supplied(plan, (parameters,))
         self._send_as_planned(plan, parameters)
         if plan.silent:
             self._settle()
@@ -314,6 +316,9 @@ class Planned:
             finally:
                 self._number(row)
             return
+        if plan.supplied:
+            rows = rows if isinstance(rows, (list, tuple)) else list(rows)
+            self._session.check_supplied(plan, rows)
         self._raw_executemany(plan.sql, self._bound(plan, rows))
         self._follow(plan)
 

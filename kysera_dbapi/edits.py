@@ -22,7 +22,7 @@ from kysera_dbapi.conflict import Conflict, Guard
 from kysera_dbapi.deletion import Deletion
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.functions import Functions
-from kysera_dbapi.holding import Held, hold_rows, hold_values
+from kysera_dbapi.holding import Held, Supplied, hold_rows, hold_values
 from kysera_dbapi.image import pinned_splices, pinned_tree
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.names import KEPT, alias_positions, kept_names, projections
@@ -98,6 +98,8 @@ class Draft(Statement):
     #: the block that it is planned in.
     retry: list[Splice] = field(default_factory=list[Splice])
     retry_flag: str = ""
+    #: The caller's values that ours take the place of, if they are the same.
+    supplied: list[Supplied] = field(default_factory=list[Supplied])
     #: The column of the written rows that the session is told.
     told: str = ""
     _filters: dict[Reference, list[Predicate]] = field(

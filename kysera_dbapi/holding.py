@@ -9,11 +9,11 @@ https://dev.mysql.com/doc/refman/8.4/en/update.html
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlglot import exp
 
-from kysera_dbapi.binding import Bind
+from kysera_dbapi.binding import Bind, Parameters
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
 
@@ -23,7 +23,25 @@ if TYPE_CHECKING:
     from kysera_dbapi.predicate import Predicate
     from kysera_dbapi.statement import Reference
 
-__all__ = ["Held", "assigned", "hold_rows", "hold_values", "unmoved"]
+__all__ = ["Held", "Supplied", "assigned", "hold_rows", "hold_values", "unmoved"]
+
+
+class Supplied(NamedTuple):
+    """A value that the caller gives where ours must be: its place, or its name."""
+
+    at: int | str
+    bind: Bind
+    label: str
+
+    def is_right(self, parameters: Parameters, ours: object) -> bool:
+        """Whether it is equal in type and value; a missing one is told elsewhere."""
+        given: Any = parameters
+        try:
+            value = given[self.at]
+        except (LookupError, TypeError):
+            return True
+        return type(value) is type(ours) and bool(value == ours)
+
 
 #: A column, the value that it must have, and the label of the check.
 Held = tuple[str, Bind, str]
@@ -140,6 +158,12 @@ def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
         closing = (*failing[2:], " THEN ", bind, " END")
         for owner, place, (first, last) in insertion.spans(folded):
             one = owner.expressions[place]
+            given = _given(draft, owner, first, last)
+            if given is not None:
+                start, end = draft.start_of(first), draft.end_of(last)
+                draft.splices.append(Splice(start, end, (bind,)))
+                draft.supplied.append(Supplied(given, bind, label))
+                continue
             if _is_one_group(owner):
                 # seen in MariaDB 10.11.19: of no rows what is beside it may be NULL
                 draft.refuse(f"{column} beside an aggregate; add GROUP BY, or leave it")
@@ -155,6 +179,25 @@ def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
             marks = [c for c in tree.find_all(exp.Column) if c.name == _VALUE]
             value.replace(tree)
             marks[0].replace(value)
+
+
+def _given(
+    draft: "Draft", owner: exp.Expression, first: int, last: int
+) -> int | str | None:
+    """Which of the caller's values is bound there, if no more than one row is inserted.
+
+    It is compared before the statement is sent, and ours takes its place: so drivers
+    still see plain rows, of which they make one statement.
+    """
+    rows = owner.parent
+    if not isinstance(rows, exp.Values) or len(rows.expressions) != 1 or first != last:
+        return None
+    start = draft.start_of(first)
+    for number, one in enumerate(draft.source.placeholders):
+        if one.start == start:
+            named = one.text[:2] == "%("
+            return one.text[2:-2] if named else number if one.text == "%s" else None
+    return None
 
 
 def _is_one_group(owner: exp.Expression) -> bool:

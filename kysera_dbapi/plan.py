@@ -16,6 +16,7 @@ from kysera_dbapi.source import Source
 
 if TYPE_CHECKING:
     from kysera_dbapi.edits import Companion, Edit
+    from kysera_dbapi.holding import Supplied
     from kysera_dbapi.outline import Arrangement, Outline, Program
 
 __all__ = ["Bounded", "Direct", "Plan", "Statistics", "as_written", "steps"]
@@ -60,6 +61,8 @@ class Plan:
     #: rows that the checks give back.
     checked: bool = False
     silent: bool = False
+    #: The caller's values that ours take the place of, if they are the same.
+    supplied: "tuple[Supplied, ...]" = ()
     #: Which literals decided something, so that others need a plan of their own.
     pinned: tuple[int, ...] = ()
     #: What ``program``, ``image`` and ``retry`` are made of.

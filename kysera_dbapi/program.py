@@ -64,6 +64,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
         returns=draft.returns,
         checked=draft.checked,
         silent=draft.silent and not source.explained,
+        supplied=tuple(draft.supplied),
         pinned=tuple(range(len(spans))) if pinned is None else pinned,
         keep=not draft.unknown,
         retry_flag=draft.retry_flag,

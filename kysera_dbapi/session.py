@@ -1,6 +1,6 @@
 """One wrapped connection's state, shared by its proxy and its cursors."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     contextmanager,
@@ -43,7 +43,7 @@ from kysera_dbapi.transaction import (
     read,
 )
 from kysera_dbapi.turn import Turn
-from kysera_dbapi.violation import Violations
+from kysera_dbapi.violation import Violations, violation
 
 __all__ = ["Session", "check_mode"]
 
@@ -242,6 +242,7 @@ class Session:
 
     def _execute_planned(self, sql: str, parameters: Parameters) -> list[Any]:
         plan = self.plan(sql, format_style=self.style(parameters))
+        self.check_supplied(plan, (parameters,))
         todo = steps(plan, parameters)
         rows: Any = None
         try:
@@ -524,6 +525,14 @@ class Session:
                     f"{type(value).__name__}; give what the database stores",
                     code="context-value",
                 )
+
+    def check_supplied(self, plan: Plan, rows: Iterable[Parameters]) -> None:
+        """Raise ``PolicyViolation`` for a value that must be ours, and is another."""
+        for one in plan.supplied:
+            ours = one.bind.source()
+            for number, row in enumerate(rows):
+                if not one.is_right(row, ours):
+                    raise violation(one.label, number)
 
     def binds(self, value: object) -> bool:
         """Whether the driver can bind a value."""

@@ -110,6 +110,54 @@ def test_executemany_is_one_statement(connection: Any, raw: Any) -> None:
     assert rows(raw, text) == [(100, 7, 7)]
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_executemany_with_the_tenant_is_one_statement(
+    connection: Any, raw: Any, named: bool
+) -> None:
+    """The tenants of all rows are compared before one is sent."""
+    text = "INSERT INTO notes (tenant_id, body) VALUES (%s, %s)"
+    many: list[Any] = [(7, f"row {i} 100%") for i in range(50)]
+    if named:
+        text = "INSERT INTO notes (body, tenant_id) VALUES (%(body)s, %(tenant)s)"
+        many = [{"tenant": tenant, "body": body} for tenant, body in many]
+
+    def work() -> None:
+        with connection.cursor() as cursor:
+            assert cursor.executemany(text, many) == 50
+            assert cursor.executemany(text, iter(many)) == 50
+
+    work()
+    texts = sent(connection.unwrap(), work)
+    inserts = [one for one in texts if one.startswith("INSERT INTO notes")]
+    assert [one.count("row ") for one in inserts] == [50, 50]
+    count = "SELECT count(*), min(tenant_id), max(tenant_id) FROM notes WHERE id > 99"
+    assert rows(raw, count) == [(200, 7, 7)]
+    for wrong in (8, "7", 7.0, True, None, b"7"):
+        row = {"tenant": wrong, "body": "x"} if named else (wrong, "x")
+        given = [*many[:3], row, *many[3:]]
+        for rows_given in (given, iter(given)):
+            with (
+                connection.cursor() as cursor,
+                pytest.raises(kysera_dbapi.PolicyViolation) as caught,
+            ):
+                cursor.executemany(text, rows_given)
+            error: Any = caught.value
+            assert (error.table, error.row) == ("notes", 3)
+            assert isinstance(error, pymysql.IntegrityError)
+        with connection.cursor() as cursor:
+            with pytest.raises(kysera_dbapi.PolicyViolation):
+                cursor.execute(text, row)
+            if not named:
+                with pytest.raises(kysera_dbapi.ProgrammingError):
+                    cursor.executemany(text, [(7, "x", 1)])
+    assert rows(raw, count) == [(200, 7, 7)]
+    with kysera_dbapi.context(tenant_id=8), connection.cursor() as cursor:
+        assert cursor.execute(text, {"tenant": 8, "body": "x"} if named else (8, "x"))
+        with pytest.raises(kysera_dbapi.PolicyViolation):
+            cursor.executemany(text, many)
+    assert rows(raw, f"{COUNT} WHERE tenant_id = 8 AND id > 99") == [(1,)]
+
+
 def test_executemany(connection: Any, raw: Any) -> None:
     with connection.cursor() as cursor:
         assert cursor.executemany("INSERT INTO notes (body) VALUES (%s)", []) is None
