@@ -60,8 +60,9 @@ def _values_for_value(tokens: Sequence[Token]) -> Sequence[Token]:
 
 def _deleted_first(tokens: Sequence[Token]) -> Sequence[Token]:
     """The tokens, those that say what is deleted before FROM and without stars."""
-    begins = next((i for i, t in enumerate(tokens) if t.token_type is _T.DELETE), None)
-    if begins is None:
+    begins = next((i for i, t in enumerate(tokens) if t.token_type is _T.DELETE), -1)
+    # the first word, or what follows WITH; else it is a name
+    if begins < 0 or (begins and _kind(tokens, begins - 1) is not _T.R_PAREN):
         return tokens
     using = _kind(tokens, begins + 1) is _T.FROM
     start = begins + 1 + using
