@@ -185,6 +185,9 @@ owner COLLATE "C" < 'B'
 owner = 'A' || 'nn'
 owner || tenant = 'Anna'
 CASE WHEN id = 1 THEN tenant ELSE owner END = 'a'
+owner LIKE 'a!%b%' ESCAPE '!'
+owner SIMILAR TO 'a#%b%' ESCAPE '#'
+owner NOT SIMILAR TO '(a|b)%'
 CASE WHEN id > 1 THEN true WHEN owner = 'x' THEN false END
 (id, tenant) = (1, 'a')
 (SELECT count(*) FROM teams t WHERE t.name = notes.tenant) > 0
@@ -307,6 +310,8 @@ def test_conditions_find_what_they_find_when_they_are_written_by_hand(raw: Any) 
     raw.execute("UPDATE notes SET place = (NULL, NULL) WHERE id % 3 = 0")
     raw.execute("UPDATE notes SET place = (1, NULL), mood = 'sad' WHERE id % 3 = 1")
     raw.execute("UPDATE notes SET active = id % 2 = 0 WHERE id % 5 < 3")
+    raw.execute("UPDATE notes SET owner = '1%' WHERE id = 20")
+    raw.execute("UPDATE notes SET owner = 'a_b' WHERE id = 21")
     for condition in SPELLED:
         policy = Policy("notes", using=condition)
         connection: Any = kysera_dbapi.wrap(raw, plugins=[RowLevelSecurity(policy)])
