@@ -197,7 +197,10 @@ class _Condition:
             raise _wrong("it does not parse as a condition", self.sql) from error
 
     def _expanded(self) -> tuple[str, frozenset[str]]:
-        """``IN :list`` as ``IN (:list)``, and which they are; without comments."""
+        """``IN :list`` as ``IN (:list)``, and which they are; without comments.
+
+        So is ``:name::type``, which the parser does not read, ``(:name)::type``.
+        """
         lexemes = list(Lexer(self._resolver.dialect.lexical, named=True).lex(self.sql))
         said = [t for t in lexemes if t.kind not in ("blank", "comment")]
         lists: set[int] = set()
@@ -208,8 +211,13 @@ class _Condition:
                 lists.add(lexeme.start)
         if said and said[0].kind == "placeholder" and said[0].text[0] != ":":
             raise _wrong(f"{said[0].text} is no :name", self.sql)
+        cast = {
+            one.start
+            for one, *after in zip(said, said[1:], said[2:], strict=False)
+            if one.kind == "placeholder" and [t.text for t in after] == [":", ":"]
+        }
         text = "".join(
-            f" ({t.text})" if t.start in lists else _plain(t) for t in lexemes
+            f" ({t.text})" if t.start in lists | cast else _plain(t) for t in lexemes
         )
         several = {t.text for t in said if t.start in lists}
         for lexeme in said:

@@ -285,6 +285,8 @@ NULLIF(tenant, 'a') IS NULL
 NULLIF(id, 10) IS NULL
 NULLIF(notes.id, 10) / 4 = 2
 NULLIF(:tenant, '') = tenant
+tenant = :tenant::text
+tenant = ANY (ARRAY[:tenant :: varchar, 'x'::text]) AND :yes::boolean
 NULLIF(:tenant, 'a') IS NULL
 CASE id WHEN 10 THEN true WHEN 11 THEN owner = '11' ELSE id = 13 END
 CASE tenant WHEN 'a' THEN 1 WHEN NULL THEN 2 END = 1
