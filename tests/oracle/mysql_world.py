@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from threading import Timer
 from typing import Any, ClassVar
@@ -221,6 +221,7 @@ class MySQLWorld(World):
             connection.close()
 
     def _kill(self, thread: int) -> None:
+        """End what a connection does; MySQL has no limit but for queries."""
         with closing(pymysql.connect(**arguments(self._urls[0]))) as other:
             self.execute(other, f"KILL QUERY {thread}")
 
@@ -242,6 +243,9 @@ class MySQLWorld(World):
         finally:
             timer.cancel()
             timer.join()
+            if time.monotonic() - start > _LONG:
+                with suppress(pymysql.Error):  # which may be what was ended
+                    connection.rollback()
             connection.rollback()
 
     @contextmanager
