@@ -409,6 +409,10 @@ class Dialect:
         """
         return ()
 
+    def is_kept_apart(self, type_: str) -> bool:
+        """Whether an assignment to a column of a type changes what VALUES() gives."""
+        return False
+
     def same(self) -> tuple[str, str, str]:
         """What makes of two values a condition that they are the same, and no less.
 

@@ -100,6 +100,8 @@ def assigned(
     plain = [known[c] for c in draft.assigned if c in known and not known[c].generated]
     if not plain:
         raise unproved()
+    if draft.kind == "insert":
+        plain = _kept_in_rows(draft, target, plain)
 
     def likes(column: "Column") -> int:
         """A number is itself if it is set again; one of rows is told as inserted."""
@@ -110,6 +112,24 @@ def assigned(
     name = draft.dialect.quote(column.name)
     own = f"{draft.quoted(target.exposed)}.{name}"
     return (f"{name} = CASE WHEN ", *conjoined(calls), f" THEN {own} END")
+
+
+def _kept_in_rows(
+    draft: "Draft", target: "Reference", assigned: "Sequence[Column]"
+) -> "list[Column]":
+    """Those that may be set before VALUES() is asked for them, or else all others."""
+    whole = [
+        c
+        for c in target.table.columns
+        if not (c.generated or c.stamped or draft.dialect.is_kept_apart(c.type))
+    ]
+    found = [c for c in assigned if c in whole] or whole
+    if not found:
+        draft.refuse(
+            f"an upsert of {target.exposed}, of which all columns are long texts or "
+            "documents, cannot be checked"
+        )
+    return found
 
 
 def unmoved(

@@ -245,6 +245,14 @@ class MySQLDialect(Dialect):
             return (int,)
         return (str,) if base in (*_TEXTS, "enum", "set") else ()
 
+    def is_kept_apart(self, type_: str) -> bool:
+        """Texts, documents and shapes, which rows only point to.
+
+        Seen in MariaDB 10.11.19: ON DUPLICATE KEY UPDATE body = 'x', body =
+        VALUES(body) writes an x over the proposed text; in MySQL 9.7.4 with JSON.
+        """
+        return _base(type_) in _KEPT_APART
+
     def same(self) -> tuple[str, str, str]:
         """By their bytes: ``'7a' = 7`` and ``'a' = 'A '`` are true, too."""
         return "CAST(", " AS BINARY) = CAST(", " AS BINARY)"
@@ -454,13 +462,22 @@ _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _EQUAL = ("", " <=> (", ")")
 _WHOLE = ("tinyint", "smallint", "mediumint", "int", "bigint")
 _COMPARED = ("date", "datetime", "double", "enum", "float")
+_SHAPES = (
+    *("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring"),
+    *("multipolygon", "geometrycollection", "geomcollection"),
+)
 _OTHERS = (
     *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "json"),
-    *("enum", "set", "time", "year", "uuid", "inet4", "inet6", "geometry", "point"),
-    *("linestring", "polygon", "multipoint", "multilinestring", "multipolygon"),
-    *("geometrycollection", "geomcollection", "vector"),
+    *("enum", "set", "time", "year", "uuid", "inet4", "inet6", "vector", *_SHAPES),
 )
 _SAID = {q: re.compile(rf"\\(.)|{q}{q}", re.DOTALL) for q in ("'", '"')}
+_KEPT_APART = frozenset(
+    (
+        *("tinytext", "text", "mediumtext", "longtext", "json", "vector"),
+        *("tinyblob", "blob", "mediumblob", "longblob"),
+        *_SHAPES,
+    )
+)
 #: https://dev.mysql.com/doc/refman/8.4/en/string-literals.html
 _ESCAPES = {
     "0": "\0",

@@ -158,3 +158,23 @@ def test_rows_that_are_met_are_stamped(mysql_url: str, raw: Any) -> None:
             assert told(made, text)[0] == 2
             stamped = "SELECT id, body FROM pages WHERE updated_at IS NOT NULL"
             assert rows(raw, stamped) == [(1, "dup")]
+
+
+@pytest.mark.parametrize("chosen", ["body", "data", "bytes", "body data bytes"])
+def test_a_text_is_the_one_proposed(mysql_url: str, chosen: str) -> None:
+    """To set it to itself would write over what VALUES() gives, on MariaDB."""
+    columns = "(id int PRIMARY KEY, tenant_id int, body text, data json, bytes blob)"
+    run(mysql_url, [f"CREATE TABLE texts {columns}"])
+    security = RowLevelSecurity(tenant_isolation("tenant_id", tables=["texts"]))
+    sets = ", ".join(f"{name} = VALUES({name})" for name in chosen.split())
+    into = "INSERT INTO texts VALUES (1, 7, {0}, {0}, {0})"
+    text = into.format("'\"ghost\"'") + f" ON DUPLICATE KEY UPDATE {sets}"
+    found: list[Any] = []
+    for plugins in ([], [security]):
+        run(mysql_url, ["DELETE FROM texts", into.format("'7'")])
+        ours = kysera_dbapi.connect(mysql_url, plugins=plugins, autocommit=True)
+        with closing(ours), kysera_dbapi.context(tenant_id=7):
+            rows(ours, text)
+            found.append(rows(ours, "SELECT * FROM texts"))
+    assert found[0] == found[1]
+    assert "ghost" in str(found)
