@@ -38,7 +38,7 @@ class Derivation:
     ) -> None:
         """Put a derived table in the reference's place."""
         draft = self._draft
-        draft.derived |= {column.name for column in reference.table.columns}
+        draft.derived.append(reference)
         group = self._parentheses(reference)
         hint = self._hint(reference)
         name = draft.stand_in[reference.start : reference.end]

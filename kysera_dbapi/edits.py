@@ -92,8 +92,8 @@ class Draft(Statement):
     reads_columns: bool = False
     #: Where references stand whose hidden rows no expression of the caller's may meet.
     barriers: set[int] = field(default_factory=set[int])
-    #: The columns of the tables in whose places derived tables are put.
-    derived: set[str] = field(default_factory=set[str])
+    #: The relations in whose places derived tables are put.
+    derived: list[Reference] = field(default_factory=list[Reference])
     #: The splices of what is tried if a unique key refuses an INSERT, and the flag of
     #: the block that it is planned in.
     retry: list[Splice] = field(default_factory=list[Splice])
@@ -466,7 +466,7 @@ class Draft(Statement):
             where = "WITH" if nested.merge is None else "MERGE"
             nested.refuse(f"a write in {where} cannot have companion statements")
         self.splices += nested.splices
-        self.derived |= nested.derived
+        self.derived += nested.derived
         self.edits += nested.edits
         self.reads_columns |= nested.reads_columns
 

@@ -48,8 +48,6 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
     kept: list[Splice] = []
     if not draft.dialect.names_columns_by_text:
         return kept
-    spelled = draft.derived if draft.dialect.derived_names_are_of_table else ()
-    folded = {name.lower() for name in spelled}
     ranges = [
         (block.start + 1, min(x for x in stops if x is not None))
         for block in draft.layout.blocks
@@ -64,16 +62,33 @@ def kept_names(draft: "Draft", aliases: frozenset[int]) -> list[Splice]:
             edited = any(start <= place < end for place in places)
             aliased = draft.start_of(last) in aliases
             plain = _plain(draft, first, last)
-            text = draft.layout.tokens[last].text
-            recased = plain and text.lower() in folded and text not in spelled
+            recased = plain and _is_recased(draft, begin - 1, first, last)
             if not aliased and (recased or (edited and not plain)):
-                if not plain:
-                    text = _column_text(draft, first, last)
+                text = _column_text(draft, first, last)
+                if recased:
+                    text = draft.layout.tokens[last].text
                 name = draft.dialect.quote(text)
                 parts = spaced(draft, end, (f" AS {name}",))
                 proof = spell(spaced(draft, end, (f" AS {KEPT}",)))
                 kept.append(Splice(end, end, parts, rank=3, proof=proof))
     return kept
+
+
+def _is_recased(draft: "Draft", block: int, first: int, last: int) -> bool:
+    """Whether a derived table of that block would call the column in another case."""
+    if not draft.dialect.derived_names_are_of_table:
+        return False
+    tokens = draft.layout.tokens
+    text = tokens[last].text
+    owner = tokens[last - 2].text.lower() if last > first else None
+    names = [
+        column.name
+        for reference in draft.derived
+        if reference.block is not None and reference.block.start == block
+        if owner in (None, reference.exposed.lower())
+        for column in reference.table.columns
+    ]
+    return text not in names and text.lower() in map(str.lower, names)
 
 
 def _respelled(draft: "Draft") -> list[int]:

@@ -42,6 +42,7 @@ READS = entries(
         "case-of-names": "SELECT ID, o.STATUS FROM orders o WHERE o.Total > 5",
         "names-with-comments": "SELECT /* a */ (SELECT max(o.id) FROM orders o), /* b */ (SELECT max(line) FROM items) /* c */, id, # d\n (SELECT min(total) FROM orders) FROM orders",
         "case-of-names-derived": "SELECT o.Customer_Id, `NAME`, c.Id AS k FROM customers c LEFT JOIN orders o USING (id)",
+        "case-of-names-of-others": "SELECT x.ID, o.Total FROM customers c LEFT JOIN orders o USING (id) JOIN (SELECT id FROM orders) x ON x.id > 108",
         "case-of-names-within": "SELECT x.* FROM (SELECT o.Customer_Id, credit FROM customers c LEFT JOIN orders o USING (id)) x",
         "not-before-for-update": "SELECT o.id FROM orders o JOIN items i ON o.id = i.order_id AND o.status NOT LIKE 'p%' FOR UPDATE",
         "blanks-at-the-end": "SELECT id FROM orders WHERE status = 'open ' OR status = 'PAID'",
