@@ -22,7 +22,7 @@ class _Common(MySQLSelects, Writes):
     returns: ClassVar[bool] = False
     reads_target: ClassVar[bool] = False  # in a sub-select (else error 1093)
 
-    def _takes_with(self, kind: str) -> bool:
+    def _takes_with(self, kind: str, target: str) -> bool:
         return kind != "insert"
 
     def _target(self, target: str, frame: Scope) -> tuple[str, Scope]:
@@ -143,14 +143,18 @@ class MySQLTenantWrites(_Common, TenantWrites):
 
     # an UPDATE that is checked does not read what it changes
 
+    def _takes_with(self, kind: str, target: str) -> bool:
+        checked = kind == "update" and target in CONDITIONS
+        return super()._takes_with(kind, target) and not checked
+
     def _own_value(self, target: str, scope: Scope, name: str) -> str:
         if target in CONDITIONS:
             return name
         return super()._own_value(target, scope, name)
 
     def _sets_tenant(self) -> bool:
-        reads_own = "sub-select on the target in SET" in self.draft.shapes
-        return super()._sets_tenant() and not reads_own
+        reading = {"sub-select on the target in SET", "WITH before update"}
+        return super()._sets_tenant() and not reading & self.draft.shapes
 
     def _ban(self, target: str) -> None:
         super()._ban(target)
@@ -180,6 +184,8 @@ class MySQLTenantWrites(_Common, TenantWrites):
         tenant = self._tenant_column(target)
         if form == "aggregate" and any(column.name == tenant for column in columns):
             form = "GROUP BY"
+        if form == "VALUES" and self.draft.chance(0.7):
+            form = "UNION ALL"  # VALUES with sub-selects are refused
         text = super()._query_of(target, columns, frame, form)
         return text.replace("VALUES (", f"VALUES {self.row}(")
 
@@ -213,7 +219,7 @@ class _MariaDB(MariaDBSelects, _Common):
     returns: ClassVar[bool] = True
     reads_target: ClassVar[bool] = True
 
-    def _takes_with(self, kind: str) -> bool:
+    def _takes_with(self, kind: str, target: str) -> bool:
         return False
 
     def _target(self, target: str, frame: Scope) -> tuple[str, Scope]:

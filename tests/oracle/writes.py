@@ -47,7 +47,7 @@ class Writes(Selects):
         protected = self.draft.schema.protected
         target = self.draft.weighted(self._targets(kind))
         prefix, frame = "", Scope()
-        if self.draft.chance(0.25) and self._takes_with(kind):
+        if self.draft.chance(0.25) and self._takes_with(kind, target):
             prefix, frame = self.with_clause(frame)
             self.draft.mark(f"WITH before {kind}")
         makers: dict[str, Callable[[str, Scope], str]] = {
@@ -67,7 +67,7 @@ class Writes(Selects):
         protected, rest = self.draft.schema.protected, 2.0 if kind == "insert" else 0.7
         return {table: 3.0 if table in protected else rest for table in self.tables}
 
-    def _takes_with(self, kind: str) -> bool:
+    def _takes_with(self, kind: str, target: str) -> bool:
         """Whether such a statement may begin with WITH."""
         return True
 
