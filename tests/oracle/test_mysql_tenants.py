@@ -27,7 +27,7 @@ SEED = 20_260_501
 QUERIES = 1_500
 WRITES = 300
 #: What an INSERT does about rows that are there.
-CONFLICTS = ("INSERT IGNORE", "REPLACE", "upsert DO UPDATE")
+CONFLICTS = ("REPLACE", "upsert DO UPDATE")
 
 
 @pytest.fixture(scope="module", params=parameters("mysql"))
