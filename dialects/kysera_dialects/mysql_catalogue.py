@@ -204,7 +204,9 @@ class _Reader:
     def _conditions(self, rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
         """Of the columns that are NULL but for some rows, the condition of those."""
         lexer = Lexer(self._dialect.lexical)
-        computed = {str(row[3]): tuple(lexer.lex(str(row[9]))) for row in rows if row[9]}
+        computed = {
+            str(row[3]): tuple(lexer.lex(str(row[9]))) for row in rows if row[9]
+        }
         found = {name: _condition(words) for name, words in computed.items()}
         return {name: condition for name, condition in found.items() if condition}
 

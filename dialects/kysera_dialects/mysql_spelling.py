@@ -307,7 +307,9 @@ def _nests_joins(words: Sequence[str]) -> bool:
     return ("ON", "ON") in pairwise(told)
 
 
-_OF_JOINS = frozenset("ON JOIN STRAIGHT_JOIN , WHERE SELECT DUPLICATE EMPTY ERROR".split())
+_OF_JOINS = frozenset(
+    "ON JOIN STRAIGHT_JOIN , WHERE SELECT DUPLICATE EMPTY ERROR".split()
+)
 _NESTED = "joins that nest want parentheses: a JOIN (b JOIN c ON ..) ON .."
 _ADVICE = {
     ("MATCH", "AGAINST"): "MATCH wants its columns in parentheses",
