@@ -22,7 +22,7 @@ from kysera_dbapi.functions import Functions
 from kysera_dbapi.mentions import Event
 from kysera_dbapi.plugin import Mode
 from kysera_dbapi.reach import Effects, Reach
-from kysera_dbapi.shape import Lexer
+from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import Source, read
 
 __all__ = ["ClosedWorld", "Judge"]
@@ -162,6 +162,29 @@ class ClosedWorld:
                 f"{what}; run it under bypass()",
                 code="protected-ddl",
             )
+        if kept and protected:
+            self._check_shown(source)
+
+    def _check_shown(self, source: Source) -> None:
+        """Refuse relations that show stored rows, in a text that is not parsed."""
+        tables = self._catalogue.tables.values()
+        system = {table.schema.lower() for table in tables if table.kind == "system"}
+        lexemes = [t for t in source.lexemes if t.kind not in ("blank", "comment")]
+        for i, lexeme in enumerate(lexemes):
+            if lexeme.kind not in ("word", "quoted"):
+                continue
+            name = self._folded(lexeme)
+            dotted = i > 1 and lexemes[i - 1].text == "."
+            if dotted and self._folded(lexemes[i - 2]).lower() in system:
+                self._check_name(name.lower())
+            table = None if dotted else self._catalogue.resolve([name])
+            if table is not None and table.kind == "system":
+                self._check_name(table.name)
+
+    def _folded(self, lexeme: Lexeme) -> str:
+        """The name that a token says, of a relation."""
+        name = self._dialect.unquote(lexeme.text)
+        return self._dialect.fold_relation(name, quoted=name != lexeme.text)
 
     def _name(self, key: str) -> str:
         """A table's name without its schema; either may hold a dot."""
@@ -192,11 +215,10 @@ class ClosedWorld:
         """The first of ``names`` that the text holds, as a name or in a string."""
         for lexeme in source.lexemes if names else ():
             if lexeme.kind in ("word", "quoted", "string", "blob"):
-                name = self._dialect.unquote(lexeme.text)
-                quoted = name != lexeme.text
-                folded = self._dialect.fold_relation(name, quoted=quoted)
+                folded = self._folded(lexeme)
                 if folded in names:
                     return folded
+                quoted = self._dialect.unquote(lexeme.text) != lexeme.text
                 if lexeme.kind == "string" or (lexeme.kind == "blob" and quoted):
                     for one in names:
                         if one in folded:
