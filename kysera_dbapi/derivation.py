@@ -228,11 +228,16 @@ class Derivation:
         return tokens[first].start, self._draft.end_of(i - 1)
 
     def _check_row_identifiers(self, reference: Reference) -> None:
-        """A derived table has no rowid (SQLite shows NULL), and no table MATCH."""
+        """A derived table has no rowid (SQLite shows NULL), and no table MATCH.
+
+        Nor has it columns that are no part of ``*``.
+        """
         draft = self._draft
         owner = owner_of(reference.node)
         names = draft.dialect.row_identifiers | {reference.exposed}
-        names -= {c.folded or c.name for c in reference.table.columns}
+        columns = reference.table.columns
+        names -= {c.folded or c.name for c in columns}
+        names |= {c.folded or c.name for c in columns if c.hidden}
         if owner is None or reference.in_list:
             return
         for column in owner.find_all(exp.Column):
@@ -244,7 +249,7 @@ class Derivation:
             if draft.name_of(column.this) in names:
                 draft.refuse(
                     f"{column.name} of {reference.exposed} would be lost where it is "
-                    "filtered; name the column of its primary key",
+                    "filtered; name a column that * shows, its primary key say",
                     code="unsupported-construct",
                 )
 

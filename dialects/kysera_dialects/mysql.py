@@ -397,6 +397,10 @@ class MariaDBDialect(MySQLDialect):
     ctes_see_outer: ClassVar[bool] = False
     returning: ClassVar[frozenset[str]] = frozenset(("insert", "delete"))
     values_lose_conditions: ClassVar[bool] = False
+    # of a system-versioned table: they are no part of *
+    row_identifiers: ClassVar[frozenset[str]] = frozenset(
+        ("_rowid", "row_end", "row_start")
+    )
     _is_mariadb: ClassVar[bool] = True
     headings_from_comma: ClassVar[bool] = True
 

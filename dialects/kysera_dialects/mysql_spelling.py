@@ -161,7 +161,7 @@ def _escape(lexemes: Sequence[Lexeme], at: int) -> Stand:
 def _default(lexemes: Sequence[Lexeme], at: int) -> Stand:
     """``DEFAULT(column)`` is a call, where a value may stand."""
     called = _word(lexemes, at + 1) == "(" and at > 0
-    return {at: "fn__dft"} if called and _word(lexemes, at - 1) in _OPERATORS else {}
+    return {at: "fn__dft"} if called and _word(lexemes, at - 1) in _BEFORE_VALUE else {}
 
 
 def _json_table(lexemes: Sequence[Lexeme], at: int) -> Stand:
@@ -264,7 +264,7 @@ def _grouped(lexemes: Sequence[Lexeme], at: int) -> Stand:
 _AFTER_GROUP = frozenset(
     "EXCEPT FOR HAVING INTERSECT INTO LIMIT LOCK ON ORDER UNION WINDOW WITH ;".split()
 )
-_OPERATORS = frozenset("(,=+-*/<>")
+_BEFORE_VALUE = frozenset("( , = + - * / < > SELECT WHERE AND OR NOT ON ELSE".split())
 _UNITS = (
     *("MICROSECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER"),
     "YEAR",
