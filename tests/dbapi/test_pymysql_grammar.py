@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import pymysql
 import pytest
 
 import kysera_dbapi
@@ -325,6 +326,43 @@ def test_a_copy_holds_what_is_visible(twins: Twins) -> None:
         rows(twins.shim, f"CREATE TABLE copied {what}")
         assert len(rows(twins.all, "SELECT * FROM copied")) == 3
         rows(twins.shim, "DROP TABLE copied")
+
+
+def test_tables_that_are_locked(twins: Twins) -> None:
+    """The shim reads the schema all the same, also of a shape that is new."""
+    texts = (
+        "INSERT INTO notes (id, body) VALUES (50, 'x')",
+        "UPDATE notes SET body = 'y', amount = 2 WHERE id = 1",
+        "DELETE FROM notes WHERE id = 2",
+        "ALTER TABLE notes ADD COLUMN later int",
+        "SELECT id, later FROM notes ORDER BY id",
+    )
+    for connection in (twins.shim, twins.raw):
+        rows(connection, "LOCK TABLES notes WRITE, log READ")
+    for text in texts:
+        assert rows(twins.shim, text) == rows(twins.raw, text)
+    for connection in (twins.shim, twins.raw):
+        for text in ("SELECT id FROM parts", "SELECT n.id, 1 FROM notes n"):
+            with pytest.raises(pymysql.OperationalError) as caught:
+                rows(connection, text)
+            assert caught.value.args[0] == 1100
+        rows(connection, "UNLOCK TABLES")
+    assert len(rows(twins.shim, "SELECT id FROM parts")) == 3
+
+
+def test_definitions_end_the_transaction(twins: Twins) -> None:
+    for connection in (twins.shim, twins.raw):
+        rows(connection, "START TRANSACTION")
+        rows(connection, "INSERT INTO notes (id, body) VALUES (50, 'x')")
+        rows(connection, "CREATE TABLE made (id int)")
+        rows(connection, "INSERT INTO notes (id, body) VALUES (51, 'x')")
+        rows(connection, "ROLLBACK")
+        rows(connection, "START TRANSACTION")
+        rows(connection, "DELETE FROM notes WHERE id = 1")
+        rows(connection, "LOCK TABLES log READ")
+        rows(connection, "UNLOCK TABLES")
+        rows(connection, "ROLLBACK")
+    assert twins.stored(twins.all) == twins.stored(twins.raw)
 
 
 # -- what is refused ------------------------------------------------------------------
