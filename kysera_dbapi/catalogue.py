@@ -244,6 +244,8 @@ class Table:
     calls: frozenset[str] = frozenset()
     #: A view that reads with the rights, and under the policies, of its reader.
     security_invoker: bool = False
+    #: Whether a statement that fails in its midst leaves nothing.
+    atomic: bool = True
 
     @property
     def key(self) -> str:

@@ -354,6 +354,13 @@ class ClosedWorld:
         """Refuse a write, as plugins have edited it, for what it sets off."""
         target = draft.target
         if target is not None:
+            if target.table.key in protected and not target.table.atomic:
+                raise UnsupportedStatement(
+                    f"a write to {target.table.name} is refused: its engine has no "
+                    "transactions, and would keep half of what a check refuses; use "
+                    "another engine",
+                    code="unsupported-statement",
+                )
             events = _events(draft, target.table)
             effects = self._check_effects(events, protected, judges)
             own = target.table.key

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from kysera_dbapi.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from kysera_dbapi.shape import Lexeme
     from datetime import datetime
     from importlib.metadata import EntryPoints
 

@@ -44,6 +44,8 @@ _KINDS: Mapping[str, TableKind] = {
 #: enough: it takes no account of trailing blanks.
 #: https://mariadb.com/kb/en/supported-character-sets-and-collations/
 _EXACT = ("binary", "_nopad_bin", "_0900_bin")
+#: The engines that undo a statement which fails in its midst.
+_TRANSACTIONAL = ("COLUMNSTORE", "INNODB", "NDB", "NDBCLUSTER", "ROCKSDB", "TOKUDB")
 #: The engines of tables that show rows of others, here or on another server.
 _LINKING = ("CONNECT", "FEDERATED", "MRG_MYISAM", "SPIDER")
 #: A name, and one with what it is in. In a view's text strings have backslashes
@@ -171,6 +173,7 @@ class _Reader:
                 triggers=tuple(map(self._trigger, triggers.get(key, ()))),
                 reads=self._reads(kind, engine, text),
                 calls=self._called_by(text),
+                atomic=kind != "table" or str(engine).upper() in _TRANSACTIONAL,
             )
 
     def _columns(self, rows: Sequence[_Row], keys: Sequence[_Row]) -> Iterator[Column]:

@@ -67,12 +67,15 @@ def _renamed(
     at = next((i for i, word in enumerate(words) if word in _TABLE), len(words)) + 1
     at += 2 if words[at : at + 2] == ["IF", "EXISTS"] else 0
     old = _name(dialect, tokens, at)
+    first: dict[tuple[str, ...], tuple[str, ...]] = {}
     for i, word in enumerate(words[at:], at):
         if words[0] == "RENAME":
             if word == ",":
                 old = _name(dialect, tokens, i + 1)
             elif word == "TO":
-                yield old, _name(dialect, tokens, i + 1)
+                new = _name(dialect, tokens, i + 1)
+                first[new] = first.get(old, old)
+                yield first[new], new
         elif word == "RENAME" and words[i + 1 : i + 2] not in _PARTS:
             follows = words[i + 1 : i + 2] in (["TO"], ["AS"], ["="])
             yield old, _name(dialect, tokens, i + 2 if follows else i + 1)

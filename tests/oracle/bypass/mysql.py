@@ -125,6 +125,14 @@ class MySQL(Tenants):
         full, copy = (sql.replace("DB.", f"{name}.") for name in self.names)
         return full, copy
 
+    def same(self, got: tuple[Any, ...], due: tuple[Any, ...]) -> bool:
+        """Whether both gave the same; columns may be called by their databases."""
+        both = (
+            [([n.replace(name, "DB") for n in names], *rest) for names, *rest in one]
+            for one, name in zip((got, due), self.names, strict=True)
+        )
+        return next(both) == next(both)
+
     def rewind(self) -> None:
         """Have both give the same new keys to the next rows."""
         for raw in (self.full, self.copy):
@@ -152,6 +160,7 @@ class MySQL(Tenants):
         self.copy.connect()
         changed = False
         for raw, state in zip((self.full, self.copy), self.states, strict=True):
+            self.run(raw, "DROP TABLE IF EXISTS kept")
             if self.state(raw) != state:
                 self.redefine(raw)
                 changed = True
