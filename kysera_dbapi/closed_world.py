@@ -91,9 +91,6 @@ class ClosedWorld:
             self._check_shadowing(source)
         if self._strict and protected:
             self._check_tells(source)
-        if self._strict and source.words[:1] == ("PRAGMA",) and protected:
-            for word in source.words[1:4]:
-                self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
         if any(judge.bars for judge in judges):
             self._check_evaluated(source, protected)
         if rule is not None and rule.event:
@@ -111,7 +108,10 @@ class ClosedWorld:
                 )
 
     def _check_tells(self, source: Source) -> None:
-        """Strict mode: nothing tells of stored rows, or of what was tried on them."""
+        """Strict mode: nothing tells how many rows there are, or which are broken."""
+        if source.words[:1] == ("PRAGMA",):
+            for word in source.words[1:4]:
+                self._check_statistics(f"pragma_{self._dialect.unquote(word).lower()}")
         if self._dialect.tells_of_rows(source.words):
             raise UnsupportedStatement(
                 f"{self._title(source)} is refused: it tells of rows that a filter "

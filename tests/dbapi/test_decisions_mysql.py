@@ -4,9 +4,9 @@ Those that have tests elsewhere:
 
 | decision | tests |
 | --- | --- |
-| 9.1 policies are compiled once | test_pymysql_policies.py; oracle/bypass/test_limits_mysql.py (temporary tables) |
+| 9.1 policies | test_pymysql_policies.py, oracle/bypass/test_limits_mysql.py |
 | 9.3 lists | dialects/test_mysql_statements.py::test_a_list_is_what_bare_values_are |
-| 9.4 checks raise within the statement | test_pymysql_checks.py, test_pymysql_upserts.py |
+| 9.4 checks | test_pymysql_checks.py, test_pymysql_upserts.py |
 | 9.5 common table expressions | dialects/test_mysql_statements.py (four tests) |
 | 9.6 statements that keep their text | oracle/bypass/test_mysql.py (27, 22) |
 | 9.8 cascades | test_pymysql_cascade.py |
@@ -14,7 +14,7 @@ Those that have tests elsewhere:
 | 9.10 rowcount | test_pymysql_writes.py::test_rows_are_counted_as_the_driver_does |
 | 9.14 executemany | test_pymysql_writes.py (three tests) |
 
-Here each statement runs through the shim and on a copy that holds the visible rows alone.
+Here each statement runs through the shim and on a copy with the visible rows alone.
 """
 
 from collections.abc import Iterator
@@ -168,7 +168,8 @@ def test_a_mode_is_part_of_the_shape(pair: Pair) -> None:
 
 SELECTS = (
     "SELECT 10, customer, total FROM orders WHERE id = 1",
-    "SELECT id + 10, customer, total FROM orders UNION SELECT id + 20, id, 5 FROM customers",
+    "SELECT id + 10, customer, total FROM orders "
+    "UNION SELECT id + 20, id, 5 FROM customers",
     "SELECT id + 10, customer, total FROM orders UNION ALL SELECT 30, 1, 1",
     "SELECT DISTINCT 10, customer, 1 FROM orders WHERE customer = 2",
     "(SELECT id + 10, customer, total FROM orders ORDER BY id LIMIT 1)",

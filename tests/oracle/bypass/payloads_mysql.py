@@ -61,7 +61,8 @@ _TABLES = (
     "(WITH orders AS (SELECT * FROM orders) SELECT * FROM orders) w",
     "LATERAL (SELECT * FROM orders) l", "orders FOR SYSTEM_TIME ALL",
     "JSON_TABLE((SELECT json_arrayagg(status) FROM orders), '$[*]' COLUMNS (id "
-    "varchar(90) PATH '$')) j", "customers NATURAL JOIN log", "orders STRAIGHT_JOIN log",
+    "varchar(90) PATH '$')) j", "customers NATURAL JOIN log",
+    "orders STRAIGHT_JOIN log",
     "log LEFT JOIN orders ON 1", "{ OJ orders LEFT OUTER JOIN log ON 1 }", "nowhere",
     "information_schema.tables", "INFORMATION_SCHEMA.COLUMN_STATISTICS",
     "mysql.column_stats", "mysql.general_log", "mysql.innodb_table_stats",

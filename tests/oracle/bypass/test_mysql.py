@@ -10,6 +10,8 @@ import pytest
 from kysera_dbapi import ConfigurationError, PolicyViolation, UnsupportedStatement
 from tests.oracle.bypass import (
     cases_mysql,
+    cases_mysql_refused,
+    cases_mysql_writes,
     cases_reads,
     cases_texts,
     cases_writes,
@@ -17,6 +19,7 @@ from tests.oracle.bypass import (
 from tests.oracle.bypass.mysql import MySQL, answer, databases
 from tests.oracle.bypass.tenants import shows_secret
 
+MODULES: list[Any] = [cases_mysql, cases_mysql_writes, cases_mysql_refused]
 OPTIONS: list[dict[str, Any]] = [{}, {"mode": "strict"}, {"barrier": True}]
 #: What no database without policies says.
 OWN = (PolicyViolation, ConfigurationError)
@@ -32,8 +35,9 @@ def tenants(request: pytest.FixtureRequest, mysql_url: str) -> Iterator[MySQL]:
 
 def cases(name: str) -> Iterator[Any]:
     """The cases of that name."""
-    for listed in getattr(cases_mysql, name).values():
-        yield from listed
+    for module in MODULES:
+        for listed in getattr(module, name, {}).values():
+            yield from listed
 
 
 def wrong(tenants: MySQL, sql: str) -> str:
