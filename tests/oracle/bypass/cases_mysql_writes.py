@@ -254,3 +254,43 @@ FAILS: dict[str, list[tuple[str, str]]] = {
         ),
     ],
 }
+
+#: What strict mode refuses besides.
+STRICT: dict[str, list[tuple[str, str]]] = {
+    "34 values that are kept": [
+        ("dangerous-function", "SELECT @x := status FROM orders"),
+        ("dangerous-function", "SELECT id FROM orders WHERE (@x := total) > 0"),
+        ("dangerous-function", "SELECT id FROM orders WHERE LAST_INSERT_ID(total) > 0"),
+        ("dangerous-function", "SELECT `last_insert_id` (total) FROM orders"),
+        (
+            "dangerous-function",
+            "UPDATE orders SET total = 1 WHERE LAST_INSERT_ID(total)",
+        ),
+        (
+            "dangerous-function",
+            "INSERT INTO log (message) SELECT LAST_INSERT_ID(total) FROM orders",
+        ),
+    ],
+    "23 statistics": [
+        ("statement-kind", "EXPLAIN SELECT * FROM orders WHERE total = 9042"),
+        ("statement-kind", "DESC SELECT * FROM orders"),
+        ("statement-kind", "DESCRIBE FORMAT=JSON SELECT * FROM orders"),
+        ("statement-kind", "EXPLAIN DELETE FROM orders WHERE status = 'x'"),
+        ("statement-kind", "SHOW INDEX FROM orders"),
+        ("statement-kind", "SHOW KEYS IN orders"),
+        ("statement-kind", "SHOW TABLE STATUS"),
+        ("statement-kind", "SHOW TABLE STATUS LIKE 'orders'"),
+        ("statement-kind", "SHOW INDEX_STATISTICS"),
+        ("undeclared-view", "SELECT TABLE_ROWS FROM information_schema.TABLES"),
+        ("undeclared-view", "SELECT CARDINALITY FROM information_schema.STATISTICS"),
+        ("undeclared-view", "SELECT * FROM information_schema.PARTITIONS"),
+        ("undeclared-view", "SELECT * FROM mysql.innodb_index_stats"),
+        ("undeclared-view", "SELECT * FROM information_schema.OPTIMIZER_TRACE"),
+    ],
+    "77 time": [
+        ("dangerous-function", "SELECT id FROM orders WHERE sleep(total > 9000)"),
+        ("dangerous-function", "SELECT benchmark(9, status) FROM orders"),
+        ("dangerous-function", "SELECT get_lock(status, 0) FROM orders"),
+        ("dangerous-function", "SELECT nowhere(1)"),
+    ],
+}
