@@ -213,7 +213,6 @@ SAME: dict[str, list[str]] = {
         "UPDATE orders SET total = LAST_INSERT_ID(total + 1)",
     ],
     "32 changes of the schema": [
-        "CREATE TABLE kept (id int) ENGINE = 'MERGE' UNION = (`orders`)",
         'CREATE TABLE kept (id int) ENGINE = "MERGE" UNION = (log)',
     ],
     "39 comments": [

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import pymysql
 import pytest
 
 from kysera_dbapi import ConfigurationError, PolicyViolation, UnsupportedStatement
@@ -54,25 +53,39 @@ def outcome(tenants: MySQL, sql: str) -> str:
             assert not faults, f"{sql!r}: {faults}"
         return "same"
     finally:
-        tenants.undo(sql if not isinstance(got[0], REFUSALS) else "")
+        # what fails has changed no session: it is one statement
+        tenants.undo("" if isinstance(got[0], Exception) else sql)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_no_payload_leads_out_of_the_tenant(
     mysql_url: str, options: dict[str, Any]
 ) -> None:
+    """A third of them in each mode: together they are all."""
+    attacked(mysql_url, options, slice(OPTIONS.index(options), None, len(OPTIONS)))
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_none_does_in_any_mode(mysql_url: str, options: dict[str, Any]) -> None:
+    answers = attacked(mysql_url, options, slice(None))
+    assert all(answers[point] for point in MYSQL.points), answers
+
+
+def attacked(url: str, options: dict[str, Any], part: slice) -> Counter[str]:
+    """How many payloads of each place give the rows of the filtered copy."""
     counts: Counter[str] = Counter()
     answers: Counter[str] = Counter()
-    with databases(mysql_url) as urls:
+    with databases(url) as urls:
         tenants = MySQL(urls, **options)
-        for point, sql in texts():
+        for point, sql in list(texts())[part]:
             verdict = outcome(tenants, sql)
             counts[verdict] += 1
             answers[point] += verdict == "same"
         assert not tenants.faults()
         tenants.close()
-    assert counts["same"] > COUNT / 10, counts
-    assert all(answers[point] for point in MYSQL.points), answers
+    assert counts["same"] > counts.total() / 10, counts
+    return answers
 
 
 def test_the_payloads_are_attacks(mysql_url: str) -> None:
@@ -80,9 +93,9 @@ def test_the_payloads_are_attacks(mysql_url: str) -> None:
     shown = 0
     with databases(mysql_url) as urls:
         tenants = MySQL(urls)
-        for _, sql in texts():
+        for _, sql in list(texts())[::3]:
             if sql.lower().startswith("select") and ";" not in sql:
                 shown += shows_secret(answer(tenants.full, sql), sql)
                 tenants.full.rollback()
         tenants.close()
-    assert shown > COUNT / 70, (shown, pymysql.__version__)
+    assert shown > COUNT / 210, shown
