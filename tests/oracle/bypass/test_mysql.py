@@ -23,6 +23,9 @@ MODULES: list[Any] = [cases_mysql, cases_mysql_writes, cases_mysql_refused]
 OPTIONS: list[dict[str, Any]] = [{}, {"mode": "strict"}, {"barrier": True}]
 #: What no database without policies says.
 OWN = (PolicyViolation, ConfigurationError)
+_SYNTAX = 1064
+#: MySQL updates no table that a policy in the same statement reads.
+_TARGET_IN_FROM = 1093
 
 
 @pytest.fixture(params=OPTIONS, ids=str)
@@ -52,11 +55,14 @@ def wrong(tenants: MySQL, sql: str) -> str:
             # the server never saw it, and the copy need not
             return str(tenants.faults(hidden_alone=True) or "(refused)")
         due = answer(tenants.copy, copy)
-        faults = tenants.faults(hidden_alone=failed)
-        if faults:
-            return str(faults)
+        # what becomes an UPDATE may have an alias where a DELETE may not
+        taken = isinstance(due[0], Exception) and due[0].args[0] == _SYNTAX
+        faults = tenants.faults(hidden_alone=failed or taken)
+        if faults or taken:
+            return str(faults or "(error)")
         if failed or isinstance(due[0], Exception):
             same = isinstance(got[0], (type(due[0]), *OWN))
+            same = same or getattr(got[0], "args", ())[:1] == (_TARGET_IN_FROM,)
             return "(error)" if same else f"got {got}, due {due}"
         return "(same)" if tenants.same(got, due) else f"got {got}, due {due}"
 
