@@ -79,7 +79,7 @@ class Pair:
 
     def both(self, sql: str) -> None:
         """A write, after which both hold the same of all that is visible."""
-        counts = []
+        counts: list[int] = []
         for connection in (self.shim, self.copy):
             with connection.cursor() as cursor:
                 counts.append(cursor.execute(sql))

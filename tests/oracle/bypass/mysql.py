@@ -89,9 +89,9 @@ class MySQL(Tenants):
 
     def filled(self) -> Any:
         """A connection to a database with all rows."""
-        made: Any = pymysql.connect(
-            **{**arguments(next(self._urls)), "autocommit": False, "read_timeout": 20}
-        )
+        how: dict[str, Any] = arguments(next(self._urls))
+        how |= {"autocommit": False, "read_timeout": 60}
+        made: Any = pymysql.connect(**how)
         self.mariadb = "MariaDB" in made.get_server_info()
         self.define(made)
         return made
