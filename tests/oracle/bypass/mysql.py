@@ -156,6 +156,8 @@ class MySQL(Tenants):
 
     def restore(self) -> None:
         """New sessions; and the databases as they were, if they are not."""
+        for raw in (self.full, self.copy):
+            raw.close()  # connect() would leave it open
         self.shim.connect()
         self.copy.connect()
         changed = False

@@ -120,6 +120,7 @@ def test_strict_mode_keeps_no_value_of_a_hidden_row(
     normal = wrapped(raw, TENANTS)
     rows(normal, text)
     assert "9041" in str(rows(normal, query))  # docs/guarantees.md says so
+    raw.close()
     raw.connect()
     strict = wrapped(raw, TENANTS, mode="strict")
     with pytest.raises(UnsupportedStatement):
