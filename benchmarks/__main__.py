@@ -10,6 +10,7 @@ from rich.progress import Progress
 import kysera_dbapi
 from benchmarks.beside import beside
 from benchmarks.importing import importing
+from benchmarks.mysql import mysql
 from benchmarks.pairs import FULL, QUICK, Effort
 from benchmarks.planning import planning
 from benchmarks.postgresql import postgresql
@@ -26,6 +27,7 @@ def every() -> Iterator[Row]:
     yield from importing()
     yield from beside()
     yield from postgresql()
+    yield from mysql()
 
 
 def chosen(names: Sequence[str]) -> list[Row]:

@@ -6,6 +6,7 @@ or not they are installed. Prints milliseconds, one statement a line.
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,12 +38,13 @@ def _prefer_source(path: str) -> FileFinder:
 
 def _seconds(database: str, times: int) -> Iterator[float]:
     # after the choice of the parser
+    from benchmarks.mysql import new_mysql_shop
     from benchmarks.postgresql import new_postgresql_shop
     from benchmarks.shop import new_shop
 
-    server = database == "postgresql"
-    shop = new_postgresql_shop() if server else new_shop()
-    shape = _SHAPE.replace("?", "%s") if server else _SHAPE
+    shops = {"sqlite": new_shop, "postgresql": new_postgresql_shop}
+    shop = shops.get(database, partial(new_mysql_shop, database))()
+    shape = _SHAPE if database == "sqlite" else _SHAPE.replace("?", "%s")
     for i in range(times + _FIRST):
         text = shape.format(i=i)
         start = shop.clock()

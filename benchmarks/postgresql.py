@@ -16,6 +16,7 @@ import kysera_dbapi
 from benchmarks import work
 from benchmarks.beside import beside
 from benchmarks.pairs import Work
+from benchmarks.pinning import adopt, pinned
 from benchmarks.planning import planning
 from benchmarks.rows import Place, Row, Sides, shared
 from benchmarks.shop import ROWS, Shop, plugins
@@ -74,8 +75,11 @@ class PostgreSQLShop(Shop):
 
 def postgresql() -> Iterator[Row]:
     """The rows of PostgreSQL, if there is a server."""
-    if _connected(URL) is None:
-        return
+    if _connected(URL) is not None:
+        yield from pinned("PostgreSQL", _rows())
+
+
+def _rows() -> Iterator[Row]:
     place = Place(_shop, _PREFIX, "%s", least=9)
     yield place.ratio("raw against raw: how exact all this is", 0, _same)
     name = "point SELECT, rls + soft_delete + timestamps"
@@ -121,6 +125,7 @@ def new_postgresql_shop() -> Shop:
     """New connections to the database."""
     url = _database()
     shim, raw, planner = (_connected(url) for _ in range(3))
+    adopt("PostgreSQL", lambda: [c.info.backend_pid for c in (shim, raw, planner)])
     wrapped = (kysera_dbapi.wrap(one, plugins=plugins()) for one in (shim, planner))
     return PostgreSQLShop(next(wrapped), raw, next(wrapped), perf_counter)
 

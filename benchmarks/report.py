@@ -15,6 +15,7 @@ from rich.table import Table
 
 from benchmarks.new_shapes import is_compiled
 from benchmarks.pairs import Work
+from benchmarks.pinning import said
 from benchmarks.rows import Figure, Row
 
 __all__ = ["Line", "markdown", "profiled", "table"]
@@ -24,8 +25,9 @@ _NOTES = """\
 Ratios to the raw driver, which runs the very text and values that the shim sends; in
 memory; medians of interleaved pairs, in the processor's time, and between what the
 median lies. "unfiltered" is the caller's own text on the raw driver, as a ratio to the
-same baseline. SQLAlchemy's rows are ratios to SQLAlchemy without a filter. PostgreSQL's
-are taken over loopback, in the clock's time: what else the machine does is in them."""
+same baseline. SQLAlchemy's rows are ratios to SQLAlchemy without a filter. Those of
+servers are taken over loopback, in the clock's time: what else the machine does is in
+them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def markdown(lines: Sequence[Line]) -> str:
     """The text of results.md, with a profile of each row that missed its target."""
     rows = [_HEAD, ("---",) * len(_HEAD), *(line.cells for line in lines)]
     listed = [f"| {' | '.join(cells)} |".replace("  |", " |") for cells in rows]
-    parts = ["# Results", _NOTES, machine(), "\n".join(listed)]
+    notes = f"{_NOTES} {said()}".rstrip()
+    parts = ["# Results", notes, machine(), "\n".join(listed)]
     for line in lines:
         if not line.met and line.figure.work is not None:
             profile = profiled(line.figure.work)
@@ -89,7 +92,8 @@ def machine() -> str:
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()}; Python "
         f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}, sqlglot "
         f"{version('sqlglot')} ({build}), wrapt {version('wrapt')}, psycopg "
-        f"{version('psycopg')}, SQLAlchemy {version('sqlalchemy')}."
+        f"{version('psycopg')}, PyMySQL {version('pymysql')}, SQLAlchemy "
+        f"{version('sqlalchemy')}."
     )
 
 

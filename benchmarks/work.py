@@ -33,20 +33,23 @@ def point(
     connection: Any, sql: str, values: Sequence[object] | None, clock: Clock = clock
 ) -> Work:
     """Execute a statement and take its row."""
-    execute = connection.cursor().execute
+    cursor = connection.cursor()
+    execute = cursor.execute
 
     @own_code
     def literal(times: int) -> float:
         start = clock()
         for _ in repeat(None, times):
-            execute(sql).fetchone()
+            execute(sql)
+            cursor.fetchone()
         return clock() - start
 
     @own_code
     def bound(times: int) -> float:
         start = clock()
         for _ in repeat(None, times):
-            execute(sql, values).fetchone()
+            execute(sql, values)
+            cursor.fetchone()
         return clock() - start
 
     return literal if values is None else bound
@@ -119,13 +122,15 @@ def executed_many(
 
 def fetched(connection: Any, sql: str, fetch: Fetch, clock: Clock = clock) -> Work:
     """Execute a statement and fetch all of its rows."""
-    execute, fetch = connection.cursor().execute, own_code(fetch)
+    cursor, fetch = connection.cursor(), own_code(fetch)
+    execute = cursor.execute
 
     @own_code
     def work(times: int) -> float:
         start = clock()
         for _ in repeat(None, times):
-            fetch(execute(sql))
+            execute(sql)
+            fetch(cursor)
         return clock() - start
 
     return work
@@ -158,7 +163,7 @@ def undone(connection: Any, work: Work) -> Work:
     """The same in a transaction that is rolled back; that is not timed."""
 
     def inner(times: int) -> float:
-        connection.execute("BEGIN")
+        connection.cursor().execute("BEGIN")
         try:
             return work(times)
         finally:
