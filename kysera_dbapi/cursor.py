@@ -126,7 +126,8 @@ class Planned:
         session = self._session
         style = self._style(parameters)
         try:
-            if plan is None and sql in session.direct:
+            known = session.formatted if style else session.direct
+            if plan is None and sql in known:
                 plan = self._plan(sql, style=style)
             if plan is not None and plan.bind is not None:
                 plan.bind(parameters)  # a wrong count is told in the caller's numbers

@@ -242,6 +242,8 @@ class Connection(_Connection):
         The driver has cursors of the program's class run ``init_command``, unplanned.
         It is left to us, but for a setting: that has to be there when tables are read.
         """
+        if not raw.open:
+            raw._result = None  # rows that are left: they would be read of the new one
         kept = raw.cursorclass, raw.init_command, raw.autocommit_mode
         raw.cursorclass, command = _RawCursor, raw.init_command
         later: tuple[Any, ...] = ()

@@ -67,7 +67,7 @@ class PlannedCursor(Planned):
 
     def execute(self, query: Any, args: Any = None) -> Any:
         """Plan the statement and execute it; returns the number of rows."""
-        session, plan, text = self._session, None, ""
+        session, plan = self._session, None
         given: Any
         try:
             # the way of most executions: it calls next to nothing
@@ -93,7 +93,7 @@ class PlannedCursor(Planned):
                 self._run(text, plan, args)
         except Exception as error:
             with session.in_context():
-                self._recover(error, text, plan, args)
+                self._recover(error, self._text(query), plan, args)
         return self.rowcount
 
     def _recover(self, error: Exception, text: str, plan: Any, args: Any) -> None:

@@ -369,6 +369,14 @@ class MySQLDialect(Dialect):
         found: Catalogue = _catalogue().read(self, execute)
         return found
 
+    def indexes(
+        self, execute: Execute, table: Table
+    ) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """https://dev.mysql.com/doc/refman/en/information-schema-statistics-table.html"""
+        found: Sequence[tuple[str, tuple[str, ...]]]
+        found = _catalogue().indexes(self, execute, table)
+        return found
+
     def lists(self) -> Mapping[str, Collection[str]]:
         """Functions and relations."""
         return {

@@ -238,3 +238,30 @@ def test_a_program_s_own_cursor_class(connection: Any) -> None:
 def test_mogrify_shows_the_caller_s_own(connection: Any) -> None:
     with connection.cursor() as cursor:
         assert cursor.mogrify("SELECT %s", ("it's",)) == "SELECT 'it\\'s'"
+
+
+@pytest.mark.parametrize("args", [None, (1,)])
+def test_a_known_text_that_fails_gives_its_own_error(
+    connection: Any, raw: Any, args: Any
+) -> None:
+    text = f"SELECT body FROM notes WHERE id = {'%s' if args else '1'}"
+    for _ in range(2):
+        assert rows(connection, text, args) == [("ours",)]
+    rows(raw, "ALTER TABLE notes RENAME COLUMN body TO said")
+    for _ in range(2):
+        with pytest.raises(pymysql.err.OperationalError) as caught:
+            rows(connection, text, args)
+        assert caught.value.args[0] == 1054
+    rows(raw, "ALTER TABLE notes RENAME COLUMN said TO body")
+    assert rows(connection, text, args) == [("ours",)]
+
+
+@pytest.mark.parametrize("args", [None, (3,)])
+def test_a_known_text_fails_as_it_did_first(connection: Any, args: Any) -> None:
+    text = f"INSERT INTO notes (id, body) VALUES ({'%s' if args else '3'}, 'x')"
+    seen: list[Any] = []
+    for _ in range(3):
+        with pytest.raises(pymysql.err.IntegrityError) as caught:
+            rows(connection, text, args)
+        seen.append((type(caught.value), str(caught.value)))
+    assert seen == seen[:1] * 3
