@@ -242,8 +242,9 @@ class Connection(_Connection):
         The driver has cursors of the program's class run ``init_command``, unplanned.
         It is left to us, but for a setting: that has to be there when tables are read.
         """
-        if not raw.open:
-            raw._result = None  # rows that are left: they would be read of the new one
+        if not raw.open and raw._result is not None:
+            # rows that are left would be read of the new session
+            raw._result.unbuffered_active, raw._result = False, None
         kept = raw.cursorclass, raw.init_command, raw.autocommit_mode
         raw.cursorclass, command = _RawCursor, raw.init_command
         later: tuple[Any, ...] = ()

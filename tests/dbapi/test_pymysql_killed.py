@@ -4,7 +4,7 @@ And nothing wrong is kept: the connection can be opened again, and plans go on.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
@@ -18,11 +18,7 @@ from tests.dbapi.notes import OURS, QUERY, plugins, rows
 from tests.dbapi.test_pymysql_cascade import SCHEMA, live, plugin
 from tests.dialects.mysql_server import arguments
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The 'reconnect'"),
-    # rows that are left of a connection that is gone: the driver's own reads on
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:The 'reconnect'")
 
 #: A statement that no plan was made for.
 NEW = "SELECT max(id), count(body) FROM notes AS never_seen"
@@ -121,8 +117,8 @@ def amid_rows(connection: Any, raw: Any) -> None:
     try:
         cursor.fetchall()
     finally:
-        with suppress(AttributeError):  # the driver's own reads on
-            cursor.close()
+        cursor._result.unbuffered_active = False  # the driver's own would read on
+        cursor.close()
 
 
 def amid_many(connection: Any, raw: Any) -> None:
