@@ -185,7 +185,8 @@ def test_it_is_as_with_the_driver_alone(
     work: Any, autocommit: bool, raw_mysql_notes: Any, mysql_url: str
 ) -> None:
     place = arguments(mysql_url)
-    raw, options = Struck(raw_mysql_notes, place), {**place, "autocommit": autocommit}
+    raw: Any = Struck(raw_mysql_notes, place)
+    options: dict[str, Any] = {**place, "autocommit": autocommit}
     with closing(pymysql.connect(**options)) as bare:
         expected = seen(bare, raw, work)
     now = (
