@@ -55,7 +55,8 @@ def locked(connection: Any, raw: Any, kill: str) -> Iterator[None]:
             sleep(0.2)
             rows(killer, f"{kill} {number}")
 
-    with closing(pymysql.connect(**{**place, "autocommit": False})) as holder:
+    holding: dict[str, Any] = {**place, "autocommit": False}
+    with closing(pymysql.connect(**holding)) as holder:
         rows(holder, "SELECT * FROM notes WHERE id = 2 FOR UPDATE")
         thread = Thread(target=strike)
         thread.start()
