@@ -134,6 +134,11 @@ class Derivation:
         written = reference.role == "target" or is_merged(reference.node)
         if written or not (reference.block or reference.in_list):
             draft.refuse(f"cannot filter {reference.exposed} where it stands")
+        if not draft.dialect.locks_derived and draft.locks(reference):
+            draft.refuse(
+                f"{reference.exposed} cannot be filtered where it stands without "
+                "losing its lock; lock its rows by a SELECT of their own"
+            )
         if reference.node.args.get("sample"):
             draft.refuse(
                 f"a sample of {reference.exposed} cannot be filtered where it stands; "

@@ -4,14 +4,7 @@ A dialect is a subclass that sets flags and overrides methods; nothing else in t
 engine asks which database it is talking to.
 """
 
-from collections.abc import (
-    Callable,
-    Collection,
-    Hashable,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -176,6 +169,8 @@ class Dialect:
     has_table_queries: ClassVar[bool] = False
     #: What ends a query whose rows are about to be written: others have to wait.
     locking: ClassVar[str] = ""
+    #: FOR UPDATE locks the rows that a derived table reads, too.
+    locks_derived: ClassVar[bool] = True
     #: A row to be inserted may have fewer values than the table has columns.
     rows_end_early: ClassVar[bool] = False
     #: An error ends a transaction: its COMMIT is a ROLLBACK.

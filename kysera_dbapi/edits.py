@@ -29,6 +29,7 @@ from kysera_dbapi.names import KEPT, alias_positions, kept_names, projections
 from kysera_dbapi.parsing import layout_of, tree_of
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
+from kysera_dbapi.row_images import BEFORE, refuse_image
 from kysera_dbapi.splices import (
     Fragment,
     Splice,
@@ -229,6 +230,7 @@ class Draft(Statement):
         own, in a block of ``flag``: so each plugin guards it as any upsert. Where it
         meets a row that a guard fails on, the error of the INSERT stands.
         """
+        refuse_image(self, BEFORE, of="an INSERT that may revive a deleted row")
         try:
             splice_, tree = Conflict(self).replaced(columns)
             self._prove([splice_], tree)

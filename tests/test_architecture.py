@@ -115,7 +115,7 @@ DIRECTIONS = {
 #: These may import what is written here and no more.
 PLUGINS = {
     "plugin", "statement", "edits", "splices", "predicate", "condition", "resolution",
-    "collision", "viewed", "row_images",
+    "collision", "viewed",
     "catalogue", "_blocks", "_context", "errors", "protocols", "dialect", "binding",
     "finding",
 }  # fmt: skip

@@ -84,6 +84,7 @@ class MySQLDialect(Dialect):
     values_lose_conditions: ClassVar[bool] = True
     triggers_change_rows: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
+    locks_derived: ClassVar[bool] = False
     groups_by_key: ClassVar[bool] = True
     # https://dev.mysql.com/doc/refman/8.4/en/create-index.html#create-index-unique
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("_rowid",))

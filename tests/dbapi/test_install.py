@@ -306,7 +306,7 @@ def test_a_second_installation_is_an_error() -> None:
     assert caught.value.code == "not-installed"
 
 
-@pytest.mark.parametrize("driver", ["pymysql", "nowhere", "", None])
+@pytest.mark.parametrize("driver", ["mysqldb", "nowhere", "", None])
 def test_an_unknown_driver_cannot_be_installed(driver: Any) -> None:
     with pytest.raises(errors.ConfigurationError) as caught:
         kysera_dbapi.install(driver)

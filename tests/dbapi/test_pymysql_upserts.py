@@ -152,12 +152,12 @@ def test_rows_that_are_met_are_stamped(mysql_url: str, raw: Any) -> None:
     ]
     made = kysera_dbapi.connect(mysql_url, plugins=plugins, autocommit=True)
     with closing(made), kysera_dbapi.context(tenant_id=7):
-        for start in ("(slug) VALUES ('a')", "SET slug = 'a'"):
+        for start, body in ("(slug) VALUES ('a')", "new"), ("SET slug = 'a'", "newer"):
             rows(raw, "UPDATE pages SET updated_at = NULL")
-            text = f"INSERT INTO pages {start} ON DUPLICATE KEY UPDATE body = 'dup'"
+            text = f"INSERT INTO pages {start} ON DUPLICATE KEY UPDATE body = '{body}'"
             assert told(made, text)[0] == 2
             stamped = "SELECT id, body FROM pages WHERE updated_at IS NOT NULL"
-            assert rows(raw, stamped) == [(1, "dup")]
+            assert rows(raw, stamped) == [(1, body)]
 
 
 @pytest.mark.parametrize("chosen", ["body", "data", "bytes", "body data bytes"])

@@ -372,11 +372,7 @@ def test_names_by_lower_case_table_names() -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE orders, log SET orders.total = 1",
-        "UPDATE orders JOIN log ON orders.id = log.id SET log.id = 1",
         "UPDATE (orders) SET total = 1",
-        "DELETE orders FROM orders JOIN log ON orders.id = log.id",
-        "DELETE FROM orders USING orders JOIN log ON orders.id = log.id",
         "SELECT o.id FROM orders o JOIN log a JOIN log b ON a.id = b.id ON o.id = a.id",
         "SELECT * FROM orders WHERE MATCH total AGAINST ('x')",
         "SELECT * FROM orders FOR SYSTEM_TIME AS OF (SELECT 1)",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from kysera_dialects.mysql import MySQLDialect, dialect_of
 
@@ -51,7 +51,9 @@ def test_the_tokens_of_a_text_are_the_text(text: str, lexer: Lexer) -> None:
 @MANY
 @given(soups, st.sampled_from(LEXERS))
 def test_a_shape_and_the_lexer_know_the_same_literals(text: str, lexer: Lexer) -> None:
-    found = [t for t in lexer.lex(text) if t.kind in ("string", "number")]
+    tokens = list(lexer.lex(text))
+    assume(all(t.kind != "broken" for t in tokens))  # it is refused
+    found = [t for t in tokens if t.kind in ("string", "number")]
     shape = lexer.shape(text, fold=False)
     assert shape.given() == tuple(t.text for t in found)
     assert shape.spans() == [(t.start, t.end) for t in found]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from kysera_dbapi._blocks import scope
 from kysera_dbapi.collision import at_risk, can_name
-from kysera_dbapi.row_images import BEFORE, refuse_image
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Column, Table
@@ -42,7 +41,6 @@ def offer(statement: "Draft", table: "Table", mark: "Mark") -> None:
     listed = {statement.name_of(column) for column in tree.this.expressions}
     fixed = _columns_of_identity(table) and "OVERRIDING" in statement.source.words
     if all(table.column(name) is not None for name in listed) and not fixed:
-        refuse_image(statement, BEFORE, of="an INSERT that may revive a deleted row")
         columns = _columns(statement, table)
         reason = "a deleted row with its key is revived"
         statement.retry_as_upsert(columns, _FLAG, reason=reason)

@@ -9,73 +9,19 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         (
             "unparsed-statement",
             "SELECT l.id, o.id FROM log l JOIN orders o JOIN notes n ON n.order_id = o.id ON l.id < o.id",
-        ),
-        (
-            "unparsed-statement",
-            "SELECT o.id FROM { OJ orders o LEFT OUTER JOIN customers c ON c.id = o.customer_id }",
-        ),
+        )
     ],
     "4 writes that read": [
-        (
-            "unsupported-construct",
-            "UPDATE orders o JOIN customers c ON c.id = o.customer_id SET o.status = c.name",
-        ),
-        (
-            "unsupported-construct",
-            "UPDATE log, orders SET log.message = orders.status WHERE orders.id = log.id + 100",
-        ),
-        (
-            "unsupported-construct",
-            "UPDATE log l LEFT JOIN orders o ON o.id = l.id + 101 SET l.message = o.status",
-        ),
-        (
-            "unsupported-construct",
-            "UPDATE log JOIN (SELECT max(status) AS s FROM orders) x SET message = x.s",
-        ),
-        (
-            "unsupported-construct",
-            "DELETE log FROM log JOIN orders ON orders.id = log.id + 101",
-        ),
-        (
-            "unsupported-construct",
-            "DELETE FROM log USING log JOIN orders ON orders.id = log.id + 101",
-        ),
-        (
-            "unsupported-construct",
-            "DELETE l, o FROM log l JOIN orders o ON o.id = l.id + 100",
-        ),
-        (
-            "unsupported-construct",
-            "DELETE o FROM orders o JOIN customers c ON c.id = o.customer_id",
-        ),
-        (
-            "unparsed-statement",
-            "DELETE orders.* FROM orders, customers WHERE customers.id = orders.customer_id",
-        ),
-        (
-            "unparsed-statement",
-            "DELETE FROM o, c USING orders o JOIN customers c ON c.id = o.customer_id WHERE o.id = 101",
-        ),
-        (
-            "unsupported-construct",
-            "UPDATE orders, customers SET orders.total = customers.credit, customers.credit = 1 WHERE customers.id = orders.customer_id",
-        ),
         ("undeclared-view", "UPDATE words SET body = 'x'"),
         ("undeclared-view", "UPDATE all_orders SET total = 0"),
         ("undeclared-view", "DELETE FROM of_caller"),
     ],
     "5 INSERT from protected tables": [
-        ("unsupported-construct", "INSERT INTO log (message) TABLE words"),
-        (
-            "unsupported-construct",
-            "INSERT INTO log (id, message, tenant_id) TABLE notes",
-        ),
         ("unsupported-statement", "INSERT INTO orders SELECT * FROM orders"),
         (
             "unsupported-construct",
             "CREATE TABLE kept (id int PRIMARY KEY) IGNORE SELECT id, status FROM orders",
         ),
-        ("unsupported-construct", "CREATE TABLE kept TABLE orders"),
         ("protected-ddl", "CREATE OR REPLACE TABLE kept SELECT * FROM orders"),
         ("protected-ddl", "CREATE TABLE kept LIKE orders"),
         ("protected-ddl", "CREATE TABLE kept (LIKE orders)"),
@@ -84,30 +30,15 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         (
             "unparsed-statement unsupported-statement",
             "DELETE FROM orders RETURNING id, status",
-        ),
+        )
     ],
     "8 a CTE with the name of a table": [
         (
             "unsupported-construct",
             "WITH orders AS (SELECT 101 AS id) UPDATE log JOIN orders SET message = orders.id",
-        ),
-    ],
-    "9 LATERAL and table functions": [
-        (
-            "unparsed-statement",
-            "SELECT j.v FROM JSON_TABLE('[1]', '$[*]' COLUMNS (v int PATH '$' DEFAULT '9' ON EMPTY)) j JOIN orders o",
-        ),
+        )
     ],
     "10 other ways to read": [
-        ("statement-kind", "TABLE orders"),
-        ("statement-kind", "TABLE orders ORDER BY id LIMIT 3"),
-        ("unsupported-construct", "(TABLE orders)"),
-        ("statement-kind", "TABLE orders UNION SELECT * FROM orders"),
-        ("unsupported-construct", "SELECT * FROM orders UNION TABLE orders"),
-        ("unsupported-construct", "SELECT * FROM (TABLE orders) x"),
-        ("unsupported-construct", "SELECT (TABLE words LIMIT 1)"),
-        ("unsupported-construct", "SELECT 9042 IN (TABLE words)"),
-        ("unsupported-construct", "WITH x AS (TABLE orders) SELECT * FROM x"),
         ("unparsed-statement", "VALUES ((SELECT max(status) FROM orders))"),
         ("statement-kind", "HANDLER orders OPEN"),
         ("statement-kind", "HANDLER orders READ FIRST"),
@@ -116,8 +47,6 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("protected-ddl", "DO (SELECT sleep(0) FROM orders)"),
         ("protected-ddl", "DO @x := (SELECT max(total) FROM orders)"),
         ("protected-ddl", "DO secret()"),
-        ("statement-kind", "SELECT id INTO @a FROM orders LIMIT 1"),
-        ("statement-kind", "SELECT max(status) FROM orders INTO @a"),
         ("statement-kind", "SELECT status INTO OUTFILE '/tmp/kysera_x' FROM orders"),
         ("statement-kind", "SELECT status FROM orders INTO DUMPFILE '/tmp/kysera_x'"),
         ("statement-kind", "SELECT 1 INTO OUTFILE '/tmp/kysera_y'"),
@@ -146,19 +75,9 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
     ],
     "21 partitions and hints of tables": [
         (
-            "unsupported-construct",
-            "SELECT l.id, p.sku FROM log l NATURAL LEFT JOIN prices PARTITION (of_others) p",
-        ),
-        (
             "unsupported-statement",
             "REPLACE INTO prices PARTITION (of_others) VALUES (8, 'rod', 1, NULL)",
         ),
-        (
-            "unproved-rewrite",
-            "SELECT status FROM orders FORCE INDEX FOR ORDER BY (orders_total) ORDER BY total",
-        ),
-        ("unsupported-construct", "SELECT id FROM orders FOR SYSTEM_TIME ALL"),
-        ("unsupported-construct", "SELECT id FROM orders FOR SYSTEM_TIME AS OF NOW()"),
         ("unparsed-statement", "SELECT id FROM orders TABLESAMPLE SYSTEM (50 PERCENT)"),
     ],
     "22 views, functions, triggers": [
@@ -380,17 +299,8 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
             "unsupported-statement",
             "INSERT INTO orders (id, tenant_id) VALUES (600, DEFAULT)",
         ),
-        (
-            "unparsed-statement",
-            "INSERT INTO orders (id, tenant_id) VALUES (600, DEFAULT(tenant_id))",
-        ),
     ],
     "65 rows that would move out": [
-        ("unsupported-construct", "UPDATE orders o, log l SET o.tenant_id = 8"),
-        (
-            "unsupported-construct",
-            "UPDATE orders o, log l SET l.message = 'x', o.tenant_id = 8 WHERE o.id = 101",
-        ),
         ("raw-deletion-update", "UPDATE orders SET deleted_at = NULL"),
         (
             "raw-deletion-update",
@@ -402,11 +312,7 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("unparsed-statement", "SELECT id FROM orders WHERE @x := total"),
         ("unparsed-statement", "SELECT id FROM orders HAVING @x := status"),
         ("unparsed-statement", "SELECT id FROM orders ORDER BY @x := status"),
-        ("statement-kind", "SET sql_mode = @x"),
         ("statement-kind", "SET GLOBAL sql_mode = ''"),
-        ("statement-kind", "SET @@sql_mode = concat('ANSI', '_QUOTES')"),
-        ("statement-kind", "SET sql_mode = (SELECT 'ANSI_QUOTES')"),
-        ("statement-kind", "SET @a = 1, sql_mode = 'ANSI_QUOTES'"),
         ("statement-kind", "SET NAMES gbk"),
         ("statement-kind", "SET NAMES sjis"),
         ("statement-kind", "SET NAMES big5"),
@@ -521,10 +427,6 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
             "statement-kind",
             "INSERT /*+ SET_VAR(foreign_key_checks=OFF) */ INTO log (id) VALUES (77)",
         ),
-    ],
-    "41 strings": [
-        ("unparsed-statement", "SELECT {d '2020-01-01'}, status FROM orders"),
-        ("unparsed-statement", "SELECT \\N, status FROM orders"),
     ],
     "45 blanks and bytes": [
         ("statement-kind", "SELECT\xa0status FROM orders"),

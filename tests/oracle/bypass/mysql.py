@@ -1,5 +1,6 @@
 """The databases of one tenant on MySQL or MariaDB: all rows, and the filtered copy."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,9 @@ CREATE PROCEDURE told() SELECT status FROM orders;
 """
 #: What makes the objects above go away, in an order that no foreign key minds.
 _KINDS = {"BASE TABLE": "TABLE", "VIEW": "VIEW"}
+#: The column of SHOW TABLES, cut where it is too long.
+_NAMED = re.compile(r"(?<=^Tables_in_).*", re.DOTALL)
+_MARKS = re.compile(r"/\*M?!\d*|\*/|\s")
 #: A key that the server is to choose: none of the rows has it, in either database.
 _FIRST = 500
 #: What begins a statement that the server takes back by ROLLBACK.
@@ -127,11 +131,8 @@ class MySQL(Tenants):
 
     def same(self, got: tuple[Any, ...], due: tuple[Any, ...]) -> bool:
         """Whether both gave the same; columns may be called by their databases."""
-        both = (
-            [([n.replace(name, "DB") for n in names], *rest) for names, *rest in one]
-            for one, name in zip((got, due), self.names, strict=True)
-        )
-        return next(both) == next(both)
+        ours, theirs = map(_plain, (got, due), self.names)
+        return ours == theirs
 
     def rewind(self) -> None:
         """Have both give the same new keys to the next rows."""
@@ -192,6 +193,21 @@ class MySQL(Tenants):
                 cut = 5 if query.startswith("SHOW") else None  # times and counts
                 found.append(Counter(row[:cut] for row in rows))
         return found
+
+
+def _called(name: str, database: str) -> str:
+    """A column's name; what an executable comment is to the server is not compared."""
+    return _MARKS.sub("", _NAMED.sub("DB", name).replace(database, "DB"))
+
+
+def _plain(results: tuple[Any, ...], database: str) -> list[Any]:
+    """Results, the columns called as in a database of any name; errors by class."""
+    return [
+        type(one)
+        if isinstance(one, Exception)
+        else ([_called(name, database) for name in one[0]], *one[1:])
+        for one in results
+    ]
 
 
 @contextmanager

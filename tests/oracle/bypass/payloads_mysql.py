@@ -74,11 +74,11 @@ _TABLES = (
 _COLUMNS = (
     "id", "status", "total", "name", "email", "body", "tenant_id", "deleted_at", "*",
     "NULL", "NULL", "1", "'x'", '"x"', "max(id)", "max(status)", "count(*) OVER ()",
-    "group_concat(status)", "group_concat(total ORDER BY id)", "_rowid", "@x := status",
-    "@x := concat(coalesce(@x, ''), total)", "@x", "@@sql_mode", "json_arrayagg(total)",
+    "group_concat(status)", "group_concat(total ORDER BY id)", "@x := status",
+    "@x := concat(coalesce(@x, ''), total)", "@x", "@@sql_mode", "json_array(total)",
     "hex(status)", "lead(status) OVER (ORDER BY id)", "notes.*", "orders.*", "`status`",
     "(SELECT max(status) FROM orders)", "status COLLATE utf8mb4_bin", "status || total",
-    "last_insert_id(total)", "last_insert_id()", "found_rows()", "x'6768'", "any_value("
+    "last_insert_id(total)", "last_insert_id()", "x'6768'", "any_value("
     "status)", "bit_or(total)", "md5(status)", "load_file('/etc/hostname')", "count(*)",
 )  # fmt: skip
 _SECRETS = (
@@ -91,7 +91,7 @@ _SECRETS = (
     "SELECT max(amount) FROM prices PARTITION (of_others)",
     "SELECT max(name) FROM customers WHERE deleted_at IS NOT NULL",
     "SELECT group_concat(status) FROM orders",
-    "SELECT json_arrayagg(total) FROM orders",
+    "SELECT json_array(max(total), min(total)) FROM orders",
     'SELECT "x" FROM orders WHERE status LIKE "gh%" LIMIT 1',
     "SELECT body FROM words LIMIT 1",
     "SELECT max(status) FROM all_orders",

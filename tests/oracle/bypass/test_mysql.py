@@ -124,4 +124,4 @@ def test_the_cases_are_attacks(mysql_url: str) -> None:
                 if not failed and tenants.same(*both) and not tenants.faults():
                     harmless.append(sql)
         tenants.close()
-    assert len(harmless) < 40, harmless
+    assert len(harmless) < len(list(cases("SAME"))) / 4, harmless
