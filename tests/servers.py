@@ -157,9 +157,7 @@ def connect(url: str) -> Generator[Any, None, None]:
 
         connection: Any = psycopg.connect(url, autocommit=True, connect_timeout=5)
     else:
-        import pymysql
-
-        connection = pymysql.connect(
+        connection = _mysql(
             host=parts.hostname,
             port=parts.port or 3306,
             user=unquote(parts.username or "root"),
@@ -172,6 +170,16 @@ def connect(url: str) -> Generator[Any, None, None]:
         yield connection
     finally:
         connection.close()
+
+
+def _mysql(**options: Any) -> Any:
+    """A connection of PyMySQL, whose greeting with a busy server may fail once."""
+    import pymysql
+
+    try:
+        return pymysql.connect(**options)
+    except pymysql.InternalError:  # seen: "Packet sequence number wrong"
+        return pymysql.connect(**options)
 
 
 def _ask(url: str, sql: str) -> str:

@@ -91,6 +91,9 @@ def before_a_new_statement(connection: Any, raw: Any) -> None:
     connection.execute("SELECT max(id), count(body) FROM notes AS never_seen")
 
 
+#: What the driver says of a server that has ended: its last words, or nothing.
+LOST = (("AdminShutdown", "57P01"), ("OperationalError", None))
+
 WORK: list[Callable[[Any, Any], None]] = [
     amid_a_statement,
     amid_a_transaction,
@@ -133,8 +136,13 @@ def test_it_is_as_with_the_driver_alone(
         postgresql_url, plugins=plugins(), autocommit=autocommit
     )
     with closing(shim), kysera_dbapi.context(tenant_id=7):
-        assert seen(shim, raw_notes, work) == expected
-        assert expected[1:] == (True, True)
+        came = seen(shim, raw_notes, work)
+    if work is amid_many:  # which one it is depends on the moment, raw or not
+        assert came[0] in LOST
+        assert expected[0] in LOST
+    else:
+        assert came[0] == expected[0]
+    assert came[1:] == expected[1:] == (True, True)
     again = kysera_dbapi.connect(postgresql_url, plugins=plugins())
     with closing(again), kysera_dbapi.context(tenant_id=7):
         found = again.execute(QUERY).fetchall()

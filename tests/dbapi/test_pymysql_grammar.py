@@ -109,7 +109,7 @@ BOTH = (
     "SELECT id FROM notes FOR UPDATE NOWAIT",
     "SELECT id FROM notes FOR UPDATE SKIP LOCKED",
     "SELECT id FROM notes LOCK IN SHARE MODE",
-    "SELECT l.id, n.id FROM log l LEFT JOIN notes n USING (id) FOR UPDATE",
+    "SELECT l.id, n.id FROM log l LEFT JOIN notes n ON l.id = n.id FOR UPDATE",
     "SELECT n.id FROM notes n STRAIGHT_JOIN log l ON l.id = n.id",
     "SELECT STRAIGHT_JOIN n.id FROM notes n, log l",
     "SELECT id FROM notes USE INDEX (by_amount) WHERE amount > 5",

@@ -80,7 +80,8 @@ def test_a_lock_that_a_derived_table_would_lose_is_refused(
     ):
         rows(ours, text)
     derived = "SELECT o.id FROM (SELECT * FROM orders) o FOR UPDATE"
-    with closing(pymysql.connect(**arguments(mysql_url))) as raw:
+    bare: Any = pymysql.connect(**arguments(mysql_url))
+    with closing(bare) as raw:
         raw.autocommit(False)
         rows(raw, derived)
         rows(other, "UPDATE orders SET total = 11 WHERE id = 1")
