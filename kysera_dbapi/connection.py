@@ -5,7 +5,8 @@ is planned), *twin* (what it gives is wrapped), *refused* (while it would show o
 hidden rows), *passed* (the driver's own).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import update_wrapper
 from inspect import Signature, getattr_static, signature
 from types import MemberDescriptorType
@@ -20,7 +21,7 @@ from kysera_dbapi.finding import Finding
 from kysera_dbapi.plugin import Host
 from kysera_dbapi.session import Session
 
-__all__ = ["Connection", "check_raw", "named_as", "passed"]
+__all__ = ["Connection", "check_raw", "named_as", "passed", "reading_tables"]
 
 _ABSENT: Any = object()
 _OWN = ("context", "explain", "refresh", "unwrap", "verify")
@@ -57,6 +58,16 @@ def check_raw(raw: object, kind: type, wanted: str) -> None:
             f"cannot wrap {type(raw).__qualname__}; pass {wanted}",
             code="driver-mismatch",
         )
+
+
+@contextmanager
+def reading_tables(driver: Any) -> Iterator[None]:
+    """A block that opens a session: its errors say what nobody had asked for by name."""
+    try:
+        yield
+    except driver.Error as error:
+        error.add_note("raised while the tables of the database were read")
+        reraise(error, driver)
 
 
 class Connection(wrapt.ObjectProxy):  # type: ignore[type-arg]

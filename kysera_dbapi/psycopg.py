@@ -20,7 +20,7 @@ from psycopg._cursor_base import BaseCursor
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.connection import check_raw, passed
+from kysera_dbapi.connection import check_raw, passed, reading_tables
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plugin import Mode, Plugin, ordered
@@ -348,13 +348,10 @@ def wrap(
     checked = ordered(plugins)
     check_mode(mode)
     check_raw(raw, RawConnection, "a psycopg.Connection, not an asynchronous one")
-    try:
+    with reading_tables(_driver):
         dialect = get_dialect("postgresql")
         session = PsycopgSession(raw, _driver, dialect, plugins=checked, mode=mode)
         session.start()
-    except _driver.Error as error:
-        error.add_note("raised while the tables of the database were read")
-        reraise(error, _driver)
     return Connection(raw, session)
 
 

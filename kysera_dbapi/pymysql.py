@@ -15,7 +15,7 @@ from pymysql import cursors as _cursors
 
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.connection import check_raw, passed
+from kysera_dbapi.connection import check_raw, passed, reading_tables
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
 from kysera_dbapi.plugin import Mode, Plugin, ordered
 from kysera_dbapi.pymysql_cursor import CURSOR_MEMBERS, PlannedCursor, cursor_class
@@ -220,7 +220,8 @@ class Connection(_Connection):
                 if raw._sock is before:
                     return
                 try:
-                    self._self_session.reopened()
+                    with reading_tables(_driver):
+                        self._self_session.reopened()
                     if later:
                         self._initialise(raw, *later)
                 except BaseException:
@@ -287,12 +288,9 @@ def wrap(
     checked = ordered(plugins)
     check_mode(mode)
     check_raw(raw, _Raw, "a connection of pymysql")
-    try:
+    with reading_tables(_driver):
         session = PyMySQLSession(raw, _driver, plugins=tuple(checked), mode=mode)
         session.start()
-    except _driver.Error as error:
-        error.add_note("raised while the tables of the database were read")
-        reraise(error, _driver)
     return Connection(raw, session)
 
 

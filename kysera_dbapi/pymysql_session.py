@@ -164,12 +164,8 @@ class PyMySQLSession(Session):
         """The connection has been opened, perhaps once more: nothing is as it was."""
         self.replaced()
         if self.plugins and not self._started:
-            try:
-                self._adopt(self._read_catalogue())
-                super().start()
-            except self.driver.Error as error:
-                error.add_note("raised while the tables of the database were read")
-                raise
+            self._adopt(self._read_catalogue())
+            super().start()
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""

@@ -17,7 +17,7 @@ from weakref import ref
 from kysera_dbapi import errors
 from kysera_dbapi.catalogue import parts_of
 from kysera_dbapi.connection import Connection as _Connection
-from kysera_dbapi.connection import check_raw, passed
+from kysera_dbapi.connection import check_raw, passed, reading_tables
 from kysera_dbapi.cursor import ABSENT, Planned
 from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
@@ -349,7 +349,7 @@ def wrap(
 
 def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
     check_raw(raw, RawConnection, "a connection of sqlite3")
-    try:
+    with reading_tables(_driver):
         session = SQLite3Session(
             raw,
             _driver,
@@ -358,9 +358,6 @@ def _wrapped(raw: Any, plugins: Sequence[Plugin], mode: Mode) -> Connection:
             mode=mode,
             opened=is_opened(raw),
         )
-    except _driver.Error as error:
-        error.add_note("raised while the tables of the database were read")
-        reraise(error, _driver)
     class_, planned = classes_of(cast("Any", type(raw)), Connection)
     return cast("Connection", planned(raw, session, class_))
 

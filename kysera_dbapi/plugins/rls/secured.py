@@ -102,7 +102,8 @@ class Secured:
     def _spoken_of(self, view: "Table", policies: list[Policy]) -> frozenset[str]:
         found: frozenset[str] = frozenset()
         for policy in policies:
-            texts = [text for text in (policy.using, policy.check) if text is not None]
+            given = (self._using(policy), policy.check)
+            texts = [text for text in given if text is not None]
             said = [self._compile(view, text, frozenset()).columns for text in texts]
             if policy.values is not None or None in said:
                 raise wrong(
