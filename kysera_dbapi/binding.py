@@ -26,6 +26,13 @@ class Bind:
     source: Callable[[], object]
     #: The name of a single value of the context, if it is just that.
     key: str = ""
+    #: The types that it is just that for, and none derived of them; none for all.
+    types: frozenset[type] = frozenset()
+
+    @property
+    def plain(self) -> str:
+        """The name of the value of the context that it is, whatever its type."""
+        return "" if self.types else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +199,10 @@ _CHUNK = 500
 
 def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
     """What asks for the values of an execution."""
+    if len(binds) == 1 and binds[0].key:
+        return _asking_one(binds[0])
     sources = tuple(bind.source for bind in binds)
-    keys = [bind.key for bind in binds]
+    keys = [bind.plain for bind in binds]
 
     def ask() -> tuple[object, ...]:
         return tuple(map(call, sources))
@@ -201,14 +210,26 @@ def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
     if not all(keys) or not keys:
         return ask
     found = itemgetter(*keys)
-    alone = len(keys) == 1
 
     def known() -> tuple[object, ...]:
         try:
-            values = found(in_force())
+            values: tuple[object, ...] = found(in_force())
         except KeyError:
             return ask()  # it says what is missing
-        return (values,) if alone else values
+        return values
+
+    return known
+
+
+def _asking_one(bind: Bind) -> Callable[[], tuple[object]]:
+    key, types, source = bind.key, bind.types, bind.source
+
+    def known() -> tuple[object]:
+        try:
+            value = in_force()[key]
+        except KeyError:
+            return (source(),)  # it says what is missing
+        return (value if not types or type(value) in types else source(),)
 
     return known
 

@@ -70,19 +70,19 @@ class ClosedWorld:
         self, source: Source, protected: Collection[str], judges: Sequence[Judge] = ()
     ) -> None:
         """Refuse several statements in one text, and kinds that are not understood."""
+        rule = source.rule
+        if rule is not None and rule.treatment == "refused":
+            raise UnsupportedStatement(  # of several, too: the body of a routine
+                f"{self._title(source)} is refused: {rule.reason}",
+                code="statement-kind",
+            )
         if source.several and protected:
             raise ProgrammingError(self._dialect.several, code="multiple-statements")
-        rule = source.rule
         nul = "\x00" in source.text and self._dialect.refuses_nul
         if rule is None and source.words and not nul:
             raise UnsupportedStatement(
                 f"{self._title(source)} is no statement that is understood; run it "
                 "under bypass() if it touches no protected table",
-                code="statement-kind",
-            )
-        if rule is not None and rule.treatment == "refused":
-            raise UnsupportedStatement(
-                f"{self._title(source)} is refused: {rule.reason}",
                 code="statement-kind",
             )
         if rule is None or not (rule.names_protected or source.planned):

@@ -62,7 +62,7 @@ def check_raw(raw: object, kind: type, wanted: str) -> None:
 
 @contextmanager
 def reading_tables(driver: Any) -> Iterator[None]:
-    """A block that opens a session: its errors say what nobody had asked for by name."""
+    """A block that opens a session: its errors say what was being done then."""
     try:
         yield
     except driver.Error as error:

@@ -88,7 +88,7 @@ class Plan:
         """What is needed to send it, if it is alone."""
         first = ""
         if self.program is not None and len(self.binds) == 1:
-            first = self.binds[0].key if self.program.binding.leads else ""
+            first = self.binds[0].plain if self.program.binding.leads else ""
         return self.sql, self.bind, first
 
     @property

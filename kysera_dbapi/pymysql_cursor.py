@@ -5,8 +5,9 @@ A program's own cursor class lies above the planned class: what its methods send
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from sys import _getframe
 from typing import Any
 
 from pymysql.constants import CLIENT
@@ -22,8 +23,10 @@ from kysera_dbapi.plan import Plan
 from kysera_dbapi.pymysql_session import PyMySQLSession
 from kysera_dbapi.script import split
 
-__all__ = ["CURSOR_MEMBERS", "PlannedCursor", "cursor_class", "is_driver"]
+__all__ = ["CURSOR_MEMBERS", "PlannedCursor", "cursor_class"]
 
+#: The global names of the driver's own cursors.
+_DRIVERS = vars(sys.modules[RawCursor.__module__])
 #: What becomes of each public member of ``pymysql.cursors.Cursor`` and its like.
 CURSOR_MEMBERS: dict[str, str] = {
     **dict.fromkeys(
@@ -63,7 +66,11 @@ class PlannedCursor(Planned):
         """What the driver's own methods send by."""
         if not self._is_open:
             raise self._session.driver.ProgrammingError("Cursor closed")
-        return self._session._raw if is_driver(sys._getframe(1)) else self._proxy
+        asking = _getframe(1).f_globals
+        # most often it is the first; it is asked four times an execution
+        if asking is _DRIVERS or _is_driver(asking):
+            return self._session._raw
+        return self._proxy
 
     def execute(self, query: Any, args: Any = None) -> Any:
         """Plan the statement and execute it; returns the number of rows."""
@@ -299,9 +306,9 @@ def _is_theirs(kind: Any) -> bool:
     return issubclass(kind, RawCursor) and kind.__module__ == "pymysql.cursors"
 
 
-def is_driver(frame: Any) -> bool:
-    """Whether it is the driver's own code, or ours, that runs there."""
-    name = str(frame.f_globals.get("__name__", ""))
+def _is_driver(names: Mapping[str, Any]) -> bool:
+    """Whether it is the driver's own module, or ours, that has those global names."""
+    name = str(names.get("__name__", ""))
     return name.partition(".")[0] in ("pymysql", "kysera_dbapi")
 
 

@@ -127,8 +127,8 @@ class PyMySQLSession(Session):
     def __init__(
         self, raw: Any, driver: Any, *, plugins: tuple[Plugin, ...], mode: Mode
     ) -> None:
-        #: Whether what is planned asks for what the statement before has left.
-        self._after_another = False
+        #: The text that is being planned.
+        self._planning = ""
         super().__init__(
             raw,
             driver,
@@ -264,18 +264,19 @@ class PyMySQLSession(Session):
 
     def reread(self) -> bool:
         """As ``refresh``; not before a statement that asks about the one before."""
-        return not self._after_another and super().reread()
+        asks = _ABOUT_THE_LAST.search(self._planning) is not None
+        return not asks and super().reread()
 
     def plan(self, text: str, *, format_style: int = 0) -> Plan:
         """The plan for a text that ``plans`` does not hold."""
-        self._after_another = _ABOUT_THE_LAST.search(text) is not None
+        self._planning = text
         try:
             if self._stale and _ONLY_ABOUT_THE_LAST.fullmatch(text):
                 now = self.scope()
                 return self.pipeline.plan(text, now, format_style=format_style)
             return super().plan(text, format_style=format_style)
         finally:
-            self._after_another = False
+            self._planning = ""
 
     def done(self, plan: Plan) -> None:
         """As ever; but warnings of a change of the schema are to be asked for first."""

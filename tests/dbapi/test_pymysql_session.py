@@ -68,6 +68,8 @@ def test_procedures(connection: Any, raw: Any, mysql_url: str) -> None:
             cursor.callproc("leaking", (3,))
         with pytest.raises(kysera_dbapi.UnsupportedStatement):
             cursor.execute("CALL leaking(1)")
+        with pytest.raises(kysera_dbapi.UnsupportedStatement, match="what it runs"):
+            cursor.execute("CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END")
         with pytest.raises(pymysql.err.OperationalError) as caught:
             cursor.callproc("none_such", (3,))
         assert caught.value.args[0] == 1305

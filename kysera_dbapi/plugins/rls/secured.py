@@ -278,7 +278,7 @@ class Secured:
             return self._bind(key, False)
         if (key, types) not in self._tenants:
             source = partial(_exactly, types, key)
-            self._tenants[key, types] = Bind(key, source)
+            self._tenants[key, types] = Bind(key, source, key, frozenset(types))
         return self._tenants[key, types]
 
     def _listed(self, name: str) -> object:
