@@ -75,9 +75,19 @@ def connect(
 def wrap(
     connection: Any, *, plugins: Sequence[Plugin] = (), mode: Mode = "normal"
 ) -> "Connection":
-    """Wrap an open connection of a known driver."""
+    """Wrap an open connection of a known driver.
+
+    Raises ``ConfigurationError``: driver-mismatch for anything else, already-wrapped,
+    or what the plugins find wrong.
+    """
     names = (base.__module__.partition(".")[0] for base in connection.__class__.__mro__)
-    name = next((name for name in names if name in _DRIVERS), "sqlite3")
+    name = next((name for name in names if name in _DRIVERS), "")
+    if not name:
+        raise ConfigurationError(
+            f"cannot wrap {type(connection).__qualname__}; pass a connection of "
+            f"{' or '.join(_DRIVERS)}",
+            code="driver-mismatch",
+        )
     made: Connection = _module(name).wrap(connection, plugins=plugins, mode=mode)
     return made
 
