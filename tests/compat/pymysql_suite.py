@@ -9,12 +9,14 @@ run; the arguments are pytest's. https://github.com/PyMySQL/PyMySQL/tree/main/py
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pymysql
 import pytest
 
 from tests.compat.sqlalchemy_suite import Outcomes
@@ -27,6 +29,13 @@ _ARGUMENTS = (
     "-q -p no:randomly -p no:xdist -p no:unraisableexception --tb=short -ra -k",
     "not TestAuthentication",
 )
+
+
+#: The sessions in the databases of the suite, the one that asks apart.
+_LEFT = """
+SELECT id FROM information_schema.processlist
+WHERE db IN (%s, %s) AND id <> connection_id()
+"""
 
 
 def raw() -> None:
@@ -80,17 +89,30 @@ VARIANTS: dict[str, Callable[[], None]] = {
 
 
 class Failures(Outcomes):
-    """Keeps what failed, too."""
+    """Keeps what failed, too, and ends the sessions that are left of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *urls: str) -> None:
         super().__init__()
         self.texts: dict[str, str] = {}
+        places = [arguments(url) for url in urls]
+        self._databases = [place["database"] for place in places]
+        #: Made before the variant is set up.
+        self._keeper: Any = pymysql.connect(**places[0])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A phase of a test has ended."""
         super().pytest_runtest_logreport(report)
         if report.failed:
             self.texts[report.nodeid] = str(report.longrepr)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """A test has ended; one that failed may have kept its transaction and locks."""
+        if nodeid in self.texts:
+            run = self._keeper.cursor()
+            run.execute(_LEFT, self._databases)
+            for (session,) in run.fetchall():
+                with suppress(pymysql.err.OperationalError):  # it has ended by itself
+                    run.execute(f"KILL {session}")
 
 
 def adopt_tests(urls: tuple[str, ...]) -> None:
@@ -108,8 +130,7 @@ def adopt_tests(urls: tuple[str, ...]) -> None:
     places = [arguments(url) for url in urls]
     for place in places:
         del place["autocommit"]  # its tests count on the driver's default
-        # what has failed may keep its transaction, and with it its tables
-        place["init_command"] = "SET SESSION lock_wait_timeout = 2"
+        place["init_command"] = "SET SESSION lock_wait_timeout = 20"
     places[0] |= {"use_unicode": True, "local_infile": True}
     base: Any = import_module("pymysql.tests.base")
     base.PyMySQLTestCase.databases = places
@@ -117,9 +138,9 @@ def adopt_tests(urls: tuple[str, ...]) -> None:
 
 def main(variant: str, file: str, first: str, second: str, *given: str) -> None:
     """Set ``variant`` up, run the suite in this folder and write ``file``."""
+    seen = Failures(first, second)
     VARIANTS[variant]()
     adopt_tests((first, second))
-    seen = Failures()
     with TemporaryDirectory() as cache:
         options = [*" ".join(_ARGUMENTS[:1]).split(), *_ARGUMENTS[1:]]
         options += ["-o", f"cache_dir={cache}", *(given or ["pymysql/tests"])]
