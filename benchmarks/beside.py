@@ -5,6 +5,7 @@ https://docs.sqlalchemy.org/en/21/orm/queryguide/api.html#sqlalchemy.orm.with_lo
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.pool import StaticPool
 
 from benchmarks.pairs import Clock, Effort, Work, compared, middle, own_code
+from benchmarks.profiles import profiled
 from benchmarks.rows import Figure, Row
 from benchmarks.shop import Shop, new_shop
 
@@ -85,7 +87,7 @@ def _row(
         assert rows(filtered, query) == rows(shim, query)
         ours = _work(filtered if criteria else shim, query, made.clock)
         found = middle(compared(ours, _work(raw, query, made.clock), effort).ratios)
-        return Figure(*found, work=ours)
+        return Figure(*found, profile=partial(profiled, ours))
 
     return Row(name, 0, measure)
 

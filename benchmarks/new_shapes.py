@@ -1,14 +1,16 @@
 """``python -m benchmarks.new_shapes pure sqlite 100``: plan statements never seen.
 
 A process of its own, so that it can do without the compiled parts of sqlglot, whether
-or not they are installed. Prints milliseconds, one statement a line.
+or not they are installed. Prints milliseconds, one statement a line; with another word,
+``profile``, where they go.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 __all__ = ["is_compiled"]
@@ -36,7 +38,8 @@ def _prefer_source(path: str) -> FileFinder:
     return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
 
 
-def _seconds(database: str, times: int) -> Iterator[float]:
+def _planner(database: str) -> Callable[[], float]:
+    """What plans a statement never seen, and returns the seconds that it took."""
     # after the choice of the parser
     from benchmarks.mysql import new_mysql_shop
     from benchmarks.postgresql import new_postgresql_shop
@@ -45,23 +48,33 @@ def _seconds(database: str, times: int) -> Iterator[float]:
     shops = {"sqlite": new_shop, "postgresql": new_postgresql_shop}
     shop = shops.get(database, partial(new_mysql_shop, database))()
     shape = _SHAPE if database == "sqlite" else _SHAPE.replace("?", "%s")
-    for i in range(times + _FIRST):
-        text = shape.format(i=i)
+    texts = (shape.format(i=i) for i in count())
+
+    def plan() -> float:
+        text = next(texts)
         start = shop.clock()
         shop.planned(text)
-        taken = shop.clock() - start
-        if i >= _FIRST:
-            yield taken
+        return shop.clock() - start
+
+    return plan
 
 
 def main() -> None:
     """Measure, print."""
-    build, database, times = sys.argv[1:]
+    build, database, times, *profile = sys.argv[1:]
     if build == "pure":
         sys.path_hooks.insert(0, _prefer_source)
         assert not is_compiled()
-    for taken in _seconds(database, int(times)):
-        print(taken * 1e3)
+    plan = _planner(database)
+    for _ in range(_FIRST):
+        plan()
+    if profile:
+        from benchmarks.profiles import profiled
+
+        print(profiled(lambda n: sum(plan() for _ in range(n)), int(times)))
+    else:
+        for _ in range(int(times)):
+            print(plan() * 1e3)
 
 
 if __name__ == "__main__":

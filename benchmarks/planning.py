@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.new_shapes import is_compiled
 from benchmarks.pairs import Effort, middle
@@ -22,10 +23,16 @@ def planning(database: str = "sqlite", prefix: str = "") -> Iterator[Row]:
 
 def _row(name: str, target: float, *wanted: str) -> Row:
     def measure(effort: Effort) -> Figure:
-        times = min(300, effort.most)
-        module = [sys.executable, "-m", "benchmarks.new_shapes"]
-        command = [*module, *wanted, str(times)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        return Figure(*middle([float(line) for line in done.stdout.split()]))
+        times = str(min(300, effort.most))
+        found = [float(line) for line in _said(*wanted, times).split()]
+        profile = partial(_said, *wanted, times, "profile")
+        return Figure(*middle(found), profile=profile)
 
     return Row(name, target, measure, "ms")
+
+
+def _said(*wanted: str) -> str:
+    module = [sys.executable, "-m", "benchmarks.new_shapes"]
+    command = [*module, *wanted]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout

@@ -1,24 +1,20 @@
 """The table: for the terminal in colour, for results.md in Markdown."""
 
-import cProfile
 import os
 import platform
-import pstats
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from io import StringIO
 from pathlib import Path
 
 from rich.table import Table
 
 from benchmarks.new_shapes import is_compiled
-from benchmarks.pairs import Work
 from benchmarks.pinning import said
 from benchmarks.rows import Figure, Row
 
-__all__ = ["Line", "markdown", "profiled", "table"]
+__all__ = ["Line", "markdown", "table"]
 
 _HEAD = ("work", "target", "measured", "95 % interval", "unfiltered")
 _NOTES = """\
@@ -79,8 +75,8 @@ def markdown(lines: Sequence[Line]) -> str:
     notes = f"{_NOTES} {said()}".rstrip()
     parts = ["# Results", notes, machine(), "\n".join(listed)]
     for line in lines:
-        if not line.met and line.figure.work is not None:
-            profile = profiled(line.figure.work)
+        if not line.met and line.figure.profile is not None:
+            profile = line.figure.profile()
             parts += [f"## {line.row.name}: missed", f"```text\n{profile}```"]
     return "\n\n".join(parts) + "\n"
 
@@ -104,15 +100,3 @@ def _processor() -> str:
         lines = []
     names = [line.partition(": ")[2] for line in lines if "model name" in line]
     return names[0] if names else platform.machine()
-
-
-def profiled(work: Work) -> str:
-    """Where the time of a work goes, in Python's functions."""
-    work(100)
-    profile = cProfile.Profile()
-    profile.runcall(work, 1_000)
-    out = StringIO()
-    stats = pstats.Stats(profile, stream=out).strip_dirs().sort_stats("tottime")
-    stats.print_stats(8)
-    lines = out.getvalue().splitlines()
-    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import work
 from benchmarks.pairs import Effort, Work, clock, compared, middle, own_code
+from benchmarks.profiles import profiled
 from benchmarks.shop import Shop, filled, shop
 
 __all__ = ["Figure", "Place", "Row", "Sides", "rows", "shared"]
@@ -27,8 +28,8 @@ class Figure:
     high: float
     #: The caller's own text on the raw driver, as a ratio to the baseline.
     unfiltered: float | None = None
-    #: What was measured, for a profile.
-    work: Work | None = None
+    #: Where the time goes.
+    profile: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Place:
             if made.unfiltered is not None:
                 pairs = compared(made.unfiltered, made.theirs, effort)
                 other, _, _ = middle(pairs.ratios)
-            return Figure(*found, other, made.ours)
+            return Figure(*found, other, partial(profiled, made.ours))
 
         return Row(f"{self.prefix}{name}", target, measure)
 
@@ -339,7 +340,7 @@ def _literals(place: Place) -> Iterator[Row]:
         theirs = work.executed_anew(made.raw, sent, made.clock)
         found = middle(compared(ours, theirs, effort).differences)
         value, low, high = (1e6 * second for second in found)
-        return Figure(value, low, high, work=ours)
+        return Figure(value, low, high, profile=partial(profiled, ours))
 
     name = f"{place.prefix}a new literal in a known shape, beyond the raw driver"
     yield Row(name, 40, measure, "us")

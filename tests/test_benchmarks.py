@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.pairs import QUICK, clock, compared, middle
-from benchmarks.report import Line, markdown, profiled
+from benchmarks.profiles import profiled
+from benchmarks.report import Line, markdown
 from benchmarks.rows import Figure, Row
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +73,9 @@ def test_a_ratio_is_of_the_work() -> None:
 @pytest.mark.parametrize(("target", "missed"), [(1.0, True), (9.0, False), (0, False)])
 def test_a_missed_target_comes_with_a_profile(target: float, missed: bool) -> None:
     row = Row("the row", target, lambda _: Figure(2.0, 1.9, 2.1))
-    text = markdown([Line(row, Figure(2.0, 1.9, 2.1, work=busy(10)))])
+    text = markdown(
+        [Line(row, Figure(2.0, 1.9, 2.1, profile=partial(profiled, busy(10))))]
+    )
     assert ("## the row: missed" in text) is missed
     assert ("function calls" in text) is missed
 
