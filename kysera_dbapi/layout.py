@@ -19,7 +19,9 @@ Side = Literal["", "LEFT", "RIGHT", "FULL"]
 _T = TokenType
 #: What joins queries to a set operation.
 SET_OPERATORS = (_T.UNION, _T.EXCEPT, _T.INTERSECT)
-#: What ends a WHERE or a FROM in its block.
+#: What may end a WHERE or a FROM in its block, by what follows it.
+_SOFT = (_T.WINDOW, _T.LOCK, _T.WITH, _T.ON)
+#: What ends them.
 _TAIL = frozenset(
     (
         _T.GROUP_BY,
@@ -226,18 +228,18 @@ class Layout:
 
     def _is_soft_tail(self, i: int) -> bool:
         """WINDOW, ON CONFLICT, WITH NO DATA, LOCK IN: they may be something else."""
-        token = self.tokens[i]
-        after = self.tokens[i + 1 : i + 3]
-        if token.token_type is _T.WINDOW:
-            return len(after) == 2 and after[1].token_type is _T.ALIAS
-        if token.token_type is _T.WITH:
-            words = [t.text.upper() for t in after]
+        kind = self._kind(i)
+        if kind not in _SOFT:
+            return False
+        if kind is _T.WINDOW:
+            return self._kind(i + 2) is _T.ALIAS
+        if kind is _T.LOCK:  # a column's name elsewhere than in MySQL
+            return self._kind(i + 1) is _T.IN
+        words = [t.text.upper() for t in self.tokens[i + 1 : i + 3]]
+        if kind is _T.WITH:
             return words[:1] == ["DATA"] or words == ["NO", "DATA"]
-        if token.token_type is _T.ON and after:
-            words = [t.text.upper() for t in after]
-            return words[0] == "CONFLICT" or words == ["DUPLICATE", "KEY"]
-        locks = token.text.upper() == "LOCK" and after
-        return bool(locks and after[0].token_type is _T.IN)
+        target = words[:1] == ["CONFLICT"] and words[1:] in (["("], ["DO"], ["ON"])
+        return target or words == ["DUPLICATE", "KEY"]
 
     def _finish(self, block: Block | None, end: int) -> None:
         if block is None or block.items:
