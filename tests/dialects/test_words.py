@@ -90,8 +90,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any, str]]:
             run = one.cursor()
             for table in "tu":
                 run.execute(
-                    f"CREATE TABLE {table} (id int PRIMARY KEY, deleted_at varchar(40), "
-                    f"{columns})"
+                    f"CREATE TABLE {table} (id int PRIMARY KEY, "
+                    f"deleted_at varchar(40), {columns})"
                 )
                 for i, mark in enumerate(("NULL", "NULL", "'x'", "NULL"), 1):
                     values = f"{i}, {mark}, {', '.join([str(i)] * len(WORDS))}"
