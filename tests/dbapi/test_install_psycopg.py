@@ -426,7 +426,8 @@ def test_both_drivers_can_be_installed(url: str) -> None:
     try:
         with installed(), closing(psycopg.connect(url)) as connection:
             assert connection.execute(QUERY).fetchall() == OURS
-            assert isinstance(sqlite3.connect(":memory:"), sqlite3.Connection)
+            with closing(sqlite3.connect(":memory:")) as other:
+                assert isinstance(other, sqlite3.Connection)
     finally:
         kysera_dbapi.uninstall("sqlite3")
 

@@ -481,7 +481,8 @@ def test_all_drivers_can_be_installed(given: dict[str, Any]) -> None:
     try:
         with installed(), closing(driver.connect(**given)) as connection:
             assert rows(connection, QUERY) == OURS
-            assert isinstance(sqlite3.connect(":memory:"), sqlite3.Connection)
+            with closing(sqlite3.connect(":memory:")) as other:
+                assert isinstance(other, sqlite3.Connection)
     finally:
         kysera_dbapi.uninstall("psycopg")
         kysera_dbapi.uninstall("sqlite3")
