@@ -325,7 +325,8 @@ def retyped(token: Token, token_type: Any, text: str) -> Token:
 
 def parse(text: str, tokens: Sequence[Token], dialect: "Dialect") -> exp.Expression:
     """The tree of the one statement in ``tokens``; raises ``ParseError``."""
-    return _only(lambda: _dialect(dialect).parser().parse(list(tokens), text))
+    read = _introduced(tokens)
+    return _only(lambda: _dialect(dialect).parser().parse(read, text))
 
 
 #: Longer texts have values of the caller's in them.
@@ -344,8 +345,25 @@ def _known(text: str, dialect: "Dialect") -> exp.Expression:
 
 
 def _expression(text: str, dialect: "Dialect") -> exp.Expression:
-    parser, tokens = _dialect(dialect).parser(), tokenize(text, dialect)
+    parser, tokens = _dialect(dialect).parser(), _introduced(tokenize(text, dialect))
     return _only(lambda: parser.parse_into(exp.Condition, tokens, text))
+
+
+def _introduced(tokens: Sequence[Token]) -> list[Token]:
+    """``_binary ?`` as ``_binary (?)``: after an introducer sqlglot wants a value.
+
+    Without a blank between they would be one word when the value is written.
+    """
+    found: list[Token] = []
+    for token in tokens:
+        introduces = found and found[-1].token_type is TokenType.INTRODUCER
+        apart = introduces and found[-1].end + 1 < token.start
+        if apart and token.token_type is TokenType.PLACEHOLDER:
+            closing = retyped(token, TokenType.R_PAREN, ")")
+            found += [retyped(token, TokenType.L_PAREN, "("), token, closing]
+        else:
+            found.append(token)
+    return found
 
 
 def _only(parse: Callable[[], Sequence[Any]]) -> exp.Expression:
