@@ -22,6 +22,7 @@ from kysera_dbapi.functions import Functions
 from kysera_dbapi.mentions import Event
 from kysera_dbapi.plugin import Mode
 from kysera_dbapi.reach import Effects, Reach
+from kysera_dbapi.referring import but_referred, copies_keys
 from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import Source, read
 
@@ -91,6 +92,7 @@ class ClosedWorld:
             self._check_shadowing(source)
         if self._strict and protected:
             self._check_tells(source)
+            self._check_copied(source, protected)
         if any(judge.bars for judge in judges):
             self._check_evaluated(source, protected)
         if rule is not None and rule.event:
@@ -117,6 +119,18 @@ class ClosedWorld:
                 f"{self._title(source)} is refused: it tells of rows that a filter "
                 "hides; run it under bypass()",
                 code="statement-kind",
+            )
+
+    def _check_copied(self, source: Source, protected: Collection[str]) -> None:
+        """Strict mode: no new key of a hidden row is written where all may see it."""
+        if not copies_keys(source):
+            return
+        names = {self._name(key) for key in protected} | self._sharing(protected)
+        if not names.isdisjoint(map(self._folded, source.lexemes)):
+            raise UnsupportedStatement(
+                f"{self._title(source)} is refused: ON UPDATE CASCADE would show new "
+                "keys of hidden rows; leave it out, or run it under bypass()",
+                code="protected-ddl",
             )
 
     def _check_evaluated(self, source: Source, protected: Collection[str]) -> None:
@@ -213,7 +227,7 @@ class ClosedWorld:
 
     def _named(self, source: Source, names: Collection[str]) -> str:
         """The first of ``names`` that the text holds, as a name or in a string."""
-        for lexeme in source.lexemes if names else ():
+        for lexeme in but_referred(source) if names else ():
             if lexeme.kind in ("word", "quoted", "string", "blob"):
                 folded = self._folded(lexeme)
                 if folded in names:

@@ -76,7 +76,8 @@ class Rule:
     """How statements of one kind are treated: a row of docs/statements.md.
 
     ``kind`` names the statement, ``effect`` what a passed one changes. One that may
-    not name a protected table (``names_protected`` is false) is refused if it does.
+    not name a protected table (``names_protected`` is false) is refused if it does;
+    with ``refers`` it may do so after REFERENCES.
     """
 
     kind: str
@@ -86,6 +87,7 @@ class Rule:
     examples: tuple[str, ...] = ()
     effect: Literal["", "catalogue", "transaction"] = ""
     names_protected: bool = True
+    refers: bool = False
     #: It is kept and run outside the shim: what reads a protected table counts too.
     keeps_text: bool = False
     #: What happens to the rows of the tables that a passed one names.
@@ -304,10 +306,7 @@ class Dialect:
         return not any(text in type_.upper() for text in ("CHAR", "CLOB", "TEXT"))
 
     def projected(self, type_: str) -> tuple[str, str]:
-        """What stands round a bound value that is put into a column of that type.
-
-        It is for a value that a query gives: those in VALUES are the column's at once.
-        """
+        """What stands round a value that a query, not VALUES, puts in such a column."""
         return "", ""
 
     def row_key(self, table: "Table") -> Sequence[str]:

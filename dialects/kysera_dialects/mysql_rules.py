@@ -351,6 +351,7 @@ RULES = (
         "defines a table; catalogue and plans are dropped",
         ("CREATE TABLE lists (id integer)",),
         effect="catalogue",
+        refers=True,
     ),
     Rule(
         "create temporary table",
@@ -448,6 +449,21 @@ RULES = (
         "changes no row; catalogue and plans are dropped",
         ("ALTER TABLE orders ADD COLUMN note text, ADD other integer",),
         effect="catalogue",
+        refers=True,
+    ),
+    Rule(
+        "add foreign key",
+        "`ALTER TABLE ... ADD [CONSTRAINT ...] FOREIGN KEY`, with columns or alone",
+        "passed",
+        "refused if it names a protected table otherwise than after REFERENCES: its "
+        "error would tell of hidden rows",
+        (
+            "ALTER TABLE log ADD CONSTRAINT o FOREIGN KEY (id) REFERENCES orders (id)",
+            "ALTER TABLE log ADD k int, ADD FOREIGN KEY (k) REFERENCES orders (id)",
+        ),
+        effect="catalogue",
+        names_protected=False,
+        refers=True,
     ),
     Rule(
         "alter",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from kysera_dbapi.dialect import Rule
+from kysera_dialects.additions import added
 from kysera_dialects.mysql_rules import CHARSETS, RULES, SETTINGS
 
 __all__ = [
@@ -142,7 +143,7 @@ def _alter(words: Sequence[str]) -> str | None:
     if what == "TABLE":
         if _has_engine(words):
             return "create table of others"
-        return "add column" if _adds_columns(words) else "alter"
+        return _added(words)
     return {
         **dict.fromkeys(("DATABASE", "SCHEMA", "SEQUENCE"), "define"),
         "INSTANCE": "administration",
@@ -151,20 +152,12 @@ def _alter(words: Sequence[str]) -> str | None:
     }.get(what)
 
 
-def _adds_columns(words: Sequence[str]) -> bool:
-    """Whether all that an ALTER TABLE does is to add columns."""
-    if "ADD" not in words:
-        return False
-    depth, begins = 0, words.index("ADD")
+def _added(words: Sequence[str]) -> str:
+    """The kind of an ALTER TABLE by what it adds, if that is all it does."""
+    begins = words.index("ADD") if "ADD" in words else len(words)
     if begins > 7 or not _ACTIONS.isdisjoint(words[2:]):
-        return False
-    for i, word in enumerate(words[:-1]):
-        depth += (word == "(") - (word == ")")
-        if i == begins or (i > begins and word == "," and not depth):
-            at = i if i == begins else i + 1
-            if words[at] != "ADD" or words[at + 1] in _CONSTRAINTS:
-                return False
-    return True
+        return "alter"
+    return added(words, begins, _CONSTRAINTS)
 
 
 _CONSTRAINTS = frozenset(

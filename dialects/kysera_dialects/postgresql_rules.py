@@ -297,6 +297,7 @@ RULES = (
             "CREATE TEMP TABLE copies (id integer, CHECK (id > 0))",
         ),
         effect="catalogue",
+        refers=True,
     ),
     Rule(
         "create child table",
@@ -387,6 +388,21 @@ RULES = (
         "changes no row; catalogue and plans are dropped",
         ("ALTER TABLE orders ADD COLUMN note text, ADD other integer",),
         effect="catalogue",
+        refers=True,
+    ),
+    Rule(
+        "add foreign key",
+        "`ALTER TABLE ... ADD [CONSTRAINT ...] FOREIGN KEY`, with columns or alone",
+        "passed",
+        "refused if it names a protected table otherwise than after REFERENCES: its "
+        "error would tell of hidden rows",
+        (
+            "ALTER TABLE log ADD CONSTRAINT o FOREIGN KEY (id) REFERENCES orders (id)",
+            "ALTER TABLE log ADD k int, ADD FOREIGN KEY (k) REFERENCES orders (id)",
+        ),
+        effect="catalogue",
+        names_protected=False,
+        refers=True,
     ),
     Rule(
         "alter",

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from kysera_dbapi.dialect import Rule
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dialects.additions import added
 from kysera_dialects.postgresql_rules import RULES, SETTINGS
 from kysera_dialects.postgresql_strings import says
 
@@ -153,7 +154,7 @@ def _alter(words: Sequence[str]) -> str | None:
     what = words[1] if len(words) > 1 else ""
     if what == "USER" and words[2:3] == ("MAPPING",):
         return "second name"
-    return "add column" if _adds_columns(words) else _ALTER.get(what)
+    return _added(words) if what == "TABLE" else _ALTER.get(what)
 
 
 def _has_query(words: Sequence[str]) -> bool:
@@ -166,20 +167,12 @@ def _has_query(words: Sequence[str]) -> bool:
     return False
 
 
-def _adds_columns(words: Sequence[str]) -> bool:
-    """Whether all that an ALTER TABLE does is to add columns."""
-    if words[1:2] != ("TABLE",) or "ADD" not in words:
-        return False
-    depth, begins = 0, words.index("ADD")
+def _added(words: Sequence[str]) -> str:
+    """The kind of an ALTER TABLE by what it adds, if that is all it does."""
+    begins = words.index("ADD") if "ADD" in words else len(words)
     if not set(words[2:begins]).isdisjoint(_ACTIONS):
-        return False
-    for i, word in enumerate(words[:-1]):
-        depth += (word == "(") - (word == ")")
-        if i == begins or (i > begins and word == "," and not depth):
-            at = i if i == begins else i + 1
-            if words[at] != "ADD" or words[at + 1] in _CONSTRAINTS:
-                return False
-    return True
+        return "alter"
+    return added(words, begins, _CONSTRAINTS)
 
 
 #: What ADD may be of, but a column; NOT NULL is a constraint since PostgreSQL 18.

@@ -158,6 +158,7 @@ RULES = (
         "defines a table; catalogue and plans are dropped",
         ("CREATE TABLE lists (id INTEGER)", "CREATE TEMP TABLE orders (id INTEGER)"),
         effect="catalogue",
+        refers=True,
     ),
     Rule(
         "create index",
@@ -212,6 +213,7 @@ RULES = (
         "changes no row; catalogue and plans are dropped",
         ("ALTER TABLE orders ADD COLUMN note TEXT",),
         effect="catalogue",
+        refers=True,
     ),
     Rule(
         "alter table",

@@ -91,13 +91,9 @@ def models_of(db: Any) -> tuple[Any, Any, Any]:
         """A row of reviews."""
 
         text = models.CharField(max_length=20, default="100%")
-        # elsewhere it is added by ALTER TABLE, which names a protected table
-        order = models.ForeignKey(
-            Order,
-            models.SET_NULL,
-            null=True,
-            db_constraint=db.connection.vendor == "sqlite",
-        )
+        picture = models.BinaryField(default=b"\xff\x00'%s")
+        # elsewhere than on SQLite its key is added by ALTER TABLE
+        order = models.ForeignKey(Order, models.SET_NULL, null=True)
 
         class Meta:
             app_label = "django_program"
@@ -167,6 +163,8 @@ def writes(db: Any, models: tuple[Any, Any, Any]) -> list[Any]:
         order.objects.filter(total__lt=40).update(total=db.models.F("total") + 2),
         order.objects.filter(id__in=[4, 5, 100]).delete(),
         list(review.objects.order_by("id").values_list("text", "order")),
+        review.objects.filter(picture=b"\xff\x00'%s").update(picture=b"%s"),
+        [bytes(r.picture).hex() for r in review.objects.all()],
         customer.objects.get(name="Eve").delete(),
         list(order.objects.order_by("id").values_list("id", "total", "customer")),
     ]
