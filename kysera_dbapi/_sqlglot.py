@@ -89,7 +89,7 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
     for i, kind in enumerate(kinds):
         if kind is TokenType.STRAIGHT_JOIN and _joins_straight(tokens, i, dialect):
             kinds[i] = TokenType.JOIN
-            tokens[i] = retyped(tokens[i], TokenType.JOIN, "JOIN")
+            tokens[i] = retyped(tokens[i], TokenType.JOIN, "STRAIGHT_JOIN")
         if kind not in words or not _is_word(tokens[i].text):
             continue
         dotted = kinds[i - 1] is dot or dot in kinds[i + 1 : i + 2]

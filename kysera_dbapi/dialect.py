@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from kysera_dbapi.errors import ConfigurationError
+from kysera_dbapi.rule import Rule, Treatment
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +31,6 @@ __all__ = [
 
 #: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat, PostgreSQL's own.
 Style = Literal["?", "?1", ":a", "%s", "%(a)s", "$1"]
-Treatment = Literal["planned", "passed", "refused"]
 
 #: Runs a query of ours on the raw connection and returns its rows.
 Execute = Callable[..., Sequence[Sequence[object]]]
@@ -69,31 +69,6 @@ class Lexical:
     #: What opens a string or a name; where it is a token, nothing after it ends a
     #: statement.
     unclosed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How statements of one kind are treated: a row of docs/statements.md.
-
-    ``kind`` names the statement, ``effect`` what a passed one changes. One that may
-    not name a protected table (``names_protected`` is false) is refused if it does;
-    with ``refers`` it may do so after REFERENCES.
-    """
-
-    kind: str
-    syntax: str
-    treatment: Treatment
-    reason: str
-    examples: tuple[str, ...] = ()
-    effect: Literal["", "catalogue", "transaction"] = ""
-    names_protected: bool = True
-    refers: bool = False
-    #: It is kept and run outside the shim: what reads a protected table counts too.
-    keeps_text: bool = False
-    #: What happens to the rows of the tables that a passed one names.
-    event: str = ""
-    #: It does not run, or has no effect, within a transaction.
-    outside: bool = False
 
 
 class Dialect:
@@ -150,6 +125,10 @@ class Dialect:
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
     comma_binds_looser: ClassVar[bool] = True
+    #: The columns of MATCH .. AGAINST may stand without parentheses.
+    matches_columns: ClassVar[bool] = False
+    #: CROSS JOIN may have an ON.
+    crosses_on: ClassVar[bool] = False
     #: An INSERT may say ON CONFLICT DO UPDATE ... WHERE: what it does can be made to
     #: depend on the row it meets.
     says_on_conflict: ClassVar[bool] = True

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kysera_dbapi._sqlglot import Token, TokenType
+from kysera_dbapi._sqlglot import ParseError, Token, TokenType
 from kysera_dbapi.merge import Clauses, clauses
 
 __all__ = ["SET_OPERATORS", "Block", "Item", "Join", "Layout", "Side", "is_lone"]
@@ -50,11 +50,18 @@ class Join:
     side: Side = ""
     comma: bool = False
     natural: bool = False
+    cross: bool = False
+    straight: bool = False
     using: bool = False
     #: The tokens of the condition (first, past the last), if there is an ON.
     on: tuple[int, int] | None = None
     #: The tokens of the join itself, as ``LEFT OUTER JOIN`` or a comma.
     words: tuple[int, int] = (0, 0)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it has an ON or a USING."""
+        return self.using or self.on is not None
 
 
 @dataclass(slots=True)
@@ -68,6 +75,9 @@ class Item:
     group: "list[Item] | None" = None
     #: Whether a parenthesised join has an alias of its own.
     aliased: bool = False
+    #: Whether its parentheses are not written: ``(b JOIN c ON ..)`` in
+    #: ``a JOIN b JOIN c ON .. ON ..``.
+    nested: bool = False
 
 
 def is_lone(items: Sequence[Item]) -> bool:
@@ -106,10 +116,19 @@ class Block:
 
 
 class Layout:
-    """The blocks of one statement."""
+    """The blocks of one statement.
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    ``nests`` and ``crosses_on`` say how joins are read: whether a condition may be
+    that of an earlier join than the last, and whether CROSS JOIN may have one.
+    Raises ``ParseError`` for joins that are read in no certain way.
+    """
+
+    def __init__(
+        self, tokens: Sequence[Token], *, nests: bool = False, crosses_on: bool = True
+    ) -> None:
         self.tokens = tokens
+        self.nests = nests
+        self.crosses_on = crosses_on
         self.close = _matching(tokens)
         self.blocks: list[Block] = []
         self._owner: list[Block | None] = [None] * len(tokens)
@@ -277,10 +296,13 @@ class _Items:
         join: Join | None = None
         while self._at < self._end:
             items.append(self._item(join))
-            self._condition(items[-1])
+            self._conditions(items)
             if self._at >= self._end:
                 break
             join = self._join()
+        sides = (i.join for i in items if i.join and i.join.side and not i.join.natural)
+        if self._layout.nests and not all(join.conditional for join in sides):
+            raise ParseError("an outer join without its condition")
         return items
 
     def _kind(self) -> Any:
@@ -319,19 +341,49 @@ class _Items:
         kind = self._kind()
         return kind in (_T.COMMA, _T.ON, _T.USING) or kind in _JOIN_WORDS
 
-    def _condition(self, item: Item) -> None:
-        if self._at >= self._end:
-            return
-        kind = self._kind()
-        if kind is _T.USING and item.join is not None:
-            item.join.using = True
+    def _conditions(self, items: list[Item]) -> None:
+        """What follows an item: the condition of the last join, or of earlier ones."""
+        while self._at < self._end and self._kind() in (_T.ON, _T.USING):
+            at = self._wanting(items)
+            if at is None:
+                return
+            if at < len(items) - 1:
+                items[at:] = [self._nested(items[at:])]
+            join = items[at].join
+            assert join is not None
+            self._condition(join)
+
+    def _wanting(self, items: Sequence[Item]) -> int | None:
+        """The last item whose join may have a condition, and has none."""
+        if not self._layout.nests:
+            last = items[-1].join
+            return None if last is None or last.conditional else len(items) - 1
+        for at in range(len(items) - 1, -1, -1):
+            join = items[at].join
+            if join is None or join.comma:
+                break
+            bare = join.natural or (join.cross and not self._layout.crosses_on)
+            if not (bare or join.conditional):
+                return at
+        return None
+
+    def _nested(self, items: list[Item]) -> Item:
+        """The items from one on, which a later condition joins to what is before."""
+        if any(i.join and i.join.straight and not i.join.conditional for i in items):
+            raise ParseError("STRAIGHT_JOIN among joins that nest")
+        join, items[0].join = items[0].join, None
+        return Item(items[0].start, self._at, join, items, nested=True)
+
+    def _condition(self, join: Join) -> None:
+        if self._kind() is _T.USING:
+            join.using = True
             self._at = self._close.get(self._at + 1, self._at) + 1
-        elif kind is _T.ON and item.join is not None:
-            start = self._at + 1
-            self._at = start
-            while self._at < self._end and not self._ends_item():
-                self._at = self._close.get(self._at, self._at) + 1
-            item.join.on = (start, self._at)
+            return
+        start = self._at + 1
+        self._at = start
+        while self._at < self._end and not self._ends_item():
+            self._at = self._close.get(self._at, self._at) + 1
+        join.on = (start, self._at)
 
     def _join(self) -> Join:
         join = Join()
@@ -346,7 +398,10 @@ class _Items:
                 join.side = _SIDES[kind]  # type: ignore[assignment]
             elif kind is _T.NATURAL:
                 join.natural = True
+            elif kind is _T.CROSS:
+                join.cross = True
             elif kind is _T.JOIN:
+                join.straight = self._tokens[self._at - 1].text == "STRAIGHT_JOIN"
                 break
         join.words = (start, self._at)
         return join

@@ -1,5 +1,6 @@
 """Parse a text: its tree, its layout, and the writes that are nested in it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -46,7 +47,7 @@ def parse(
         stand_in = "".join(pieces)
         tokens = _sqlglot.tokenize(stand_in, dialect)
         check_tokens(source, pieces, tokens)
-        layout = Layout(spelled_out(tokens, dialect))
+        layout = _laid_out(tokens, dialect)
         tree = tree_of(stand_in, layout, dialect)
     except _sqlglot.ParseError as error:
         cure = dialect.advice(source.words) or "mend it"
@@ -142,7 +143,12 @@ def _named(tree: exp.Expression) -> frozenset[int]:
 
 def layout_of(text: str, dialect: Dialect) -> Layout:
     """The layout of a stand-in text; raises ``ParseError``."""
-    return Layout(spelled_out(_sqlglot.tokenize(text, dialect), dialect))
+    return _laid_out(_sqlglot.tokenize(text, dialect), dialect)
+
+
+def _laid_out(tokens: Sequence[_sqlglot.Token], dialect: Dialect) -> Layout:
+    nests, crosses_on = dialect.comma_binds_looser, dialect.crosses_on
+    return Layout(spelled_out(tokens, dialect), nests=nests, crosses_on=crosses_on)
 
 
 def tree_of(text: str, layout: Layout, dialect: Dialect) -> exp.Expression:

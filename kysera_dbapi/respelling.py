@@ -26,12 +26,14 @@ def spelled_out(tokens: Sequence[Token], dialect: "Dialect") -> Sequence[Token]:
     """The tokens of a text, ``TABLE t`` as ``SELECT * FROM t``: all of it at TABLE.
 
     ``INSERT INTO t VALUE (1)`` has VALUES, and ``DELETE FROM a.*, b USING`` is
-    ``DELETE a, b FROM``.
+    ``DELETE a, b FROM``. ``MATCH a, b AGAINST`` is ``MATCH (a, b) AGAINST``.
     """
     if dialect.inserts_value:
         tokens = _values_for_value(tokens)
     if dialect.writes_several:
         tokens = _deleted_first(tokens)
+    if dialect.matches_columns:
+        tokens = _matched(tokens)
     if not (dialect.has_table_queries and any(map(_is_table, tokens))):
         return tokens
     found: list[Token] = []
@@ -78,6 +80,20 @@ def _deleted_first(tokens: Sequence[Token]) -> Sequence[Token]:
     return [*found[: begins + 1], *names, *found[said:]]
 
 
+def _matched(tokens: Sequence[Token]) -> Sequence[Token]:
+    """The tokens, with parentheses round the columns of MATCH, where there are none."""
+    found = list(tokens)
+    for i in range(len(tokens) - 1, -1, -1):
+        if tokens[i].text.upper() != "MATCH" or _kind(tokens, i - 1) is _T.DOT:
+            continue
+        end = _past_names(tokens, i + 1)
+        said = [token.text.upper() for token in tokens[end : end + 2]]
+        if said == ["AGAINST", "("] and _kind(tokens, i + 1) is not _T.L_PAREN:
+            found.insert(end, retyped(tokens[end], _T.R_PAREN, ")"))
+            found.insert(i + 1, retyped(tokens[i + 1], _T.L_PAREN, "("))
+    return found
+
+
 def _past_names(tokens: Sequence[Token], i: int) -> int:
     """The token after a list of names, each of which may end in ``.*``."""
     while i < len(tokens):
@@ -103,6 +119,7 @@ def respelled(layout: Layout) -> Sequence[Token]:
     changes = [*_values(layout)]
     for block in layout.blocks:
         changes += [_join(layout, join) for join in _joins(block.items)]
+        changes += _nested(layout, block.items)
         if block.into is not None:  # of variables: it says nothing of what is read
             changes.append((*block.into, []))
         if block.verb in (_T.UPDATE, _T.DELETE):
@@ -121,6 +138,16 @@ def _joins(items: Sequence[Item]) -> Iterator[Join]:
         yield from _joins(item.group or ())
 
 
+def _nested(layout: Layout, items: Sequence[Item]) -> Iterator[_Change]:
+    """``a JOIN b JOIN c ON d ON e`` is ``a JOIN (b JOIN c ON d) ON e``."""
+    for item in items:
+        if item.nested:
+            start, end = item.start, item.end
+            yield start, start, [retyped(layout.tokens[start], _T.L_PAREN, "(")]
+            yield end, end, [retyped(layout.tokens[end], _T.R_PAREN, ")")]
+        yield from _nested(layout, item.group or ())
+
+
 def _join(layout: Layout, join: Join) -> _Change:
     """``a, b ON c`` is ``a JOIN b ON c``; ``LEFT NATURAL`` is ``NATURAL LEFT``.
 
@@ -129,11 +156,10 @@ def _join(layout: Layout, join: Join) -> _Change:
     """
     start, end = join.words
     words = layout.tokens[start:end]
-    conditional = bool(join.on or join.using)
-    if join.comma and conditional:
+    if join.comma and join.conditional:
         return start, end, [retyped(words[0], _T.JOIN, "JOIN")]
     ordered = sorted(words, key=lambda token: _rank(token.token_type))
-    if not (join.comma or conditional or join.natural):
+    if not (join.comma or join.conditional or join.natural):
         ordered = [t for t in ordered if t.token_type in _SIDES]
         ordered.append(retyped(words[-1], _T.CROSS, "CROSS"))
         ordered.append(words[-1])

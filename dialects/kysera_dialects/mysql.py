@@ -71,6 +71,8 @@ class MySQLDialect(Dialect):
         ("this", "db", "alias", "joins", "hints")
     )
     laterals: ClassVar[bool] = True
+    crosses_on: ClassVar[bool] = True
+    matches_columns: ClassVar[bool] = True
     writes_several: ClassVar[bool] = True
     has_table_queries: ClassVar[bool] = True
     inserts_value: ClassVar[bool] = True

@@ -312,7 +312,6 @@ _OF_JOINS = frozenset(
 )
 _NESTED = "joins that nest want parentheses: a JOIN (b JOIN c ON ..) ON .."
 _ADVICE = {
-    ("MATCH", "AGAINST"): "MATCH wants its columns in parentheses",
     ("\\",): "write NULL for \\N",
     ("BEFORE", "SYSTEM_TIME"): "history is removed within bypass() alone",
     ("EXAMINED",): "LIMIT ROWS EXAMINED wants a number of rows before it",

@@ -85,6 +85,7 @@ class SQLiteDialect(Dialect):
         ("this", "db", "alias", "indexed", "joins")
     )
     comma_binds_looser: ClassVar[bool] = False
+    crosses_on: ClassVar[bool] = True
     # https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
     joins_without_on: ClassVar[bool] = True
     forgets_aliases: ClassVar[bool] = True
