@@ -98,6 +98,8 @@ class Dialect:
     known_functions: ClassVar[frozenset[str]] = frozenset()
     #: Those of the database itself are known, the dangerous apart.
     knows_own: ClassVar[bool] = False
+    #: Known functions of several rows that the parser takes for those of one.
+    aggregates: ClassVar[frozenset[str]] = frozenset()
     #: The languages of functions whose texts are lexed as statements are.
     languages: ClassVar[frozenset[str]] = frozenset()
     #: Functions that give the same if they are evaluated once more in a statement.
@@ -561,10 +563,8 @@ def get_dialect(name: str) -> Dialect:
 
 def _checked(found: object, name: str) -> Dialect:
     if not (isinstance(found, type) and issubclass(found, Dialect)):
-        raise ConfigurationError(
-            f"dialect {name!r} is {found!r}, not a subclass of Dialect",
-            code="unknown-dialect",
-        )
+        said = f"dialect {name!r} is {found!r}, not a subclass of Dialect"
+        raise ConfigurationError(said, code="unknown-dialect")
     return found()
 
 

@@ -8,12 +8,25 @@ from sqlglot import exp
 from kysera_dbapi.statement import Reference
 
 if TYPE_CHECKING:
+    from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
 
-__all__ = ["dependent"]
+__all__ = ["dependent", "is_aggregate", "of_several_rows"]
 
 #: What a block evaluates after it has made groups.
 _GROUPED = ("expressions", "distinct", "having", "windows", "order")
+
+
+def of_several_rows(tree: exp.Expression, dialect: "Dialect") -> Iterator[exp.Expr]:
+    """The calls that put rows together, or may: of some functions nothing is known."""
+    for call in tree.find_all(exp.AggFunc, exp.Anonymous):
+        if is_aggregate(call, dialect) or not dialect.knows(call.name.lower()):
+            yield call
+
+
+def is_aggregate(call: exp.Expr, dialect: "Dialect") -> bool:
+    """Whether it is known to put rows together."""
+    return isinstance(call, exp.AggFunc) or call.name.lower() in dialect.aggregates
 
 
 def dependent(

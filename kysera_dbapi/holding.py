@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlglot import exp
 
 from kysera_dbapi.binding import Bind, Parameters
+from kysera_dbapi.grouping import is_aggregate
 from kysera_dbapi.insertion import Insertion
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spaced, unproved
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Column
+    from kysera_dbapi.dialect import Dialect
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.predicate import Predicate
     from kysera_dbapi.statement import Reference
@@ -184,7 +186,7 @@ def hold_values(draft: "Draft", held: Sequence[Held]) -> None:
                 draft.splices.append(Splice(start, end, (bind,)))
                 draft.supplied.append(Supplied(given, bind, label))
                 continue
-            if _is_one_group(owner):
+            if _is_one_group(owner, draft.dialect):
                 # seen in MariaDB 10.11.19: of no rows what is beside it may be NULL
                 draft.refuse(f"{column} beside an aggregate; add GROUP BY, or leave it")
             if isinstance(one, exp.Alias):
@@ -220,11 +222,13 @@ def _given(
     return None
 
 
-def _is_one_group(owner: exp.Expression) -> bool:
+def _is_one_group(owner: exp.Expression, dialect: "Dialect") -> bool:
     """Whether it is a query of aggregates that gives a row for no rows."""
-    grouped = owner.args.get("group") is not None
-    aggregates = any(one.find(exp.AggFunc) for one in owner.expressions)
-    return isinstance(owner, exp.Select) and aggregates and not grouped
+    if not isinstance(owner, exp.Select) or owner.args.get("group") is not None:
+        return False
+    kinds = (exp.AggFunc, exp.Anonymous)
+    calls = (call for one in owner.expressions for call in one.find_all(*kinds))
+    return any(is_aggregate(call, dialect) for call in calls)
 
 
 def _last_of_value(draft: "Draft", first: int, last: int) -> int:

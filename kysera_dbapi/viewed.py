@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement
+from kysera_dbapi.grouping import of_several_rows
 from kysera_dbapi.reach import Reach
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def beneath(
     if reach.reads(view).isdisjoint(protected):
         return None
     said = replace(view, text=host.definition(view))
+    if not said.text:
+        raise _unfit(view, "this user may not see its definition")
     try:
         query = reach.view(said)
     except UnsupportedStatement as error:
@@ -163,9 +166,11 @@ class _View:
         return [known[id(node)] for node in nodes]
 
     def _column(self, said: exp.Expression) -> "tuple[Reference, str] | None":
-        if not isinstance(said, exp.Column) or said.args.get("db") is not None:
+        """What a plain column is of; MySQL writes the schema before an alias, too."""
+        if not isinstance(said, exp.Column) or said.args.get("catalog") is not None:
             return None
         name, table = self.query.name_of(said.this), said.args.get("table")
+        schema = said.args.get("db")
         own = [
             r
             for r in self.query.references
@@ -174,6 +179,9 @@ class _View:
         if table is not None:
             exposed = self.query.name_of(table)
             found = [r for r in own if r.exposed == exposed]
+            if schema is not None:
+                home = self.query.name_of(schema)
+                found = [r for r in found if r.table.schema == home]
         else:
             found = [r for r in self._in_from() if r.table.column(name) is not None]
         return (found[0], name) if len(found) == 1 else None
@@ -189,10 +197,8 @@ class _View:
                 if (reference, name) not in by:
                     raise self._unfit(f"it is not grouped by {name}")
             return
-        for call in self._tree.find_all(exp.AggFunc, exp.Anonymous):
-            known = self.host.dialect.knows(call.name.lower())
-            if isinstance(call, exp.AggFunc) or not known:
-                self._check_aggregate(call)
+        for call in of_several_rows(self._tree, self.host.dialect):
+            self._check_aggregate(call)
         if self._tree.args.get("having") is not None:
             raise self._unfit("it puts rows together without GROUP BY")
 

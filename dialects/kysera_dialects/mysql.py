@@ -64,6 +64,7 @@ class MySQLDialect(Dialect):
     dangerous_relations: ClassVar[frozenset[str]] = mysql_functions.DANGEROUS_RELATIONS
     known_functions: ClassVar[frozenset[str]] = mysql_functions.KNOWN
     statistics: ClassVar[frozenset[str]] = mysql_functions.STATISTICS
+    aggregates: ClassVar[frozenset[str]] = mysql_functions.AGGREGATES
     operator_functions: ClassVar[Mapping[str, str]] = {}
     explains_rows: ClassVar[bool] = True
     types_of_words: ClassVar[bool] = False
@@ -370,6 +371,11 @@ class MySQLDialect(Dialect):
     def read_catalogue(self, execute: Execute) -> Catalogue:
         """Read the tables of information_schema."""
         found: Catalogue = _catalogue().read(self, execute)
+        return found
+
+    def definition(self, execute: Execute, view: Table) -> str:
+        """As the catalogue has it, which reads it with the rest."""
+        found: str = _catalogue().definition(self, view)
         return found
 
     def indexes(

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kysera_dbapi.catalogue import (
     Catalogue,
@@ -32,7 +32,10 @@ from kysera_dialects.mysql_queries import (
     SYSTEM_TABLES,
 )
 
-__all__ = ["indexes", "read", "stamp"]
+if TYPE_CHECKING:
+    from kysera_dialects.mysql import MySQLDialect
+
+__all__ = ["definition", "indexes", "read", "stamp"]
 
 _KINDS: Mapping[str, TableKind] = {
     "BASE TABLE": "table",
@@ -91,6 +94,20 @@ def indexes(
         own = "" if part is not None or column is None else str(column)
         found[str(name)] = (*found.get(str(name), ()), own)
     return list(found.items())
+
+
+def definition(dialect: "MySQLDialect", view: Table) -> str:
+    """The statement that makes a view, to be lexed by the session's modes.
+
+    The server prints strings with backslashes in all modes, and reads them so.
+    """
+    plain = dialect.in_modes("")
+    words = Lexer(plain.lexical).lex(view.text)
+    said = (
+        dialect.literal(plain.unquote(one.text)) if one.kind == "string" else one.text
+        for one in words
+    )
+    return f"CREATE VIEW v AS {''.join(said)}" if view.text else ""
 
 
 class _Reader:
@@ -171,6 +188,7 @@ class _Reader:
                     )
                 ),
                 triggers=tuple(map(self._trigger, triggers.get(key, ()))),
+                text=text,
                 reads=self._reads(kind, engine, text),
                 calls=self._called_by(text),
                 atomic=kind != "table" or str(engine).upper() in _TRANSACTIONAL,

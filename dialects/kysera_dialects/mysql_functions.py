@@ -7,6 +7,7 @@ https://mariadb.com/docs/server/reference/sql-functions
 import re
 
 __all__ = [
+    "AGGREGATES",
     "DANGEROUS",
     "DANGEROUS_PREFIXES",
     "DANGEROUS_RELATIONS",
@@ -65,6 +66,9 @@ mod now nullif pow power repeat replace reverse right round rpad rtrim sign subs
 substring trim truncate upper utc_timestamp values
 """.split()
 )
+
+#: Those of several rows that the parser takes for functions of one.
+AGGREGATES = frozenset(("json_arrayagg", "rownum", "st_collect"))
 
 #: They tell of the number or size of stored rows, or of their values.
 STATISTICS = frozenset(
