@@ -4,7 +4,8 @@ Servers are those named by the environment; else containers, where Docker answer
 what listens on 127.0.0.1 at the default port. ``KYSERA_TEST_POSTGRESQL`` and
 ``KYSERA_TEST_MYSQL`` are URLs divided by spaces; MariaDB and MySQL are told apart by
 their version. Tests of a kind that was not found are skipped, and the header says so;
-``KYSERA_TEST_REQUIRE=postgresql,mariadb,mysql,pgbouncer,initdb`` makes it an error.
+``KYSERA_TEST_REQUIRE=postgresql,mariadb,mysql,pgbouncer,initdb,mariadbd,mysqld`` makes
+it an error.
 """
 
 import os
@@ -20,6 +21,7 @@ import pytest
 
 from tests import containers
 from tests.cluster import initdb
+from tests.mysql_cluster import mariadbd, mysqld
 from tests.pgbouncer import pgbouncer
 
 #: A family names the fixture and the variable; its servers are of these kinds.
@@ -29,6 +31,8 @@ KINDS = [kind for kinds in FAMILIES.values() for kind in kinds]
 PROGRAMS = {
     "pgbouncer": (pgbouncer, "Debian's package is pgbouncer"),
     "initdb": (initdb, "Debian's package postgresql has it"),
+    "mariadbd": (mariadbd, "Debian's package is mariadb-server"),
+    "mysqld": (mysqld, ".ci/mysql-up.sh has it"),
 }
 LOCAL = {
     "postgresql": "postgresql://postgres@127.0.0.1:5432/postgres",
