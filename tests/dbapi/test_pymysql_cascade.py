@@ -135,3 +135,17 @@ def test_revived_rows_are_refused(raw: Any, mysql_url: str) -> None:
     with pytest.raises(kysera_dbapi.ConfigurationError) as caught:
         kysera_dbapi.connect(mysql_url, plugins=plugins)
     assert "revive=True is not offered here" in str(caught.value)
+
+
+def test_children_are_in_an_engine_that_undoes(raw: Any, mysql_url: str) -> None:
+    """The servers keep no foreign key of another one, so that none is declared."""
+    rows(raw, "DROP TABLE orders")
+    rows(raw, SCHEMA[1] + " ENGINE = MyISAM")
+    with pytest.raises(kysera_dbapi.ConfigurationError, match="no foreign key"):
+        kysera_dbapi.connect(mysql_url, plugins=[plugin()])
+    rows(raw, "DROP TABLE orders")
+    rows(raw, SCHEMA[1])
+    for unchecked in (0, 1):
+        rows(raw, f"SET foreign_key_checks = {1 - unchecked}")
+        with pytest.raises(pymysql.Error):
+            rows(raw, "ALTER TABLE orders ENGINE = MyISAM")

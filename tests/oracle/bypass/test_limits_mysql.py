@@ -155,6 +155,10 @@ def test_the_text_of_an_error(raw: Any) -> None:
         "UPDATE flat SET tenant_id = 6 + id",
         "INSERT INTO flat VALUES (4, 7), (5, 8)",
         "DELETE FROM flat",
+        "UPDATE docs JOIN flat USING (id) SET flat.id = flat.id + 90",
+        "UPDATE flat f JOIN docs d USING (id) SET f.id = f.id + 90, d.code = 1",
+        "DELETE f FROM docs d JOIN flat f USING (id)",
+        "INSERT INTO flat SELECT id + 90, tenant_id FROM docs",
     ],
 )
 def test_an_engine_without_transactions_is_not_written_to(raw: Any, sql: str) -> None:
