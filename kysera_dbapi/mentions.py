@@ -24,8 +24,11 @@ class _Fold(Protocol):
     def __call__(self, name: str, *, quoted: bool) -> str: ...
 
 
+_OPTIONS = ("IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK")
 #: What may stand before the name of a table that is written to.
-_BESIDE = ("TABLE", "ONLY")
+_BESIDE = ("TABLE", "ONLY", *_OPTIONS)
+#: Of what follows DELETE: ``DELETE FROM t``, ``DELETE t FROM``, ``DELETE t, u FROM``.
+_DELETING = ("FROM", ",", ".", *_OPTIONS)
 
 
 class Mentions:
@@ -136,29 +139,37 @@ class Mentions:
     # -- writing ------------------------------------------------------------------
 
     def writes(self, lexemes: Sequence[Lexeme]) -> Iterator[Event]:
-        """What statements that stand there do to the rows of tables."""
+        """What statements that stand there do to the rows of tables.
+
+        UPDATE and DELETE may name several: all up to SET or WHERE count.
+        """
         words = [t.word for t in lexemes]
-        updates = _follow(words, ("DO", "UPDATE"))
         for i, word in enumerate(words):
-            events: Sequence[str] = ()
-            at = i + 1
-            if word == "INTO":
-                events = ["INSERT", *(["UPDATE"] if updates else [])]
-                events += ["DELETE"] if "REPLACE" in words[i - 1 : i] else []
-                events = _ALL if "MERGE" in words[i - 1 : i] else events
-            elif word == "UPDATE" and words[at : at + 1] != ["SET"]:
-                at += 2 if words[at : at + 1] == ["OR"] else 0
+            at, after = i + 1, words[i + 1 : i + 3]
+            events, tables = _inserts(words, i), self._written(lexemes, words, at)
+            if word == "UPDATE" and after[:1] != ["SET"]:
                 events = ["UPDATE"]
-                events += ["DELETE"] if words[at - 1 : at] == ["REPLACE"] else []
-            elif word == "DELETE" and words[at : at + 1] == ["FROM"]:
-                at, events = at + 1, ["DELETE"]
-            elif word == "TRUNCATE":
-                events = ["TRUNCATE"]
-            elif word == "COPY":
-                events = ["INSERT"]
+                events += ["DELETE"] if after == ["OR", "REPLACE"] else []
+                tables = self._listed(lexemes, words, at, ("SET",))
+            elif word == "DELETE" and not set(after).isdisjoint(_DELETING):
+                events = ["DELETE"]
+                tables = self._listed(lexemes, words, at, ("WHERE", "LIMIT", ";"))
             if events:
-                for table in self._written(lexemes, words, at):
+                for table in tables:
                     yield from ((table, event) for event in events)
+
+    def _listed(
+        self,
+        lexemes: Sequence[Lexeme],
+        words: Sequence[str],
+        at: int,
+        ends: Sequence[str],
+    ) -> list[Table]:
+        """The tables up to one of those words; none where a semicolon comes before."""
+        wanted = (*ends, ";")
+        end = next((i for i in range(at, len(words)) if words[i] in wanted), len(words))
+        known = words[end : end + 1] != [";"] or ";" in ends
+        return self.tables(lexemes[at:end]) if known else []
 
     def _written(
         self, lexemes: Sequence[Lexeme], words: Sequence[str], at: int
@@ -171,6 +182,18 @@ class Mentions:
         yield from self.tables(lexemes[at : at + 1])
         if words[at + 1 : at + 2] == [","]:
             yield from self._written(lexemes, words, at + 2)
+
+
+def _inserts(words: Sequence[str], at: int) -> Sequence[str]:
+    """What a word does to the rows of the table that is named next; INTO may lack."""
+    word, before = words[at], words[max(at - 2, 0) : at + 1]
+    if word in ("INTO", "INSERT", "REPLACE"):
+        upserts = (("DO", "UPDATE"), ("DUPLICATE", "KEY", "UPDATE"))
+        updates = any(_follow(words, one) for one in upserts)
+        events = ["INSERT", *(["UPDATE"] if updates else [])]
+        events += ["DELETE"] if "REPLACE" in before else []
+        return _ALL if before[-2:] == ["MERGE", "INTO"] else events
+    return {"TRUNCATE": ["TRUNCATE"], "COPY": ["INSERT"]}.get(word, [])
 
 
 def significant(lexemes: Iterable[Lexeme]) -> list[Lexeme]:

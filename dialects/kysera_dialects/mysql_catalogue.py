@@ -61,10 +61,13 @@ _STORED = re.compile(
 )
 #: What stands round names and in strings.
 _QUOTES = str.maketrans("", "", "`'\"\\")
-#: The modes of ``sql_mode`` by which a text is lexed; and what is of no matter in one
-#: whose strings and comments may begin and end anywhere.
-_LEXING = frozenset(("ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"))
-_MARKS = re.compile(r"['\"\\#]|--|/\*|\*/")
+#: What is of no matter in a text whose strings may begin and end anywhere.
+_MARKS = re.compile(r"['\"\\#`]|--|/\*!?|\*/")
+_QUOTED = re.compile(r"['\"\\]")
+#: What stands as a name without quotes.
+_BARE = re.compile(r"[\w$]+")
+#: What stands for one that cannot.
+_KEPT = re.compile("\0(\\d+)\0")
 
 _Row = Sequence[Any]
 
@@ -121,8 +124,7 @@ class _Reader:
         parts: Mapping[str, Sequence[_Row]],
     ) -> None:
         self._dialect = dialect
-        self._database, _, self._enforces, mode = settings
-        self._modes = _modes(mode)
+        self._database, _, self._enforces, _ = settings
         self._system = system
         self._parts = parts
         #: The keys of all relations.
@@ -285,33 +287,60 @@ class _Reader:
         return frozenset(key_of("", self._fold(word.lower())) for word in words)
 
     def _trigger(self, row: _Row) -> Trigger:
-        _, _, name, event, timing, mode, statement = row
-        text = f"BEGIN {self._readable(mode, statement)} END"
+        _, _, name, event, timing, _, statement = row
+        text = f"BEGIN {self._readable(statement)} END"
         before = str(timing) == "BEFORE"
         return Trigger(self._fold(name), str(event), text, before=before)
 
     def _by_key(self) -> dict[str, tuple[Function, ...]]:
         found: dict[str, tuple[Function, ...]] = {}
-        for schema, name, _, body, mode, text in self._parts["routines"]:
+        for schema, name, _, body, _, text in self._parts["routines"]:
             # one whose text is hidden may do anything
             one = Function(
                 self._relation(schema),
                 self._fold(name),
                 language=str(body).lower(),
-                text=self._readable(mode, text or "INSERT UPDATE DELETE"),
+                text=self._readable(text or "INSERT UPDATE DELETE"),
                 reads=None if text else self._tables,
             )
             found[one.key] = (*found.get(one.key, ()), one)
         return found
 
-    def _readable(self, mode: Any, text: Any) -> str:
+    def _readable(self, text: Any) -> str:
         """A stored text, to be lexed by the session's modes.
 
-        The server lexes it by those that it was made under. Where they are others,
-        what stands in strings and comments counts, too.
+        The server lexes it by those that it was made under, and shows strings without
+        their escapes: where they end cannot be told. So what stands in strings counts,
+        and in comments beside strings; of quotes those of names are kept.
         """
         said = str(text or "")
-        return said if _modes(mode) == self._modes else _MARKS.sub(" ", said)
+        if not _QUOTED.search(said):
+            return said
+        kept: list[str] = []
+
+        def put_by(found: re.Match[str]) -> str:
+            kept.append(self._dialect.quote(self._special[(found.lastindex or 1) - 1]))
+            return f" \0{len(kept) - 1}\0 "
+
+        if self._special:
+            said = self._spelled.sub(put_by, said)
+        return _KEPT.sub(lambda at: kept[int(at[1])], _MARKS.sub(" ", said))
+
+    @cached_property
+    def _special(self) -> list[str]:
+        """The names that cannot stand bare, the longest first."""
+        rows = (*self._parts["tables"], *self._parts["routines"])
+        names = {str(row[1]) for row in rows if not _BARE.fullmatch(str(row[1]))}
+        return sorted(names, key=len, reverse=True)
+
+    @cached_property
+    def _spelled(self) -> re.Pattern[str]:
+        """Those names as texts may spell them, each a group."""
+        ways = (
+            "|".join(re.escape(one.replace(quote, 2 * quote)) for quote in ("`", '"'))
+            for one in self._special
+        )
+        return re.compile("|".join(f"({way})" for way in ways), re.IGNORECASE)
 
     # -- keys ---------------------------------------------------------------------
 
@@ -388,10 +417,6 @@ def _is_exact(collation: Any) -> bool:
 
 def _unquoted(name: str) -> str:
     return name[1:-1].replace("``", "`") if name[0] == "`" else name
-
-
-def _modes(mode: Any) -> frozenset[str]:
-    return _LEXING.intersection(str(mode).split(","))
 
 
 def _mentions(expression: str, name: str) -> bool:

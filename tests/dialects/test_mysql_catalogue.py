@@ -355,6 +355,86 @@ def test_a_trigger_of_another_mode(server: Server) -> None:
     assert f"{db}.log" in effects.written
 
 
+#: Strings and comments of which it cannot be told where they end: strings are shown
+#: without their escapes, and names in quotes are strings in other modes.
+BODIES = (
+    ("", "SET @x = 'it''s -- '; {} SET @y = 'it''s';"),
+    ("", "SET @x = 'it''s /* '; {} SET @y = '*/';"),
+    ("", "SET @x = 'a\\' # '; {}"),
+    ("", "SET @x = '`'; {} SET @y = '`';"),
+    ("", "SET @x = replace(@y, '\\\\', '--'); {} SET @y = '\\\\';"),
+    ("", "SET @x = _latin1'x''y', @y = \"it's -- \\\"\"; {}"),
+    ("ANSI_QUOTES", "SET @x = '\"'; {} SET @y = '\"';"),
+    ("ANSI_QUOTES", "SET @x = '\\'' -- \"\n; {}"),
+    ("NO_BACKSLASH_ESCAPES", "SET @x = '\\'; {} SET @y = '\\';"),
+    ("NO_BACKSLASH_ESCAPES", "SET @x = '\\--'; {} SET @y = '\\';"),
+    ("ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "SET @x = '\\\"`'; {} SET @y = '`\\';"),
+    ("PIPES_AS_CONCAT", "SET @x = 'a' || '''' || ' -- '; {}"),
+)
+NAMES = ("t", "my table", "it's", "-- c")
+
+
+@pytest.mark.parametrize(("mode", "body"), BODIES)
+def test_what_texts_of_all_modes_use(server: Server, mode: str, body: str) -> None:
+    quote = '"' if "ANSI" in mode else "`"
+    for name in NAMES:
+        server.run(f"CREATE TABLE {DIALECT.quote(name)} (id int)")
+    server.run("CREATE TABLE fired (id int)", f"SET sql_mode = '{mode}'")
+    for i, name in enumerate(NAMES):
+        said = f"{quote}{name.replace(quote, quote * 2)}{quote}" if i else name
+        text = body.replace("{}", f"DELETE FROM {said};")
+        server.rows(
+            f"CREATE FUNCTION f{i}() RETURNS int MODIFIES SQL DATA "
+            f"BEGIN {text} RETURN 1; END"
+        )
+        server.rows(
+            f"CREATE TRIGGER g{i} AFTER INSERT ON fired FOR EACH ROW BEGIN {text} END"
+        )
+    for reading in ("", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"):
+        server.run(f"SET sql_mode = '{reading}'")
+        dialect = DIALECT.in_modes(reading)
+        catalogue = mysql_catalogue.read(dialect, server.rows)
+        reach = Reach(dialect, catalogue)
+        fired = catalogue.tables[f"{server.database}.fired"]
+        triggers = {trigger.name: trigger for trigger in fired.triggers}
+        for i, name in enumerate(NAMES):
+            key = f"{server.database}.{name}"
+            (function,) = catalogue.routines[f"{server.database}.f{i}"]
+            assert key in reach.beneath(function).tables, (reading, name)
+            assert (catalogue.tables[key], "DELETE") in list(reach.writes(function))
+            assert key in reach.touches(triggers[f"g{i}"]), (reading, name)
+
+
+#: Each way to write to a table of these servers, and what becomes of its rows.
+WAYS = {
+    "INSERT": "INSERT log VALUES (1); INSERT IGNORE log SET id = 1; "
+    "INSERT LOW_PRIORITY IGNORE INTO log VALUES (1); REPLACE log VALUES (1)",
+    "UPDATE": "UPDATE IGNORE log SET id = 1; UPDATE more JOIN log ON 1 SET log.id = 1; "
+    "UPDATE more m, log l SET l.id = 1; "
+    "UPDATE LOW_PRIORITY {db}.more, {db}.log SET log.id = 1; "
+    "INSERT log VALUES (1) ON DUPLICATE KEY UPDATE id = 1",
+    "DELETE": "DELETE IGNORE FROM log; DELETE QUICK FROM log; DELETE log FROM log; "
+    "DELETE more, log FROM more JOIN log; DELETE FROM more, log USING more JOIN log; "
+    "DELETE l FROM more JOIN log l; DELETE LOW_PRIORITY l.* FROM {db}.log AS l; "
+    "REPLACE INTO log VALUES (1)",
+}
+
+
+@pytest.mark.parametrize("event", WAYS)
+def test_each_way_to_write_is_known(server: Server, event: str) -> None:
+    server.run("CREATE TABLE log (id int PRIMARY KEY)", "CREATE TABLE more (id int)")
+    for i, way in enumerate(WAYS[event].split("; ")):
+        server.run(f"CREATE TABLE t{i} (id int)")
+        server.run(f"CREATE TRIGGER g{i} AFTER INSERT ON t{i} FOR EACH ROW {way}")
+    server.run(f"CREATE TRIGGER g AFTER {event} ON log FOR EACH ROW SET @x = 1")
+    catalogue = server.read()
+    reach, db = Reach(DIALECT, catalogue), server.database
+    for i, way in enumerate(WAYS[event].split("; ")):
+        effects = reach.effects([(catalogue.tables[f"{db}.t{i}"], "INSERT")])
+        assert f"{db}.log" in effects.written, way
+        assert "g" in {trigger.name for _, trigger in effects.triggers}, way
+
+
 def test_what_is_hidden_may_read_anything(server: Server) -> None:
     server.run(
         "CREATE TABLE t (id int)",

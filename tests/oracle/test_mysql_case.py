@@ -16,7 +16,7 @@ from kysera_dbapi.shape import Lexer
 from tests.dialects import mysql_server
 from tests.mysql_cluster import mariadbd, mysql_cluster, mysqld
 from tests.oracle import generator
-from tests.oracle.compare import Connection
+from tests.oracle.compare import Connection, Outcome
 from tests.oracle.draft import Statement
 from tests.oracle.mysql_world import MySQLTenants
 from tests.oracle.tally import check, tallied
@@ -89,8 +89,9 @@ def test_writes(world: MySQLTenants, shim: Connection) -> None:
     # what RETURNING calls columns is of another test
     drafts = generator.writes(SEED, WRITES, world)
     plain = (one for one in drafts if "RETURNING" not in one.sql)
-    statements = _swapped(shim, plain)
-    check(world, shim, tallied(world, shim, statements), seed=SEED)
+    tally = tallied(world, shim, _swapped(shim, plain))
+    assert not tally.failures
+    assert tally.counts[Outcome.EQUAL] >= WRITES * 0.8
 
 
 # -- by hand --------------------------------------------------------------------------
