@@ -189,11 +189,12 @@ class ClosedWorld:
                 continue
             name = self._folded(lexeme)
             dotted = i > 1 and lexemes[i - 1].text == "."
-            if dotted and self._folded(lexemes[i - 2]).lower() in system:
-                self._check_name(name.lower())
+            schema = self._folded(lexemes[i - 2]).lower() if dotted else ""
+            if schema in system:
+                self._check_name(name.lower(), schema)
             table = None if dotted else self._catalogue.resolve([name])
             if table is not None and table.kind == "system":
-                self._check_name(table.name)
+                self._check_name(table.name, table.schema)
 
     def _folded(self, lexeme: Lexeme) -> str:
         """The name that a token says, of a relation."""
@@ -298,7 +299,7 @@ class ClosedWorld:
         """Refuse what shows stored rows, beneath a view or a function."""
         table = self._catalogue.tables.get(key)
         if table is not None and table.kind == "system":
-            self._check_name(table.name)
+            self._check_name(table.name, table.schema)
 
     # -- relations ----------------------------------------------------------------
 
@@ -309,17 +310,16 @@ class ClosedWorld:
         judges: Sequence[Judge] = (),
     ) -> None:
         """Refuse relations that read a protected table where nothing filters it."""
-        if self._strict and self._dialect.explains_rows:
-            self._check_explained(draft, protected)
+        self._check_explained(draft, protected)
         if self._strict:
             self._check_kept(draft, protected)
         for name in draft.unknown:
-            self._check_name(name.rpartition(".")[2])
+            self._check_name(*name.rpartition(".")[::-2])
         for reference in draft.references:
             table = reference.table
             if table.key not in protected:
                 if table.kind not in ("table", "view"):
-                    self._check_name(table.name)
+                    self._check_name(table.name, table.schema)
                 self._check_beneath(table, protected, judges)
             elif table.is_view:
                 if reference.role == "target":
@@ -330,13 +330,15 @@ class ClosedWorld:
             self._check_beneath(table, protected, judges)
 
     def _check_explained(self, draft: Draft, protected: Collection[str]) -> None:
+        """Strict mode tells of no hidden rows; no mode shows what they hold."""
         read = {reference.table.key for reference in draft.references}
-        words = draft.source.words
-        if (
-            words[0] in _EXPLAINING
-            and draft.source.explained
-            and not read.isdisjoint(protected)
-        ):
+        words, dialect = draft.source.words, self._dialect
+        explains = words[0] in _EXPLAINING and draft.source.explained
+        if not explains or read.isdisjoint(protected):
+            return
+        said = words[: dialect.explained(words)]
+        shows = not dialect.explains_values.isdisjoint(said)
+        if shows or (self._strict and dialect.explains_rows):
             raise UnsupportedStatement(
                 "EXPLAIN is refused: it tells how many rows a filter hides, and of "
                 "which values; run it under bypass()",
@@ -400,15 +402,15 @@ class ClosedWorld:
                 code="undeclared-view",
             )
 
-    def _check_name(self, name: str) -> None:
-        name = self._dialect.fold(name, quoted=True)
+    def _check_name(self, name: str, schema: str) -> None:
+        name, schema = (self._dialect.fold(n, quoted=True) for n in (name, schema))
         if self._dialect.is_dangerous(name):
             raise _undeclared(name, "it shows stored rows past any filter")
         if self._strict:
-            self._check_statistics(name)
+            self._check_statistics(name, schema)
 
-    def _check_statistics(self, name: str) -> None:
-        if name in self._dialect.statistics:
+    def _check_statistics(self, name: str, schema: str = "") -> None:
+        if not self._dialect.statistics.isdisjoint((name, schema)):
             raise _undeclared(name, "it tells of rows that a filter hides")
 
     def _check_beneath(
@@ -439,7 +441,7 @@ class ClosedWorld:
             return
         self.functions.check(self.reach.query(view), strict=self._strict)
         for name in self.reach.view(view).unknown:
-            self._check_name(name.rpartition(".")[2])
+            self._check_name(*name.rpartition(".")[::-2])
 
     def _check_calls(self, table: Table) -> None:
         """Refuse what the definition of a relation calls of the database's own."""

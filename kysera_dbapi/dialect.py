@@ -112,6 +112,8 @@ class Dialect:
     statistics: ClassVar[frozenset[str]] = frozenset()
     #: EXPLAIN tells how many rows there are: strict mode refuses it.
     explains_rows: ClassVar[bool] = False
+    #: Words with which EXPLAIN shows values that are read before they are filtered.
+    explains_values: ClassVar[frozenset[str]] = frozenset()
     #: Modules of virtual tables that read nothing but what their definition names.
     modules: ClassVar[frozenset[str]] = frozenset()
     #: ``x IN name`` reads the table of that name.
@@ -162,8 +164,7 @@ class Dialect:
     filters_full_joins: ClassVar[bool] = True
     #: A relation may be joined with a row of no columns: ``t JOIN (SELECT) AS k``.
     joins_nothing: ClassVar[bool] = False
-    #: A RIGHT or FULL join in one branch of a set operation can make the database
-    #: forget the WHERE of another.
+    #: A RIGHT or FULL join in a branch of a set operation spoils the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
     #: Where a primary key is grouped by, the other columns of its table may stand bare.
     groups_by_key: ClassVar[bool] = False
@@ -172,8 +173,7 @@ class Dialect:
     barrier: ClassVar[str] = ""
     #: A column without an alias is named by its text.
     names_columns_by_text: ClassVar[bool] = False
-    #: But in the first column, such a name begins with what stands after the comma,
-    #: comments too.
+    #: But in the first column it begins after the comma, with the comments there.
     headings_from_comma: ClassVar[bool] = False
     #: A column of a derived table is called as its table calls it, one of the table
     #: itself as the statement does: in upper or lower case.
@@ -182,6 +182,8 @@ class Dialect:
     headings_to_next: ClassVar[bool] = False
     #: A write changes each row as it comes, so that its sub-selects see it half done.
     changes_as_it_reads: ClassVar[bool] = False
+    #: An UPDATE or DELETE may read its target in a sub-select.
+    reads_targets: ClassVar[bool] = True
     #: A trigger may change the row that is about to be written.
     triggers_change_rows: ClassVar[bool] = False
     #: The kinds of writes that may have a RETURNING.
@@ -192,8 +194,7 @@ class Dialect:
     returning_is_typed: ClassVar[bool] = True
     #: What RETURNING may call the row before a write, and after it.
     row_images: ClassVar[tuple[str, ...]] = ()
-    #: SET sees what was set before it, and a column may be set twice: so rows are
-    #: checked there, and by the values of VALUES and SELECT, not by RETURNING.
+    #: Rows are checked in SET, which may set a column twice, and in VALUES.
     checks_in_place: ClassVar[bool] = False
     #: A placeholder may have a number: ``?2`` is the second value wherever it stands.
     numbers_placeholders: ClassVar[bool] = False
@@ -209,8 +210,7 @@ class Dialect:
     tells_rows: ClassVar[bool] = False
     #: Functions that tell the number of the row inserted last.
     row_functions: ClassVar[frozenset[str]] = frozenset()
-    #: Why a text of several statements is refused, in the words of drivers, which
-    #: programs look for; and what to do.
+    #: Why a text of several statements is refused, in words that programs look for.
     several: ClassVar[str] = "You can only execute one statement at a time"
     #: The rows of docs/statements.md.
     rules: ClassVar[tuple[Rule, ...]] = ()

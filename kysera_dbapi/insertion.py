@@ -86,11 +86,6 @@ class Insertion:
         if self._draft.tree.args.get("default"):
             self._replace_default(assignments)
             return
-        if self._set is not None:
-            self._append_assignments(self._set, assignments)
-            return
-        self._append_names(assignments)
-        parts, typed = _listed(assignments), self._typed(assignments)
         source = self._draft.tree.args["expression"]
         alias = source.args.get("alias")
         if alias is not None and alias.args.get("columns"):
@@ -99,6 +94,11 @@ class Insertion:
                 "leave out the names of its columns",
                 code="unsupported-construct",
             )
+        if self._set is not None:
+            self._append_assignments(self._set, assignments)
+            return
+        self._append_names(assignments)
+        parts, typed = _listed(assignments), self._typed(assignments)
         branches = _branches(source)
         if len(branches) != len(self._sources):
             raise unproved()

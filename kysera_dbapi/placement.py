@@ -49,7 +49,8 @@ class Placement:
         derived = [
             reference
             for reference in self._filters
-            if not (
+            if self._is_apart(reference)
+            or not (
                 self._to_guarded_where(reference)
                 if self._is_barred(reference)
                 else self._to_where(reference)
@@ -58,15 +59,14 @@ class Placement:
             )
         ]
         derivation = Derivation(self._draft)
-        joined = [
-            r for r in derived if not self._is_barred(r) and can_join(self._draft, r)
-        ]
+        sealed = {r for r in derived if self._is_barred(r) or self._is_apart(r)}
+        joined = [r for r in derived if r not in sealed and can_join(self._draft, r)]
         derived = [r for r in derived if r not in joined]
         for reference in derived:
             derivation.check(reference)
         for reference in derived:
-            predicates, barred = self._filters[reference], self._is_barred(reference)
-            derivation.derive(reference, predicates, barred=barred)
+            predicates = self._filters[reference]
+            derivation.derive(reference, predicates, barred=reference in sealed)
         for reference in joined:
             join_nothing(self._draft, reference, self._filters[reference])
         for start, fragments in self._where.items():
@@ -103,6 +103,23 @@ class Placement:
             return None
         qualifier = self._draft.quoted(reference.exposed)
         return [p.about(qualifier) for p in self._filters[reference]]
+
+    def _is_apart(self, reference: Reference) -> bool:
+        """Whether its filter reads what is written to: a derived table may do so."""
+        draft, filters = self._draft, self._filters[reference]
+        if draft.dialect.reads_targets or draft.kind not in ("update", "delete"):
+            return False
+        whole = draft.whole or draft
+        every = (r for part in (whole, *whole.nested) for r in part.references)
+        targets = {r.table.key for r in every if r.role == "target"}
+        if all(targets.isdisjoint(predicate.reads) for predicate in filters):
+            return False
+        if reference.role == "target":
+            draft.refuse(
+                f"a policy of {reference.exposed} reads a table that the statement "
+                "writes to, too; send one statement for each"
+            )
+        return True
 
     def _is_barred(self, reference: Reference) -> bool:
         return reference.start in self._draft.barriers and not self._is_alone(reference)

@@ -67,6 +67,11 @@ class MySQLDialect(Dialect):
     aggregates: ClassVar[frozenset[str]] = mysql_functions.AGGREGATES
     operator_functions: ClassVar[Mapping[str, str]] = {}
     explains_rows: ClassVar[bool] = True
+    # a row that is found by its key is read before the plan is made: seen in 9.7.4 with
+    # FORMAT=JSON, in FORMAT=TREE, and in the note that FORMAT=TRADITIONAL leaves
+    explains_values: ClassVar[frozenset[str]] = frozenset(
+        ("DESC", "DESCRIBE", "EXPLAIN")
+    )
     types_of_words: ClassVar[bool] = False
     table_parts: ClassVar[frozenset[str]] = frozenset(
         ("this", "db", "alias", "joins", "hints")
@@ -85,6 +90,8 @@ class MySQLDialect(Dialect):
     # seen in 9.7.4: VALUES ROW((SELECT sum(t) FROM o WHERE NOT EXISTS (SELECT 1 FROM c
     # WHERE c.id = o.id))) joins all rows of c
     values_lose_conditions: ClassVar[bool] = True
+    # https://dev.mysql.com/doc/refman/8.4/en/update.html (error 1093)
+    reads_targets: ClassVar[bool] = False
     triggers_change_rows: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
     locks_derived: ClassVar[bool] = False
@@ -409,6 +416,7 @@ class MariaDBDialect(MySQLDialect):
         "ANY ESCAPE FIRST NEXT ROLLUP ROW SOME TEMPORARY".split()
     )
     laterals: ClassVar[bool] = False
+    reads_targets: ClassVar[bool] = True
     has_table_queries: ClassVar[bool] = False
     # seen in 10.11: SELECT * FROM c within a WITH within a sub-select reads a table
     ctes_see_outer: ClassVar[bool] = False
@@ -418,6 +426,8 @@ class MariaDBDialect(MySQLDialect):
     row_identifiers: ClassVar[frozenset[str]] = frozenset(
         ("_rowid", "row_end", "row_start")
     )
+    # its plain EXPLAIN has no conditions and leaves no note
+    explains_values: ClassVar[frozenset[str]] = frozenset(("EXTENDED", "FORMAT"))
     _is_mariadb: ClassVar[bool] = True
     headings_from_comma: ClassVar[bool] = True
 

@@ -50,7 +50,7 @@ _EXACT = ("binary", "_nopad_bin", "_0900_bin")
 #: The engines that undo a statement which fails in its midst.
 _TRANSACTIONAL = ("COLUMNSTORE", "INNODB", "NDB", "NDBCLUSTER", "ROCKSDB", "TOKUDB")
 #: The engines of tables that show rows of others, here or on another server.
-_LINKING = ("CONNECT", "FEDERATED", "MRG_MYISAM", "SPIDER")
+_LINKING = ("CONNECT", "FEDERATED", "MRG_MYISAM", "OQGRAPH", "SPIDER", "VP")
 #: A name, and one with what it is in. In a view's text strings have backslashes
 #: whatever the modes, and names are bare if ``sql_quote_show_create`` was off.
 _NAME = r"(?:`(?:[^`]|``)++`|[\w$]++)"

@@ -17,13 +17,13 @@ __all__ = [
     "is_dangerous",
 ]
 
-#: They read files, run programs, or change what rewrites or watches statements; with
-#: those of common plugins.
+#: They read files, run programs, show statements of others, or change what rewrites or
+#: watches statements; with those of common plugins.
 DANGEROUS = frozenset(
     """
 flush_rewrite_rules load_file load_rewrite_rules mysql_firewall_flush_status
-read_firewall_users read_firewall_whitelist set_firewall_mode sys_eval sys_exec sys_get
-sys_set
+ps_thread_stack ps_thread_trx_info read_firewall_users read_firewall_whitelist
+set_firewall_mode sys_eval sys_exec sys_get sys_set
 """.split()
 )
 
@@ -44,16 +44,15 @@ events_statements_summary_by_digest events_statements_histogram_by_digest genera
 innodb_buffer_page innodb_ft_being_deleted innodb_ft_deleted innodb_ft_index_cache
 innodb_ft_index_table innodb_lock_waits innodb_locks innodb_trx metadata_locks
 prepared_statements_instances processlist query_cache_info session slow_log
-replication_applier_status_by_coordinator replication_applier_status_by_worker
-error_log statement_analysis statements_with_errors_or_warnings
+replication_applier_status_by_coordinator replication_applier_status_by_worker error_log
+schema_table_lock_waits statement_analysis statements_with_errors_or_warnings
 statements_with_full_table_scans statements_with_runtimes_in_95th_percentile
 statements_with_sorting statements_with_temp_tables threads user_variables
-user_variables_by_thread
-x$innodb_lock_waits x$processlist x$ps_digest_95th_percentile_by_avg_us
-x$ps_digest_avg_latency_distribution x$session x$statement_analysis
-x$statements_with_errors_or_warnings x$statements_with_full_table_scans
-x$statements_with_runtimes_in_95th_percentile x$statements_with_sorting
-x$statements_with_temp_tables
+user_variables_by_thread x$innodb_lock_waits x$processlist x$schema_table_lock_waits
+x$ps_digest_95th_percentile_by_avg_us x$ps_digest_avg_latency_distribution x$session
+x$statement_analysis x$statements_with_errors_or_warnings
+x$statements_with_full_table_scans x$statements_with_runtimes_in_95th_percentile
+x$statements_with_sorting x$statements_with_temp_tables
 """.split()
 )
 
@@ -70,14 +69,17 @@ substring trim truncate upper utc_timestamp values
 #: Those of several rows that the parser takes for functions of one.
 AGGREGATES = frozenset(("json_arrayagg", "rownum", "st_collect"))
 
-#: They tell of the number or size of stored rows, or of their values.
+#: They tell of the number or size of stored rows, or of their values: relations, and
+#: databases of which each may.
 STATISTICS = frozenset(
     """
-index_stats index_statistics innodb_index_stats innodb_sys_tablestats
-innodb_table_stats innodb_tablestats innodb_tablespaces optimizer_trace partitions
-schema_table_statistics statistics table_io_waits_summary_by_index_usage
-table_io_waits_summary_by_table table_statistics table_stats tables tablespaces
-innodb_buffer_page_lru innodb_cached_indexes schema_index_statistics
+performance_schema sys
+client_statistics files global_status index_stats index_statistics
+innodb_buffer_page_lru innodb_buffer_pool_stats innodb_cached_indexes
+innodb_cmp_per_index innodb_cmp_per_index_reset innodb_index_stats innodb_metrics
+innodb_sys_tablespaces innodb_sys_tablestats innodb_table_stats innodb_tablespaces
+innodb_tablestats optimizer_trace partitions session_status statistics
+table_statistics table_stats tables tablespaces thread_statistics user_statistics
 """.split()
 )
 

@@ -14,8 +14,7 @@ SETTINGS = frozenset(
     """
 alter_algorithm analyze_sample_percentage auto_increment_increment
 auto_increment_offset check_constraint_checks collation_connection
-cte_max_recursion_depth default_storage_engine default_tmp_storage_engine
-default_week_format div_precision_increment end_markers_in_json
+cte_max_recursion_depth default_week_format div_precision_increment end_markers_in_json
 eq_range_index_dive_limit explain_format explain_json_format_version
 explicit_defaults_for_timestamp expensive_subquery_limit group_concat_max_len
 histogram_generation_max_mem_size histogram_size histogram_type
@@ -116,7 +115,9 @@ RULES = (
         "`EXPLAIN`, `DESCRIBE`, `DESC`, `EXPLAIN ANALYZE`, `ANALYZE` of the above",
         "planned",
         "shows how the edited statement would run; ANALYZE runs it, with what plugins "
-        "do before and after",
+        "do before and after; of a protected table it is refused on MySQL, and with "
+        "FORMAT or EXTENDED on MariaDB: it shows values of rows that are read by a key "
+        "before they are filtered",
         (
             "EXPLAIN SELECT * FROM orders",
             "EXPLAIN FORMAT=JSON DELETE FROM orders",
@@ -161,7 +162,7 @@ RULES = (
     ),
     Rule(
         "load",
-        "`LOAD DATA`, `LOAD XML`",
+        "`LOAD DATA LOCAL`, `LOAD XML LOCAL`",
         "passed",
         "refused into a protected table: use executemany()",
         ("LOAD DATA LOCAL INFILE 'x' INTO TABLE log",),
@@ -170,8 +171,16 @@ RULES = (
         keeps_text=True,
     ),
     Rule(
+        "load of the server",
+        "`LOAD DATA`, `LOAD XML` without `LOCAL`",
+        "refused",
+        "it reads files of the server, those of its tables and logs among them; use "
+        "LOCAL",
+        ("LOAD DATA INFILE 'x' INTO TABLE log",),
+    ),
+    Rule(
         "load replacing",
-        "`LOAD DATA ... REPLACE`, `LOAD XML ... REPLACE`",
+        "`LOAD DATA LOCAL ... REPLACE`, `LOAD XML LOCAL ... REPLACE`",
         "refused",
         "what it replaces is not seen by the shim; use REPLACE and executemany()",
         ("LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE log",),
@@ -251,8 +260,9 @@ RULES = (
     Rule(
         "set",
         "`SET` of user variables, of the session's variables of the list below, of "
-        "`foreign_key_checks`, of `sql_auto_is_null` to 0; `SET NAMES`, `SET CHARACTER "
-        "SET` of UTF-8",
+        "`foreign_key_checks`, of `sql_auto_is_null` to 0, of the default engines to "
+        "those whose tables have rows of their own; `SET NAMES`, `SET CHARACTER SET` "
+        "of UTF-8",
         "passed",
         "refused if it names a protected table, or what reads one: use SELECT ... INTO "
         "@a",

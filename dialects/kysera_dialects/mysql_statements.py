@@ -55,7 +55,11 @@ _CODE = "AGGREGATE EVENT FUNCTION LIBRARY PACKAGE PROCEDURE".split()
 #: What may stand between CREATE or ALTER and what it is of.
 _BESIDE = frozenset("OR REPLACE TEMPORARY ONLINE OFFLINE IGNORE".split())
 _SECURED = frozenset("ALGORITHM DEFINER SQL".split())
-_ENGINES = frozenset("CONNECT FEDERATED FEDERATEDX MERGE MRG_MYISAM SPIDER".split())
+_ENGINES = frozenset(
+    "CONNECT FEDERATED FEDERATEDX MERGE MRG_MYISAM OQGRAPH SPIDER VP".split()
+)
+#: Those that may be the default: they show no rows but their own.
+_OWN_ROWS = frozenset("ARCHIVE ARIA CSV INNODB MEMORY MYISAM ROCKSDB".split())
 
 
 def classify(words: Sequence[str]) -> Rule | None:
@@ -205,6 +209,8 @@ def _load(words: Sequence[str]) -> str | None:
         return "maintenance"
     if words[1:2] not in (("DATA",), ("XML",)):
         return None
+    if "LOCAL" not in words[2:4]:  # LOW_PRIORITY may stand before it
+        return "load of the server"
     return "load replacing" if "REPLACE" in words else "load"
 
 
@@ -283,6 +289,9 @@ def _variable(name: str, value: Sequence[str]) -> str:
         return "other setting" if any("ORACLE" in one for one in value) else "set mode"
     if name.startswith("character_set_"):
         return _charset(value)
+    if name in ("default_storage_engine", "default_tmp_storage_engine"):
+        one = value[0].strip("'\"").upper() if len(value) == 1 else ""
+        return "set" if one in _OWN_ROWS else "other setting"
     return "set" if name in SETTINGS else "other setting"
 
 
@@ -352,7 +361,8 @@ _OPTIONS = ("ANALYZE", "EXTENDED", "PARTITIONS", "FORMAT", "INTO")
 def evaluates(words: Sequence[str]) -> bool:
     """Whether CREATE INDEX or ADD COLUMN tries expressions on the rows there are."""
     if words[:1] == ("ALTER",):
-        return "CHECK" in words or "AS" in words
+        computed = ("DEFAULT", "(") in pairwise(words)
+        return computed or "CHECK" in words or "AS" in words
     index = words[:1] == ("CREATE",) and "INDEX" in words[1:4]
     return index and ("(", "(") in pairwise(words)
 

@@ -15,14 +15,16 @@ __all__ = ["keeping", "tells_of_rows", "temporary_names"]
 _Names = tuple[tuple[str, ...], tuple[str, ...]]
 
 _TELLING = frozenset(
-    "CLIENT_STATISTICS INDEX INDEXES INDEX_STATISTICS KEYS TABLE_STATISTICS "
-    "USER_STATISTICS".split()
+    "CLIENT_STATISTICS INDEX INDEXES INDEX_STATISTICS KEYS PROFILE STATUS "
+    "TABLE_STATISTICS THREAD_STATISTICS USER_STATISTICS".split()
 )
+#: What may stand between SHOW and what it shows.
+_BESIDE = ("EXTENDED", "GLOBAL", "LOCAL", "SESSION")
 
 
 def tells_of_rows(words: Sequence[str]) -> bool:
     """Whether a SHOW tells how many rows, or values, there are about."""
-    rest = words[2:] if words[1:2] == ("EXTENDED",) else words[1:]
+    rest = words[2:] if words[1:2] and words[1] in _BESIDE else words[1:]
     told = rest[:1] and (rest[0] in _TELLING or rest[:2] == ("TABLE", "STATUS"))
     return words[:1] == ("SHOW",) and bool(told)
 

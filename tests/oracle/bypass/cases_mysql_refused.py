@@ -58,13 +58,20 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("protected-ddl", "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE orders"),
         (
             "protected-ddl",
-            "LOAD DATA INFILE '/etc/hostname' INTO TABLE log SET message = (SELECT max(status) FROM orders)",
+            "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE log SET message = (SELECT max(status) FROM orders)",
         ),
         (
             "protected-ddl",
-            "LOAD DATA INFILE '/etc/hostname' INTO TABLE log (@x) SET message = secret()",
+            "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE log (@x) SET message = secret()",
         ),
-        ("protected-ddl", "LOAD XML INFILE '/etc/hostname' INTO TABLE orders"),
+        ("protected-ddl", "LOAD XML LOCAL INFILE '/etc/hostname' INTO TABLE orders"),
+        ("statement-kind", "LOAD DATA INFILE '/etc/hostname' INTO TABLE log (message)"),
+        ("statement-kind", "LOAD DATA INFILE 'ib_logfile0' INTO TABLE log (message)"),
+        (
+            "statement-kind",
+            "LOAD DATA LOW_PRIORITY INFILE './ibdata1' IGNORE INTO TABLE log (message)",
+        ),
+        ("statement-kind", "LOAD XML INFILE '/etc/hostname' INTO TABLE log"),
         ("statement-kind", "IMPORT TABLE FROM '/tmp/orders.sdi'"),
     ],
     "15 names": [
@@ -207,6 +214,27 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("statement-kind", "SHOW BINLOG EVENTS"),
         ("statement-kind", "SHOW EXPLAIN FOR 1"),
         ("statement-kind", "EXPLAIN FOR SCHEMA test SELECT * FROM orders"),
+        ("undeclared-view", "SELECT * FROM sys.schema_table_lock_waits"),
+        ("undeclared-view", "SELECT * FROM sys.x$schema_table_lock_waits"),
+        (
+            "dangerous-function",
+            "SELECT sys.ps_thread_trx_info(sys.ps_thread_id(connection_id()))",
+        ),
+        ("dangerous-function", "SELECT sys.ps_thread_stack(1, TRUE)"),
+        ("statement-kind", "EXPLAIN FORMAT=JSON SELECT * FROM orders WHERE id = 103"),
+        ("statement-kind", "EXPLAIN EXTENDED SELECT * FROM orders WHERE id = 103"),
+        (
+            "statement-kind",
+            "DESC FORMAT = JSON SELECT (SELECT status FROM orders WHERE id = 103)",
+        ),
+        (
+            "statement-kind",
+            "EXPLAIN FORMAT=TRADITIONAL UPDATE log, orders o SET message = o.status WHERE o.id = 103",
+        ),
+        (
+            "statement-kind",
+            "EXPLAIN FORMAT=TREE SELECT max(total) FROM orders WHERE id = 103 HAVING max(total) > 1",
+        ),
         ("protected-ddl", "CHECKSUM TABLE orders"),
         ("protected-ddl", "CHECKSUM TABLE log, orders EXTENDED"),
     ],
@@ -265,6 +293,14 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         (
             "unparsed-statement",
             "INSERT INTO orders (id, total) VALUES (103, 77) ON DUPLICATE KEY UPDATE status = @x := status",
+        ),
+        (
+            "unsupported-construct",
+            "INSERT INTO orders (id, total) VALUES (101, 1) AS n (i, t) ON DUPLICATE KEY UPDATE total = n.t",
+        ),
+        (
+            "unsupported-construct",
+            "INSERT INTO orders SET id = 101, total = 1 AS n (i, t) ON DUPLICATE KEY UPDATE total = n.t",
         ),
         (
             "unsupported-statement",
@@ -338,6 +374,10 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("protected-ddl", "SET lc_time_names = (SELECT max(status) FROM orders)"),
         ("protected-ddl", "SET time_zone = (SELECT max(status) FROM orders)"),
         ("statement-kind", "SET debug = 'd,x'"),
+        ("statement-kind", "SET default_storage_engine = MRG_MyISAM"),
+        ("statement-kind", "SET SESSION default_tmp_storage_engine = 'MERGE'"),
+        ("statement-kind", "SET @@default_tmp_storage_engine = @engine"),
+        ("statement-kind", "SET default_storage_engine = DEFAULT"),
         ("statement-kind", "SHUTDOWN"),
         ("statement-kind", "PURGE BINARY LOGS TO 'x'"),
         ("statement-kind", "BINLOG 'x'"),
@@ -384,6 +424,10 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         (
             "protected-ddl",
             "CREATE TABLE kept ENGINE = CONNECT TABLE_TYPE = MYSQL TABNAME = 'orders'",
+        ),
+        (
+            "protected-ddl",
+            "CREATE TABLE kept (a int, b int) ENGINE = OQGRAPH data_table = 'orders' origid = 'id' destid = 'total'",
         ),
         (
             "protected-ddl",
