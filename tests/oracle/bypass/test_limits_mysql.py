@@ -187,7 +187,10 @@ SHOWING = {
     "mysql": (
         (f"EXPLAIN FORMAT=JSON {BY_KEY}",),
         (f"EXPLAIN FORMAT=TRADITIONAL {BY_KEY}", "SHOW WARNINGS"),
-        ("EXPLAIN FORMAT=TREE SELECT max(code) m FROM docs WHERE id = 2 HAVING m",),
+        (
+            "EXPLAIN FORMAT=TREE SELECT max(code) FROM docs WHERE id = 2 "
+            "HAVING max(code) > 1",
+        ),
         (f"EXPLAIN FORMAT=JSON INTO @plan {BY_KEY}", "SELECT @plan"),
     ),
     "mariadb": (
