@@ -23,6 +23,7 @@ from kysera_dbapi.mentions import Event
 from kysera_dbapi.plugin import Mode
 from kysera_dbapi.reach import Effects, Reach
 from kysera_dbapi.referring import but_referred, copies_keys
+from kysera_dbapi.searching import check_search
 from kysera_dbapi.shape import Lexeme, Lexer
 from kysera_dbapi.source import Source, read
 
@@ -311,6 +312,7 @@ class ClosedWorld:
     ) -> None:
         """Refuse relations that read a protected table where nothing filters it."""
         self._check_explained(draft, protected)
+        check_search(draft, protected, strict=self._strict)
         if self._strict:
             self._check_kept(draft, protected)
         for name in draft.unknown:

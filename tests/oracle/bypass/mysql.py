@@ -82,8 +82,11 @@ _UNDONE = ("select", "insert", "update", "delete", "replace", "with", "values", 
 class MySQL(Tenants):
     """Both in databases of their own; what a block does is undone at its end."""
 
-    def __init__(self, urls: tuple[str, str], **options: Any) -> None:
+    def __init__(
+        self, urls: tuple[str, str], client_flag: int = 0, **options: Any
+    ) -> None:
         self._urls = iter(urls)
+        self._flag = client_flag
         self.names = [urlsplit(url).path[1:] for url in urls]
         super().__init__(**options)
         raws = (self.full, self.copy)
@@ -94,7 +97,7 @@ class MySQL(Tenants):
     def filled(self) -> Any:
         """A connection to a database with all rows."""
         how: dict[str, Any] = arguments(next(self._urls))
-        how |= {"autocommit": False, "read_timeout": 60}
+        how |= {"autocommit": False, "read_timeout": 60, "client_flag": self._flag}
         made: Any = pymysql.connect(**how)
         self.mariadb = "MariaDB" in made.get_server_info()
         self.define(made)
