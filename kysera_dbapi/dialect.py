@@ -19,15 +19,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, Function, Table, UniqueKey
     from kysera_dbapi.shape import Lexeme
 
-__all__ = [
-    "Dialect",
-    "Execute",
-    "Lexical",
-    "Rule",
-    "Style",
-    "Treatment",
-    "get_dialect",
-]
+__all__ = ["Dialect", "Execute", "Lexical", "Rule", "Style", "Treatment", "get_dialect"]
 
 #: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat, PostgreSQL's own.
 Style = Literal["?", "?1", ":a", "%s", "%(a)s", "$1"]
@@ -92,6 +84,8 @@ class Dialect:
     #: Words that are a name or a keyword by where they stand; ``_sqlglot`` knows the
     #: places of all that sqlglot takes for keywords.
     placed: ClassVar[frozenset[str]] = frozenset()
+    #: Whether a table may have a stamp of its own, by ``table_stamps``.
+    stamps_tables: ClassVar[bool] = False
     #: Functions that run SQL, read files or read past any filter.
     dangerous_functions: ClassVar[frozenset[str]] = frozenset()
     #: Functions known to read nothing; strict mode refuses all others.
@@ -523,6 +517,12 @@ class Dialect:
 
     def schema_stamp(self, execute: Execute) -> object:
         """What changes when the schema does, cheaply asked; None if nothing tells."""
+        return None
+
+    def table_stamps(
+        self, execute: Execute, tables: "Sequence[Table]", invoked: Collection[str]
+    ) -> Mapping[str, object] | None:
+        """The same of a text that reads these tables, by their keys; None as well."""
         return None
 
     def schema_differs(self, error: BaseException) -> bool:

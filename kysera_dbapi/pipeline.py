@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,16 +14,21 @@ from kysera_dbapi.plan import Bounded, Direct, Plan, as_written
 from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks
 from kysera_dbapi.shape import Lexer, Shape, check_text
 from kysera_dbapi.source import MAX_TOKENS, read
+from kysera_dbapi.standing import Standing
 
 if TYPE_CHECKING:
     from kysera_dbapi.planner import Planner
 
-__all__ = ["Pipeline"]
+__all__ = ["Outdated", "Pipeline"]
 
 _WATCHING: tuple[Hook, ...] = ("before_execute", "after_execute", "on_error", "flags")
 _Key = tuple[object, ...]
 #: A text, the blocks that it is in, and by which of the lexers it is read.
 _At = tuple[str, frozenset[str], int]
+
+
+class Outdated(Exception):
+    """A plan was made by definitions that are others now."""
 
 
 class Pipeline:
@@ -67,6 +72,7 @@ class Pipeline:
         watched = any(hooks(self.plugins, hook) for hook in _WATCHING)
         self._watched = watched or mode == "strict"
         self.declared = declared
+        self.standing = Standing(catalogue)
         self._turns = tuple(threading.RLock() for _ in range(16))
 
     @cached_property
@@ -122,10 +128,18 @@ class Pipeline:
             found = self._found(shape, at)
         return found and self._spelled(found, shape, at)
 
-    def plan(self, text: str, scope: frozenset[str], *, format_style: int = 0) -> Plan:
-        """The plan for a text of a new shape, kept for the next one.
+    def plan(
+        self,
+        text: str,
+        scope: frozenset[str],
+        *,
+        format_style: int = 0,
+        stands: Callable[[Plan], bool] = lambda _: True,
+    ) -> Plan:
+        """The plan for a text of a new shape, kept for the next one if it ``stands``.
 
-        Raises ``UnsupportedStatement`` for what is refused.
+        Raises ``UnsupportedStatement`` for what is refused, ``Outdated`` if it does
+        not stand.
         """
         shape = self.lexers[format_style].shape(text)
         turn = self._turns[hash(shape.key) % len(self._turns)]
@@ -136,13 +150,15 @@ class Pipeline:
             plan = self.plans.items.get(at)
             if plan is None:
                 plan = self.known(text, scope, format_style=format_style)
-            return plan or self._new(shape, at)
+            return plan or self._new(shape, at, stands)
         finally:
             if waited:
                 turn.release()
 
-    def _new(self, shape: Shape, at: _At) -> Plan:
+    def _new(self, shape: Shape, at: _At, stands: Callable[[Plan], bool]) -> Plan:
         plan, planned = self._made(shape, at)
+        if not stands(plan):
+            raise Outdated
         if planned is not shape:
             self.shapes.put((shape.key, *at[1:]), None)
         if plan.keep:

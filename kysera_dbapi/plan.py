@@ -54,6 +54,8 @@ class Plan:
     closed: bool = False
     unknown: frozenset[str] = frozenset()
     queries: frozenset[str] = frozenset()
+    #: As of its text: see ``Source.invoked``.
+    invoked: frozenset[str] = frozenset()
     reads_columns: bool = False
     #: Whether a write gives rows back.
     returns: bool = False

@@ -60,6 +60,7 @@ def build(draft: Draft, shape: Shape) -> Plan | None:
             draft.dialect.fold_cte(draft.name_of(cte.args["alias"].this))
             for cte in draft.tree.find_all(exp.CTE)
         ),
+        invoked=source.invoked,
         reads_columns=draft.reads_columns,
         returns=draft.returns,
         checked=draft.checked,

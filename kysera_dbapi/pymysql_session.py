@@ -5,7 +5,7 @@ with the catalogue, and so once more after each statement that may change them.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from weakref import ref
@@ -54,6 +54,7 @@ _ONLY_ABOUT_THE_LAST = re.compile(
     re.IGNORECASE,
 )
 _NO_SAVEPOINT = 1305
+_DEADLOCK = 1213
 #: That of MariaDB, for which MySQL has one more bit.
 _NO_LIMIT = (1 << 63) - 1
 _DECODERS = {key: value for key, value in conversions.items() if type(key) is int}
@@ -147,6 +148,10 @@ class PyMySQLSession(Session):
     def lost(self) -> bool:
         """Whether the driver has noticed that the server is gone."""
         return not self._raw.open
+
+    def ends_more(self, error: BaseException) -> bool:
+        """A deadlock, also one of definitions, undoes the transaction."""
+        return self.lost or error.args[:1] == (_DEADLOCK,)
 
     def start(self) -> None:
         """Let the plugins check their configuration, if the connection is open."""
@@ -249,6 +254,12 @@ class PyMySQLSession(Session):
         with self._apart():
             return super()._stamp()
 
+    def _table_stamps(self, *of: Any) -> Mapping[str, object] | None:
+        if self._asks_about_the_last:
+            return None
+        with self._apart():
+            return super()._table_stamps(*of)
+
     @contextmanager
     def _apart(self) -> Iterator[None]:
         """A block that leaves no transaction open that was not."""
@@ -264,8 +275,12 @@ class PyMySQLSession(Session):
 
     def reread(self) -> bool:
         """As ``refresh``; not before a statement that asks about the one before."""
-        asks = _ABOUT_THE_LAST.search(self._planning) is not None
-        return not asks and super().reread()
+        return not self._asks_about_the_last and super().reread()
+
+    @property
+    def _asks_about_the_last(self) -> bool:
+        """Whether what is planned is about what the statement before has left."""
+        return _ABOUT_THE_LAST.search(self._planning) is not None
 
     def plan(self, text: str, *, format_style: int = 0) -> Plan:
         """The plan for a text that ``plans`` does not hold."""

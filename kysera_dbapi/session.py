@@ -10,6 +10,7 @@ from contextlib import (
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
+from kysera_dbapi import fresh
 from kysera_dbapi._blocks import above, scope, values
 from kysera_dbapi._context import checked_values
 from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
@@ -129,6 +130,10 @@ class Session:
     def lost(self) -> bool:
         """Whether the connection is gone, so that the next error would be another."""
         return False
+
+    def ends_more(self, error: BaseException) -> bool:
+        """Whether an error has ended the connection, or a whole transaction."""
+        return self.lost
 
     @property
     def goes_on(self) -> bool:
@@ -305,15 +310,7 @@ class Session:
 
     def reread(self) -> bool:
         """As ``refresh``, where another connection may have changed the schema."""
-        if not (self.plugins and self._catalogue.known):
-            return False
-        try:
-            current = self._quietly(self._stamp)
-        except self.driver.Error:  # locked: the statement will say so itself
-            if self.lost:  # it could not
-                raise
-            return False
-        return current != self._stamped and self.refresh()
+        return fresh.is_current(self) is False and self.refresh()
 
     def invalidate(self) -> None:
         """Have the catalogue read again before the next statement is planned."""
@@ -470,6 +467,9 @@ class Session:
     def _stamp(self) -> object:
         return self.dialect.schema_stamp(self.execute)
 
+    def _table_stamps(self, *of: Any) -> Mapping[str, object] | None:
+        return self.dialect.table_stamps(self.execute, *of)
+
     def _quietly(self, work: Callable[[], _Result]) -> _Result:
         self.reading = True
         try:
@@ -492,9 +492,8 @@ class Session:
         known = self.pipeline.known(text, now, format_style=style)
         if known is not None:
             return known
-        self.reread()
         try:
-            plan = self.pipeline.plan(text, now, format_style=style)
+            plan = fresh.plan(self, text, now, style)
         except UnsupportedStatement as error:
             if error.code != "unchecked-view":
                 raise

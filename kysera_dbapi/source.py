@@ -10,6 +10,7 @@ __all__ = ["MAX_TOKENS", "Source", "read", "verb_of"]
 
 #: Tokens accepted in one statement after folding; more is refused, not parsed.
 MAX_TOKENS = 200_000
+_NOTHING = Lexeme("blank", 0, 0, "")
 _PLANNED = ("select", "insert", "update", "delete", "merge", "create table as")
 
 
@@ -49,6 +50,21 @@ class Source:
     def planned(self) -> bool:
         """Whether the statement is parsed and rewritten."""
         return self.kind in _PLANNED
+
+    @property
+    def invoked(self) -> frozenset[str]:
+        """What stands before parentheses, up to them, in upper case.
+
+        A name that is qualified begins with the dot; one in quotes has them.
+        """
+        found = [t for t in self.lexemes if t.kind not in ("blank", "comment")]
+        return frozenset(
+            "." * (before.text == ".") + name.word + self.text[name.end : opening.start]
+            for before, name, opening in zip(
+                [_NOTHING, *found], found, found[1:], strict=False
+            )
+            if opening.text == "(" and name.kind in ("word", "quoted")
+        )
 
 
 def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:

@@ -107,6 +107,11 @@ class Stack:
         self._doubtful = commit_may_undo
 
     @property
+    def open(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    @property
     def savepoints(self) -> tuple[str, ...]:
         """The (folded) names of the caller's open savepoints, the outermost first."""
         return tuple(level.savepoint for level in self._levels[1:])

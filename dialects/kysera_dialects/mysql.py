@@ -94,6 +94,7 @@ class MySQLDialect(Dialect):
     reads_targets: ClassVar[bool] = False
     triggers_change_rows: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
+    stamps_tables: ClassVar[bool] = True
     locks_derived: ClassVar[bool] = False
     groups_by_key: ClassVar[bool] = True
     # https://dev.mysql.com/doc/refman/8.4/en/create-index.html#create-index-unique
@@ -374,6 +375,16 @@ class MySQLDialect(Dialect):
     def schema_stamp(self, execute: Execute) -> object:
         """What the catalogue's reader takes for it."""
         return _catalogue().stamp(execute)
+
+    def table_stamps(
+        self, execute: Execute, tables: Sequence[Table], invoked: Collection[str]
+    ) -> Mapping[str, object] | None:
+        """None if what is called may be a function of somebody's own."""
+        if not all(map(mysql_functions.is_native, invoked)):
+            return None
+        found: Mapping[str, object] | None
+        found = _catalogue().table_stamps(self, execute, tables)
+        return found
 
     def read_catalogue(self, execute: Execute) -> Catalogue:
         """Read the tables of information_schema."""

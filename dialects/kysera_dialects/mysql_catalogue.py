@@ -35,7 +35,7 @@ from kysera_dialects.mysql_queries import (
 if TYPE_CHECKING:
     from kysera_dialects.mysql import MySQLDialect
 
-__all__ = ["definition", "indexes", "read", "stamp"]
+__all__ = ["definition", "indexes", "read", "stamp", "table_stamps"]
 
 _KINDS: Mapping[str, TableKind] = {
     "BASE TABLE": "table",
@@ -68,6 +68,14 @@ _QUOTED = re.compile(r"['\"\\]")
 _BARE = re.compile(r"[\w$]+")
 #: What stands for one that cannot.
 _KEPT = re.compile("\0(\\d+)\0")
+#: Those in which SHOW CREATE TABLE does not say all.
+_LEAVING_OUT = frozenset(
+    (
+        *("ANSI", "DB2", "MAXDB", "MSSQL", "MYSQL323", "MYSQL40", "ORACLE"),
+        *("NO_FIELD_OPTIONS", "NO_KEY_OPTIONS", "NO_TABLE_OPTIONS", "POSTGRESQL"),
+    )
+)
+_COUNTER = re.compile(r" AUTO_INCREMENT=\d++")
 
 _Row = Sequence[Any]
 
@@ -83,6 +91,29 @@ def read(dialect: Dialect, execute: Execute) -> Catalogue:
 def stamp(execute: Execute) -> object:
     """What changes whenever what is read does."""
     return tuple(execute(STAMP)[0])
+
+
+def table_stamps(
+    dialect: Dialect, execute: Execute, tables: Sequence[Table]
+) -> Mapping[str, object] | None:
+    """The statements that make the tables, by their keys; and the session's settings.
+
+    None in the modes in which the server leaves something out of them, and for a table
+    of which other columns are known: the user may see some of them alone.
+    """
+    settings = tuple(execute(SETTINGS)[0])
+    if not _LEAVING_OUT.isdisjoint(str(settings[3]).split(",")):
+        return None
+    found: dict[str, object] = {"": settings}
+    for table in tables:
+        name = f"{dialect.quote(table.schema)}.{dialect.quote(table.name)}"
+        made = str(execute(f"SHOW CREATE TABLE {name}")[0][1])
+        if made.count("\n  `") != len(table.columns):
+            return None
+        columns, end, options = made.rpartition("\n) ")
+        # the number that comes next is none of the definition's
+        found[table.key] = columns + end + _COUNTER.sub("", options, count=1)
+    return found
 
 
 def indexes(
