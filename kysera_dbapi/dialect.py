@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from importlib.metadata import EntryPoints
 
-    from kysera_dbapi.catalogue import Catalogue, Function, Table, UniqueKey
+    from kysera_dbapi.catalogue import Catalogue, Column, Function, Table, UniqueKey
     from kysera_dbapi.shape import Lexeme
 
 __all__ = ["Dialect", "Execute", "Lexical", "Rule", "Style", "Treatment", "get_dialect"]
@@ -294,6 +294,13 @@ class Dialect:
         All of it is true of a value that changes nothing; empty if that is not known.
         """
         return ()
+
+    def stored(self, column: "Column") -> tuple[Sequence[str], Sequence[str]] | None:
+        """What stands round a value: as the column holds it; and that it does so as is.
+
+        The value comes between each two. None where that cannot be said.
+        """
+        return None
 
     def column(self, table: "Table", name: str) -> str:
         """The (folded) column that a (folded) name means; the rowid has many names."""

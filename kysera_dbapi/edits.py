@@ -29,6 +29,7 @@ from kysera_dbapi.names import KEPT, alias_positions, kept_names, projections
 from kysera_dbapi.parsing import layout_of, tree_of
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
+from kysera_dbapi.proposed import hold_new
 from kysera_dbapi.row_images import BEFORE, refuse_image
 from kysera_dbapi.splices import (
     Fragment,
@@ -325,13 +326,19 @@ class Draft(Statement):
     @property
     def silent(self) -> bool:
         """Whether checks give rows back that nobody asked for."""
-        shown = self._checks and not self.checks_in_set
+        shown = self._checks and not (self.checks_in_set or self.checks_values)
         return bool(shown or self.told) and not self.returns
 
     @property
     def checks_in_set(self) -> bool:
         """Whether rows are checked by the last assignment of a SET."""
         return self.dialect.checks_in_place and self.kind == "update"
+
+    @property
+    def checks_values(self) -> bool:
+        """Whether new rows are checked by their values: nothing shows them later."""
+        shown = "insert" in self.dialect.returning or self.kind != "insert"
+        return self.dialect.checks_in_place and not shown
 
     @property
     def upserts(self) -> bool:
@@ -388,6 +395,9 @@ class Draft(Statement):
         if self._held:
             self.plugin = self._checker
             hold_values(self, self._held)
+        if self._checks and self.checks_values:
+            self.plugin = self._checker
+            hold_new(self, self._checks, self._held, self._assignments)
         if parts:
             self._write_several(parts)
         elif not self._deletes:
@@ -407,7 +417,7 @@ class Draft(Statement):
             Conflict(self).guard(self._guards)
         if self._checks and self.checks_in_set:
             hold_rows(self, self._checks)
-        elif self._checks or self.told:
+        elif (self._checks and not self.checks_values) or self.told:
             Checking(self, self._checks).place()
 
     def _check_part(self) -> None:

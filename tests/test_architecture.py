@@ -59,6 +59,7 @@ DIRECTIONS = {
     "insertion": "names splices _sqlglot params",
     "checking": "exposure names predicate splices",
     "holding": "insertion predicate splices",
+    "proposed": "holding insertion predicate splices _sqlglot",
     "proposal": "insertion names predicate splices",
     "action": "proposal placement violation",
     "changing": "binding splices _sqlglot",
@@ -66,7 +67,7 @@ DIRECTIONS = {
     "several": "layout splices statement",
     "image": "splices names layout",
     "edits": "parsing deletion image placement checking conflict insertion condition "
-    "functions action holding several changing",
+    "functions action holding proposed several changing",
     "collision": "catalogue",
     "resolution": "parsing predicate edits statement source",
     "finding": "",

@@ -13,7 +13,7 @@ from importlib import import_module
 from itertools import takewhile
 from typing import Any, ClassVar, Self
 
-from kysera_dbapi.catalogue import Catalogue, Table, UniqueKey
+from kysera_dbapi.catalogue import Catalogue, Column, Table, UniqueKey
 from kysera_dbapi.dialect import Dialect, Execute, Rule, Style
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.shape import Lexeme
@@ -24,6 +24,7 @@ from kysera_dialects import (
     mysql_pinning,
     mysql_spelling,
     mysql_statements,
+    mysql_storing,
     mysql_telling,
 )
 from kysera_dialects.mysql_rules import SETTINGS
@@ -285,6 +286,12 @@ class MySQLDialect(Dialect):
             text = " USING utf8mb4) AS BINARY)"
             return (("CAST(CONVERT(", f"{text} <=> CAST(CONVERT((", f"){text}"),)
         return (_EQUAL,) if base in _COMPARED else ()
+
+    def stored(self, column: Column) -> tuple[Sequence[str], Sequence[str]] | None:
+        """Whole numbers, short texts, dates: what each mode stores as it is given."""
+        return mysql_storing.stored(
+            column.type, column.collate, null=not column.not_null
+        )
 
     @property
     def checks_in_place(self) -> bool:  # type: ignore[override]

@@ -248,6 +248,7 @@ class _Reader:
                 default=self._default(default, marks),
                 identity="by default" if "AUTO_INCREMENT" in marks else "",
                 collation="" if _is_exact(collation) else str(collation),
+                collate=str(collation or ""),
                 computed_from=frozenset(
                     self._fold(one)
                     for one in names

@@ -1,0 +1,70 @@
+"""Values that a column of MySQL stores as they are given, in every sql_mode.
+
+https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html#sql-mode-strict: in other modes a
+value is cut, rounded, or brought into the range of its type.
+"""
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["stored"]
+
+_WHOLE = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+_TYPE = re.compile(r"([a-z]+)(?:\((\d+)\))?((?: unsigned| zerofill)*)")
+_MOMENTS = ("date", "datetime")
+
+
+def stored(
+    type_: str, collation: str, *, null: bool
+) -> tuple[Sequence[str], Sequence[str]] | None:
+    """What makes a value one of the column's, and says that it is stored as it is.
+
+    The value comes between the pieces of each. None of other types.
+    """
+    found = _TYPE.fullmatch(type_.lower())
+    if found is None or "zerofill" in found[3]:
+        return None
+    base, size, unsigned = found[1], found[2], "unsigned" in found[3]
+    if base in _WHOLE:
+        typed, kept = _whole(_WHOLE[base], unsigned=unsigned)
+    elif base in _MOMENTS and size is None:
+        typed, kept = _written(base.upper())
+    elif base in ("char", "varchar") and collation.startswith("utf8mb4_"):
+        typed, kept = _text(collation, int(size or 1), fixed=base == "char")
+    else:
+        return None
+    if null:
+        kept = ("(", f" IS NULL OR {kept[0]}", *kept[1:-1], f"{kept[-1]})")
+    return typed, kept
+
+
+def _written(type_: str) -> tuple[Sequence[str], Sequence[str]]:
+    """A value that is written as one of the type is: ``'7a'`` and ``7.5`` are not."""
+    cast = ("CAST(", f" AS {type_})")
+    return cast, ("(CAST(", " AS BINARY) = CAST(CAST(", f" AS {type_}) AS BINARY))")
+
+
+def _whole(bits: int, *, unsigned: bool) -> tuple[Sequence[str], Sequence[str]]:
+    type_ = "UNSIGNED" if unsigned else "SIGNED"
+    low, high = (
+        (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    )
+    cast, (first, between, last) = _written(type_)
+    ranged = " AND CAST(", f" AS {type_}) BETWEEN {low} AND {high})"
+    return cast, (first, between, f"{last[:-1]}{ranged[0]}", ranged[1])
+
+
+def _text(
+    collation: str, size: int, *, fixed: bool
+) -> tuple[Sequence[str], Sequence[str]]:
+    """A string that fits; of fixed length, one that nothing is added to or cut from.
+
+    A number would be stored as its digits, which depend on the length.
+    """
+    cast = ("CONVERT(", f" USING utf8mb4) COLLATE {collation}")
+    string = ("(COERCIBILITY(", ") = 4 AND ")
+    if fixed:
+        whole = "CHAR_LENGTH(TRIM(TRAILING ' ' FROM CONVERT("
+        return cast, (string[0], string[1] + whole, f" USING utf8mb4))) = {size})")
+    whole = "CHAR_LENGTH(CONVERT("
+    return cast, (string[0], string[1] + whole, f" USING utf8mb4)) <= {size})")
