@@ -146,7 +146,8 @@ class Mentions:
         words = [t.word for t in lexemes]
         for i, word in enumerate(words):
             at, after = i + 1, words[i + 1 : i + 3]
-            events, tables = _inserts(words, i), self._written(lexemes, words, at)
+            events: Sequence[str] = _inserts(words, i)
+            tables: Iterable[Table] = self._written(lexemes, words, at)
             if word == "UPDATE" and after[:1] != ["SET"]:
                 events = ["UPDATE"]
                 events += ["DELETE"] if after == ["OR", "REPLACE"] else []

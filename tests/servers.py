@@ -28,7 +28,7 @@ from tests.pgbouncer import pgbouncer
 FAMILIES = {"postgresql": ("postgresql",), "mysql": ("mariadb", "mysql")}
 KINDS = [kind for kinds in FAMILIES.values() for kind in kinds]
 #: What else can be demanded: programs that tests start, and where Debian has them.
-PROGRAMS = {
+PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "pgbouncer": (pgbouncer, "Debian's package is pgbouncer"),
     "initdb": (initdb, "Debian's package postgresql has it"),
     "mariadbd": (mariadbd, "Debian's package is mariadb-server"),

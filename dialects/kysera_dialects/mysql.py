@@ -123,6 +123,8 @@ class MySQLDialect(Dialect):
         )
         self.grammar_settings = mysql_lexing.grammar_settings(self.modes)
 
+    #: What holds of the indexes that are not put aside.
+    used_indexes: ClassVar[str] = "IS_VISIBLE = 'YES'"
     _is_mariadb: ClassVar[bool] = False
 
     def in_modes(self, sql_mode: str) -> Self:
@@ -305,6 +307,15 @@ class MySQLDialect(Dialect):
         named = str(error.args[1]).rpartition(" for key ")[2]
         return named in (f"'{key.name}'", f"'{table.name}.{key.name}'")
 
+    def create_index(self, table: Table, name: str, columns: Sequence[str]) -> str:
+        """Of texts the beginnings: whole ones have no index."""
+        parts = (
+            self.quote(one) + "(64)" * _base(type_).endswith(("text", "blob"))
+            for one, type_ in zip(columns, table.types(columns), strict=True)
+        )
+        on = f"{self.quote(table.schema)}.{self.quote(table.name)}"
+        return f"CREATE INDEX {self.quote(name)} ON {on} ({', '.join(parts)})"
+
     def narrowed(self, table: Table, key: UniqueKey, condition: str) -> str:
         """By a column that is NULL in all other rows: those never meet by the key."""
         if not all(key.columns):
@@ -446,6 +457,7 @@ class MariaDBDialect(MySQLDialect):
     )
     # its plain EXPLAIN has no conditions and leaves no note
     explains_values: ClassVar[frozenset[str]] = frozenset(("EXTENDED", "FORMAT"))
+    used_indexes: ClassVar[str] = "IGNORED = 'NO'"
     _is_mariadb: ClassVar[bool] = True
     headings_from_comma: ClassVar[bool] = True
 

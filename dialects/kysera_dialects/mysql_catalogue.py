@@ -117,15 +117,17 @@ def table_stamps(
 
 
 def indexes(
-    dialect: Dialect, execute: Execute, table: Table
+    dialect: "MySQLDialect", execute: Execute, table: Table
 ) -> list[tuple[str, tuple[str, ...]]]:
     """The indexes of a table over all of its rows, by name, and their columns.
 
-    A part that is an expression, or the beginning of a column, has an empty name.
+    A part that is an expression has an empty name, and so has each of an index by which
+    no rows are looked for.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name, column, part in execute(OWN_INDEXES, (table.schema, table.name)):
-        own = "" if part is not None or column is None else str(column)
+    query = OWN_INDEXES.format(used=dialect.used_indexes)
+    for name, column, used in execute(query, (table.schema, table.name)):
+        own = str(column) if used and column is not None else ""
         found[str(name)] = (*found.get(str(name), ()), own)
     return list(found.items())
 

@@ -7,6 +7,7 @@ from time import perf_counter
 
 import pytest
 from kysera_dialects import mysql_catalogue
+from kysera_dialects.mysql import MariaDBDialect
 from kysera_dialects.mysql_queries import SYSTEM
 
 from kysera_dbapi.catalogue import Catalogue, Table
@@ -182,12 +183,20 @@ def test_unique_keys_of_expressions(server: Server) -> None:
 
 
 def test_indexes(server: Server) -> None:
+    hidden = "IGNORED" if server.mariadb else "INVISIBLE"
     table = server.table(
         "t",
-        "CREATE TABLE t (a int PRIMARY KEY, b text, c int, KEY k (c, b(4)))",
+        "CREATE TABLE t (a int PRIMARY KEY, b text, c int, KEY k (c, b(4)), "
+        f"FULLTEXT KEY f (b), KEY aside (c, a) {hidden})",
     )
-    found = mysql_catalogue.indexes(DIALECT, server.rows, table)
-    assert dict(found) == {"PRIMARY": ("a",), "k": ("c", "")}
+    dialect = MariaDBDialect() if server.mariadb else DIALECT
+    found = mysql_catalogue.indexes(dialect, server.rows, table)
+    assert dict(found) == {
+        "PRIMARY": ("a",),
+        "k": ("c", "b"),
+        "f": ("",),
+        "aside": ("", ""),
+    }
 
 
 def test_foreign_keys(server: Server) -> None:

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, cast
@@ -28,7 +28,10 @@ SEED = 20_260_711
 QUERIES = 300
 WRITES = 100
 _KEPT = re.compile(r"`?kysera_test_|%s|%\(\w+\)s")
-_PROGRAMS = {"mariadb": mariadbd, "mysql": mysqld}
+_PROGRAMS: dict[str, Callable[[], str | None]] = {
+    "mariadb": mariadbd,
+    "mysql": mysqld,
+}
 
 
 @pytest.fixture(scope="module", params=_PROGRAMS)
