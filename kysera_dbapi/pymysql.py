@@ -215,7 +215,7 @@ class Connection(_Connection):
 
         def run(raw: Any) -> None:
             before = raw._sock
-            with self._opening(raw) as later:
+            with self._self_session.opening(), self._opening(raw) as later:
                 opens(raw)
                 if raw._sock is before:
                     return

@@ -138,6 +138,8 @@ class PyMySQLSession(Session):
             mode=mode,
             opened=raw.open,
         )
+        #: For a connection that is opened once more after it was closed.
+        self._given = self.plugins
 
     @classmethod
     def transactional(cls, raw: Any) -> Transactional:
@@ -165,12 +167,26 @@ class PyMySQLSession(Session):
         else:
             self.invalidate()
 
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """A block that may open a closed connection: its plugins are in force again."""
+        was = self.closed
+        if was:
+            self.closed, self.plugins = False, self._given
+        try:
+            yield
+        except BaseException:
+            if was:
+                self.closed, self.plugins = True, ()
+            raise
+
     def reopened(self) -> None:
         """The connection has been opened, perhaps once more: nothing is as it was."""
         self.replaced()
         if self.plugins and not self._started:
             self._adopt(self._read_catalogue())
             super().start()
+            self._check_temporary()
 
     def execute(self, sql: str, parameters: Any = (), /) -> list[tuple[Any, ...]]:
         """Run SQL of our own on the raw connection; no plugin edits it."""

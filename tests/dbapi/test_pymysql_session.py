@@ -266,6 +266,26 @@ def test_a_connection_that_is_opened_later(mysql_url: str, raw: Any) -> None:
         made.close()
 
 
+@pytest.mark.parametrize("way", ["connect", "ping"])
+def test_a_connection_that_is_closed_and_opened_again(
+    mysql_url: str, raw: Any, way: str
+) -> None:
+    made = kysera_dbapi.connect(mysql_url, plugins=plugins(), autocommit=True)
+    with closing(made), kysera_dbapi.context(tenant_id=7):
+        for _ in range(2):
+            assert rows(made, QUERY) == OURS
+            made.close()
+            with pytest.raises(pymysql.err.InterfaceError):
+                rows(made, QUERY)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                made.connect() if way == "connect" else made.ping(reconnect=True)
+            assert rows(made, QUERY) == OURS
+            assert len(rows(made, "SELECT id FROM notes WHERE body LIKE '%'")) == 2
+            with pytest.raises(kysera_dbapi.PolicyViolation):
+                rows(made, "UPDATE notes SET tenant_id = 8")
+
+
 def test_conversions_of_the_program_are_not_those_of_the_shim(
     mysql_url: str, raw: Any
 ) -> None:

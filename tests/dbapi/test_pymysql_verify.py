@@ -137,7 +137,8 @@ REAL = {
                     "foreign-key-crosses-tenants"),
     "of a plain table": ("name varchar(99) UNIQUE", "name varchar(99), customer_id "
                          "int, CONSTRAINT plain_of FOREIGN KEY (customer_id) "
-                         "REFERENCES customers (id)", "plain", "foreign-key-crosses-tenants"),
+                         "REFERENCES customers (id)", "plain",
+                         "foreign-key-crosses-tenants"),
     "no policy": ("name varchar(99) UNIQUE", "name varchar(99), TENANT_id int", "plain",
                   "table-without-policy"),
     "view": ("SELECT name FROM plain", "SELECT id FROM orders", "names",
