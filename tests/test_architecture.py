@@ -80,7 +80,9 @@ DIRECTIONS = {
     "mentions": "catalogue dialect shape",
     "functions": "mentions statement catalogue dialect",
     "reach": "parsing functions mentions statement catalogue dialect",
-    "closed_world": "functions reach referring plugin edits statement catalogue",
+    "searching": "edits errors",
+    "closed_world": "functions reach mentions referring plugin edits searching "
+    "statement catalogue",
     "limits": "statement",
     "planner": "parsing limits program closed_world plan plugin",
     "standing": "plan catalogue",
