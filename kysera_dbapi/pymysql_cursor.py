@@ -11,7 +11,6 @@ from sys import _getframe
 from typing import Any
 
 from pymysql.constants import CLIENT
-from pymysql.cursors import RE_INSERT_VALUES
 from pymysql.cursors import Cursor as RawCursor
 from pymysql.cursors import SSCursor as RawSSCursor
 
@@ -20,6 +19,7 @@ from kysera_dbapi.catalogue import key_of
 from kysera_dbapi.cursor import Planned
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.plan import Plan
+from kysera_dbapi.pymysql_rows import divided
 from kysera_dbapi.pymysql_session import PyMySQLSession
 from kysera_dbapi.script import split
 
@@ -201,20 +201,15 @@ class PlannedCursor(Planned):
     def _raw_executemany(self, query: Any, rows: Any) -> Any:
         """As the driver: what it calls of this cursor is no more to be planned."""
         cursor: Any = self
-        many = RE_INSERT_VALUES.match(query) if isinstance(query, str) else None
-        if many is None:
+        raw = self._session._raw
+        parts, rows = divided(query, rows, cursor.mogrify)
+        if parts is None:
             self.rowcount = sum(self._raw_execute(query, row) for row in rows)
             return self.rowcount
-        prefix, values, rest = many.group(1, 2, 3)
         self._passing = True
         try:
             return cursor._do_execute_many(
-                prefix % (),
-                values.rstrip(),
-                (rest or "") % (),
-                rows,
-                cursor.max_stmt_length,
-                self._session._raw.encoding,
+                *parts, rows, cursor.max_stmt_length, raw.encoding
             )
         finally:
             self._passing = False

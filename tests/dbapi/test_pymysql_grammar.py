@@ -396,7 +396,8 @@ REFUSED = {
     "ON a.id = b.id": "JOIN (b JOIN",
     "VALUES (1), (2)": "UNION ALL",
     "HANDLER notes OPEN": "use SELECT",
-    "LOAD DATA INFILE 'x' INTO TABLE notes": "executemany()",
+    "LOAD DATA INFILE 'x' INTO TABLE log": "use LOCAL",
+    "LOAD DATA LOCAL INFILE 'x' INTO TABLE notes": "executemany()",
     "SET @a = (SELECT count(*) FROM notes)": "INTO @a",
     "SET @a = (SELECT count(*) FROM performance_schema.threads)": "past any filter",
     "DO (SELECT 1 FROM `performance_schema` . `events_statements_history`)": (

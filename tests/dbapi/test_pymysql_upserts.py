@@ -178,3 +178,60 @@ def test_a_text_is_the_one_proposed(mysql_url: str, chosen: str) -> None:
             found.append(rows(ours, "SELECT * FROM texts"))
     assert found[0] == found[1]
     assert "ghost" in str(found)
+
+
+#: Each with the rows that it is given: what the plugins compare stands after them.
+MANY: tuple[tuple[str, list[Any]], ...] = (
+    (
+        "INSERT INTO {} (id, tenant_id, body) VALUES (%s, %s, %s) "
+        "ON DUPLICATE KEY UPDATE body = 'new'",
+        [(1, 7, "x"), (40, 7, "100%"), (41, 7, "%s")],
+    ),
+    (
+        "INSERT INTO {} (id, tenant_id, body) VALUES (%(id)s, %(tenant)s, %(body)s) "
+        "ON DUPLICATE KEY UPDATE body = VALUES(body), number = 5 %% 3",
+        [{"id": n, "tenant": 7, "body": "x'y"} for n in (2, 40)],
+    ),
+    (
+        "INSERT INTO {} (id, tenant_id) VALUES (%s, %s) "
+        "ON DUPLICATE KEY UPDATE body = VALUES(body)",
+        [(n, 7) for n in range(40, 60)],
+    ),
+)
+
+
+@pytest.mark.parametrize(("text", "given"), MANY)
+def test_an_upsert_of_many_rows(
+    pair: tuple[Any, Any], raw: Any, text: str, given: list[Any]
+) -> None:
+    """It is one statement, and no value of ours is left out."""
+    ours, other = pair
+    with ours.cursor() as cursor, other.cursor() as theirs:
+        told = cursor.executemany(text.format("pages"), iter(given))
+        assert told == theirs.executemany(text.format("copied"), given)
+    visible = "tenant_id = 7 AND deleted_at IS NULL"
+    shown = rows(raw, SHOWN.format("pages", visible))
+    assert shown == rows(raw, SHOWN.format("copied", "1"))
+    assert rows(raw, SHOWN.format("pages", "id = 3")) == [(3, 8, "a", "GHOST", 13)]
+
+
+def test_an_upsert_of_many_rows_changes_no_hidden_one(
+    pair: tuple[Any, Any], raw: Any
+) -> None:
+    before = rows(raw, "SELECT * FROM pages")
+    text = MANY[0][0].format("pages")
+    with pair[0].cursor() as cursor, pytest.raises(kysera_dbapi.PolicyViolation):
+        cursor.executemany(text, [(40, 7, "x"), (3, 7, "x")])
+    assert rows(raw, "SELECT * FROM pages") == before  # not the first, either
+
+
+def test_values_of_the_callers_own_after_the_rows(pair: tuple[Any, Any]) -> None:
+    """The driver takes none: they are sent row by row."""
+    text = (
+        "INSERT INTO pages (id, tenant_id, body) VALUES (%s, %s, %s) "
+        "ON DUPLICATE KEY UPDATE body = %s"
+    )
+    with pair[0].cursor() as cursor:
+        cursor.executemany(text, [(1, 7, "", "a"), (2, 7, "", "b"), (40, 7, "c", "")])
+    found = rows(pair[0], "SELECT id, body FROM pages ORDER BY id")
+    assert found == [(1, "a"), (2, "b"), (40, "c")]
