@@ -139,7 +139,7 @@ class PyMySQLSession(Session):
             opened=raw.open,
         )
         #: For a connection that is opened once more after it was closed.
-        self._given = self.plugins
+        self._given: tuple[Plugin, ...] = self.plugins
 
     @classmethod
     def transactional(cls, raw: Any) -> Transactional:
