@@ -158,6 +158,17 @@ def test_a_violation_is_an_error_within_the_statement(
     assert rows(raw, "SELECT * FROM items ORDER BY id") == before
 
 
+@pytest.mark.parametrize("call", ["json_arrayagg(id)", "max(id)"])
+def test_the_tenant_beside_an_aggregate(connect: Connect, raw: Any, call: str) -> None:
+    """It may be NULL where no rows are put together."""
+    before = rows(raw, "SELECT * FROM items ORDER BY id")
+    for condition in ("id < 0", "true"):
+        text = "INSERT INTO items (tenant_id, body) SELECT 7, {} FROM log WHERE {}"
+        with pytest.raises(kysera_dbapi.UnsupportedStatement, match="aggregate"):
+            rows(connect(), text.format(call, condition))
+    assert rows(raw, "SELECT * FROM items ORDER BY id") == before
+
+
 def test_placeholders(connect: Connect, raw: Any) -> None:
     connection = connect()
     text = "INSERT INTO items (note, tenant_id) VALUES (%s, %s)"
