@@ -61,7 +61,7 @@ def both(request: pytest.FixtureRequest, mysql_url: str) -> Iterator[tuple[Any, 
             closing(pymysql.connect(**arguments(mysql_url))) as raw,
             closing(pymysql.connect(**arguments(mysql_url))) as copy,
         ):
-            copy.select_db(name)
+            rows(copy, f"USE {name}")
             for made, kept in ((raw, (*VISIBLE, *HIDDEN)), (copy, VISIBLE)):
                 rows(
                     made,
