@@ -81,6 +81,8 @@ def mysql_cluster(kind: str, settings: Mapping[str, str]) -> Generator[str, None
 def _options(place: Path, settings: Mapping[str, str], off: str) -> list[str]:
     given = {
         "datadir": str(place / "data"),
+        # as it starts, MariaDB removes what others keep in the one they share
+        "tmpdir": str(place),
         "socket": str(place / "socket"),
         "pid_file": str(place / "pid"),
         **({"user": "mysql"} if os.geteuid() == 0 else {}),

@@ -150,18 +150,30 @@ def test_a_query_of_known_tables_asks_for_them_alone(
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "tables"),
     [
-        "SELECT id FROM shown",
-        "SELECT our_one() FROM log",
-        "INSERT INTO log VALUES (5, 5, 'e')",
-        "UPDATE log SET total = 6",
-        "DELETE FROM orders WHERE id = 9",
+        ("SELECT id FROM shown", 0),
+        ("SELECT our_one() FROM log", 1),  # which the dialect sees
+        ("INSERT INTO log VALUES (5, 5, 'e')", 0),
+        ("UPDATE log SET total = 6", 0),
+        ("DELETE FROM orders WHERE id = 9", 0),
     ],
 )
-def test_all_else_asks_for_all(connection: Any, counted: Counted, text: str) -> None:
+def test_all_else_asks_for_all(
+    connection: Any, counted: Counted, text: str, tables: int
+) -> None:
     rows(connection, new(text))
     assert counted.whole
+    assert counted.tables == tables
+
+
+def test_nothing_is_asked_for_before_a_question_about_the_statement_before(
+    connection: Any, counted: Counted
+) -> None:
+    rows(connection, "SELECT CAST('x' AS SIGNED)")
+    text = new("SELECT @@warning_count, count(*) FROM log")
+    assert rows(connection, text) == [(1, 1)]
+    assert counted.whole == 0
 
 
 @both
