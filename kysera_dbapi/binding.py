@@ -26,13 +26,13 @@ class Bind:
     source: Callable[[], object]
     #: The name of a single value of the context, if it is just that.
     key: str = ""
-    #: The types that it is just that for, and none derived of them; none for all.
-    types: frozenset[type] = frozenset()
+    #: Which values it is just that for; of others ``source`` is asked. None: for all.
+    fits: Callable[[Any], bool] | None = None
 
     @property
     def plain(self) -> str:
         """The name of the value of the context that it is, whatever its type."""
-        return "" if self.types else self.key
+        return "" if self.fits else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +222,14 @@ def _asking(binds: Sequence[Bind]) -> Callable[[], tuple[object, ...]]:
 
 
 def _asking_one(bind: Bind) -> Callable[[], tuple[object]]:
-    key, types, source = bind.key, bind.types, bind.source
+    key, fits, source = bind.key, bind.fits, bind.source
 
     def known() -> tuple[object]:
         try:
             value = in_force()[key]
         except KeyError:
             return (source(),)  # it says what is missing
-        return (value if not types or type(value) in types else source(),)
+        return (value if fits is None or fits(value) else source(),)
 
     return known
 

@@ -7,7 +7,7 @@ engine asks which database it is talking to.
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.rule import Rule, Treatment
@@ -383,6 +383,13 @@ class Dialect:
         None if any does; where there are some, collations may have others be equal.
         """
         return ()
+
+    def fitting(self, column: "Column") -> Callable[[Any], bool] | None:
+        """Tells of values of those types whether a column would hold another instead.
+
+        It is true of one that is held as it is; None where all that differs fails.
+        """
+        return None
 
     def is_kept_apart(self, type_: str) -> bool:
         """Whether an assignment to a column of a type changes what VALUES() gives."""

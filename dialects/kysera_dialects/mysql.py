@@ -7,7 +7,7 @@ https://dev.mysql.com/doc/refman/8.4/en/ · https://mariadb.com/docs/server/
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from itertools import takewhile
@@ -19,6 +19,7 @@ from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.shape import Lexeme
 from kysera_dbapi.value_list import ValueList
 from kysera_dialects import (
+    mysql_fitting,
     mysql_functions,
     mysql_lexing,
     mysql_pinning,
@@ -259,6 +260,10 @@ class MySQLDialect(Dialect):
         if base.endswith("int"):
             return (int,)
         return (str,) if base in (*_TEXTS, "enum", "set") else ()
+
+    def fitting(self, column: Column) -> Callable[[Any], bool] | None:
+        """Numbers in their range, and texts of their length."""
+        return mysql_fitting.fitting(column)
 
     def is_kept_apart(self, type_: str) -> bool:
         """Texts, documents and shapes, which rows only point to.

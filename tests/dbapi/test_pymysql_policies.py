@@ -19,6 +19,7 @@ MADE = (
     "CREATE TABLE named (id int PRIMARY KEY, tenant varchar(9) COLLATE {} NOT NULL)",
     "INSERT INTO named VALUES (1, 'a'), (2, 'A'), (3, 'a '), (4, '7'), (5, '0')",
 )
+EXACT = {False: "utf8mb4_0900_bin", True: "utf8mb4_nopad_bin"}
 MODES = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE"
 
 
@@ -26,9 +27,7 @@ MODES = "ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,HIGH_NOT_PRECEDENCE"
 def raw(mysql_url: str) -> Iterator[Any]:
     connection: Any = pymysql.connect(**arguments(mysql_url))
     with closing(connection):
-        exact = "utf8mb4_0900_bin"
-        if "MariaDB" in connection.server_version:
-            exact = "utf8mb4_nopad_bin"
+        exact = EXACT["MariaDB" in connection.server_version]
         run(mysql_url, [text.format(exact) for text in MADE])
         yield connection
 
@@ -78,6 +77,58 @@ def test_tenants_that_are_texts(mysql_url: str, raw: Any) -> None:
                     rows(connection, text, (other,))
                 with pytest.raises(kysera_dbapi.PolicyViolation):
                     rows(connection, "UPDATE named SET tenant = %s", (other,))
+
+
+@pytest.mark.parametrize("mode", ["", "STRICT_ALL_TABLES"])
+@pytest.mark.parametrize(
+    ("type_", "whole", "others"),
+    [
+        ("int", (2**31 - 1, -(2**31)), (2**31, -(2**31) - 1, 2**80)),
+        ("tinyint unsigned", (0, 255), (-1, 256)),
+        ("mediumint(5)", (2**23 - 1,), (2**23,)),
+        ("bigint unsigned", (2**64 - 1,), (2**64, -1)),
+        ("varchar(3)", ("abc", "ab ", "\U0001f600"), ("abcd", "abc ")),
+        ("char(3)", ("abc", ""), ("abcd", "ab ")),
+        ("tinytext", ("a" * 255, "\xe4" * 127), ("a" * 256, "\xe4" * 128)),
+        ("varchar(3) CHARACTER SET latin1", ("abc",), ("\U0001f600", "\u0436")),
+    ],
+)
+def test_a_tenant_that_its_column_does_not_hold_is_refused(
+    mysql_url: str,
+    raw: Any,
+    type_: str,
+    whole: tuple[object, ...],
+    others: tuple[object, ...],
+    mode: str,
+) -> None:
+    """Outside of strict modes 2**31 is stored as 2**31 - 1."""
+    if "char" in type_ or "text" in type_:
+        latin = "latin1_nopad_bin" if "MariaDB" in raw.server_version else "latin1_bin"
+        exact = latin if "latin1" in type_ else EXACT["MariaDB" in raw.server_version]
+        type_ += f" COLLATE {exact}"
+    rows(raw, f"CREATE TABLE sized (id int, tenant {type_} NOT NULL)")
+    policies = tenant_isolation("tenant", tables=["sized"])
+    if "latin1_bin" in type_:  # which MySQL has no exact collation of
+        with pytest.raises(kysera_dbapi.ConfigurationError, match="latin1_bin"):
+            connected(mysql_url, *policies)
+        return
+    with closing(connected(mysql_url, *policies)) as connection:
+        rows(connection, f"SET sql_mode = '{mode}'")
+        for tenant in whole:
+            with kysera_dbapi.context(tenant=tenant):
+                rows(connection, "INSERT INTO sized (id) VALUES (1)")
+                rows(connection, "INSERT IGNORE INTO sized (id) VALUES (2)")
+                found = rows(connection, "SELECT tenant FROM sized")
+                assert found == [(tenant,), (tenant,)]
+        for tenant in others:
+            for text in ("INSERT INTO sized (id) VALUES (1)", "SELECT id FROM sized"):
+                with (
+                    kysera_dbapi.context(tenant=tenant),
+                    pytest.raises(kysera_dbapi.ConfigurationError, match="not fit"),
+                ):
+                    rows(connection, text)
+        stored = rows(connection.unwrap(), "SELECT count(*) FROM sized")
+        assert stored == [(2 * len(whole),)]
 
 
 @pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_bin"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from kysera_dbapi._blocks import outside
 from kysera_dbapi._context import several, single
 from kysera_dbapi.binding import Bind
-from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.plugin import Host, Plugin, intercept
+from kysera_dbapi.plugins.rls.exact import Exact
 from kysera_dbapi.plugins.rls.function import by_function, shape_of
 from kysera_dbapi.plugins.rls.policy import Command, Policy, wrong
 from kysera_dbapi.predicate import Piece, Predicate
@@ -53,7 +53,7 @@ class Secured:
         self.plugins = plugins
         self._dialect = dialect
         self._binds: dict[tuple[str, bool], Bind] = {}
-        self._tenants: dict[tuple[str, tuple[type, ...]], Bind] = {}
+        self._tenants: dict[tuple[str, ...], Bind] = {}
         self._resolver = Resolver(dialect, catalogue, self._bind, count(1))
         self._compiled: dict[tuple[str, str, frozenset[str]], Predicate] = {}
         self._said: dict[tuple[str, str, str], Predicate] = {}
@@ -274,28 +274,16 @@ class Secured:
         """The value that a column is forced to have: of its type, and no other's."""
         known = table.column(self._dialect.fold(column, quoted=True))
         types = self._dialect.equals_exactly(known.type) if known else ()
-        if not types:
+        if known is None or not types:
             return self._bind(key, False)
-        if (key, types) not in self._tenants:
-            source = partial(_exactly, types, key)
-            self._tenants[key, types] = Bind(key, source, key, frozenset(types))
-        return self._tenants[key, types]
+        at = key, known.type, known.collate
+        if at not in self._tenants:
+            fits = self._dialect.fitting(known)
+            self._tenants[at] = Exact(key, known.type, types, fits).bind
+        return self._tenants[at]
 
     def _listed(self, name: str) -> object:
         return self._dialect.listed([(value,) for value in several(name)])
-
-
-def _exactly(types: tuple[type, ...], name: str) -> object:
-    """The value in force of that name, which must be of those types."""
-    value = single(name)
-    if isinstance(value, types) and not isinstance(value, bool):
-        return value
-    expected = " or ".join(one.__name__ for one in types)
-    raise ConfigurationError(
-        f"rls: {name} must be {expected}, as its column is, got "
-        f"{type(value).__name__}: others can equal more tenants than one",
-        code="context-value",
-    )
 
 
 def _rules(policies: Sequence[Policy]) -> list[str]:
