@@ -29,7 +29,7 @@ from kysera_dbapi.names import KEPT, alias_positions, kept_names, projections
 from kysera_dbapi.parsing import layout_of, tree_of
 from kysera_dbapi.placement import Placement
 from kysera_dbapi.predicate import Predicate
-from kysera_dbapi.proposed import hold_new
+from kysera_dbapi.proposed import hold_new, new_rows
 from kysera_dbapi.row_images import BEFORE, refuse_image
 from kysera_dbapi.splices import (
     Fragment,
@@ -104,6 +104,8 @@ class Draft(Statement):
     supplied: list[Supplied] = field(default_factory=list[Supplied])
     #: The column of the written rows that the session is told.
     told: str = ""
+    #: Whether new rows are checked by the values that they have in the statement.
+    checks_values: bool = False
     _filters: dict[Reference, list[Predicate]] = field(
         default_factory=dict[Reference, list[Predicate]]
     )
@@ -335,12 +337,6 @@ class Draft(Statement):
         return self.dialect.checks_in_place and self.kind == "update"
 
     @property
-    def checks_values(self) -> bool:
-        """Whether new rows are checked by their values: nothing shows them later."""
-        shown = "insert" in self.dialect.returning or self.kind != "insert"
-        return self.dialect.checks_in_place and not shown
-
-    @property
     def upserts(self) -> bool:
         """Whether an INSERT updates a row that is there: ON CONFLICT DO UPDATE."""
         conflict = self.tree.args.get("conflict")
@@ -395,9 +391,8 @@ class Draft(Statement):
         if self._held:
             self.plugin = self._checker
             hold_values(self, self._held)
-        if self._checks and self.checks_values:
-            self.plugin = self._checker
-            hold_new(self, self._checks, self._held, self._assignments)
+        if self._checks and self.dialect.checks_in_place and self.kind == "insert":
+            self._check_values()
         if parts:
             self._write_several(parts)
         elif not self._deletes:
@@ -405,6 +400,18 @@ class Draft(Statement):
         elif self._assignments:
             self._assign()
         self._hold()
+
+    def _check_values(self) -> None:
+        """Check new rows by their values, or else as they are shown, if they can be."""
+        self.plugin = self._checker
+        try:
+            rows = new_rows(self, self._checks, self._held, self._assignments)
+        except UnsupportedStatement:
+            if "insert" not in self.dialect.returning:
+                raise
+        else:
+            hold_new(self, rows)
+            self.checks_values = True
 
     def _hold(self) -> None:
         """Check and guard the rows as they are written."""
@@ -581,8 +588,7 @@ class Draft(Statement):
 
     def assignment_tree(self, column: str, value: Value) -> exp.Expression:
         """The tree of ``column = value`` in a SET."""
-        parts = (f"{self.quoted(column)} = ", value.part)
-        return self.fragment_tree(parts)
+        return self.fragment_tree((f"{self.quoted(column)} = ", value.part))
 
     def _prove(self, splices: Sequence[Splice], expected: exp.Expression) -> None:
         text = splice(self.stand_in, splices)

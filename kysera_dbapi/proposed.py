@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kysera_dbapi.edits import Draft
     from kysera_dbapi.predicate import Predicate
 
-__all__ = ["hold_new"]
+__all__ = ["hold_new", "new_rows"]
 
 _T = _sqlglot.TokenType
 #: The row that is checked; policies call what they read by higher numbers.
@@ -42,13 +42,17 @@ _PLAIN = (_T.PLACEHOLDER, _T.NUMBER, _T.STRING, _T.NULL, _T.TRUE, _T.FALSE)
 _Given = tuple[exp.Expression, int, tuple[int, int]]
 
 
-def hold_new(
+#: A value of a row, and what is checked of that row.
+_Checked = tuple[_Given, Fragment]
+
+
+def new_rows(
     draft: "Draft",
     checks: Sequence[tuple["Predicate", str]],
     held: Sequence[Held],
     assignments: Mapping[str, tuple[Value, str | None]],
-) -> None:
-    """Fail an INSERT of a row that does not satisfy the checks.
+) -> Sequence[_Checked]:
+    """What is to be checked of each new row; raises ``UnsupportedStatement``.
 
     What columns are ``held`` to, and are assigned, they get from plugins.
     """
@@ -69,9 +73,19 @@ def hold_new(
     }
     if not found:
         _refuse(draft, "that gives no value to what its policies speak of; give it one")
-    for row in zip(*found.values(), strict=True):
-        given = dict(zip(found, row, strict=True))
-        _hold_row(draft, checks, spoken, given, ours)
+    rows = [
+        dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)
+    ]
+    return [
+        (next(iter(row.values())), _said(draft, checks, spoken, row, ours))
+        for row in rows
+    ]
+
+
+def hold_new(draft: "Draft", rows: Sequence[_Checked]) -> None:
+    """Fail an INSERT of a row of which a check is not true."""
+    for given, condition in rows:
+        _wrap(draft, given, condition)
 
 
 def _refuse(draft: "Draft", why: str) -> None:
@@ -97,14 +111,14 @@ def _spoken(
     return found
 
 
-def _hold_row(
+def _said(
     draft: "Draft",
     checks: Sequence[tuple["Predicate", str]],
     spoken: "Mapping[str, Column]",
     given: Mapping[str, _Given],
     ours: Mapping[str, "Bind | str"],
-) -> None:
-    """Put the check of a row round one of its values."""
+) -> Fragment:
+    """All that is checked of a row."""
     held: list[Fragment] = []
     listed: list[Fragment] = []
     for folded, column in spoken.items():
@@ -123,7 +137,7 @@ def _hold_row(
     for predicate, label in checks:
         said: Fragment = ("(SELECT ", *predicate.about(_ROW), *of_row)
         calls.append(draft.checked_by(conjoined([*held, said]), label))
-    _wrap(draft, next(iter(given.values())), conjoined(calls))
+    return conjoined(calls)
 
 
 def _value(

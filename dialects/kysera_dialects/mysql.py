@@ -126,6 +126,8 @@ class MySQLDialect(Dialect):
 
     #: What holds of the indexes that are not put aside.
     used_indexes: ClassVar[str] = "IS_VISIBLE = 'YES'"
+    #: Whether the information schema shows a default as it is written.
+    shows_expressions: ClassVar[bool] = False
     _is_mariadb: ClassVar[bool] = False
 
     def in_modes(self, sql_mode: str) -> Self:
@@ -463,6 +465,7 @@ class MariaDBDialect(MySQLDialect):
     # its plain EXPLAIN has no conditions and leaves no note
     explains_values: ClassVar[frozenset[str]] = frozenset(("EXTENDED", "FORMAT"))
     used_indexes: ClassVar[str] = "IGNORED = 'NO'"
+    shows_expressions: ClassVar[bool] = True
     _is_mariadb: ClassVar[bool] = True
     headings_from_comma: ClassVar[bool] = True
 

@@ -80,7 +80,7 @@ _COUNTER = re.compile(r" AUTO_INCREMENT=\d++")
 _Row = Sequence[Any]
 
 
-def read(dialect: Dialect, execute: Execute) -> Catalogue:
+def read(dialect: "MySQLDialect", execute: Execute) -> Catalogue:
     """Read all relations and routines of all databases."""
     settings = execute(SETTINGS)[0]
     system = execute(SYSTEM_TABLES)
@@ -151,7 +151,7 @@ class _Reader:
 
     def __init__(
         self,
-        dialect: Dialect,
+        dialect: "MySQLDialect",
         settings: _Row,
         system: Sequence[_Row],
         parts: Mapping[str, Sequence[_Row]],
@@ -268,7 +268,11 @@ class _Reader:
         return {name: condition for name, condition in found.items() if condition}
 
     def _default(self, default: Any, marks: str) -> str:
-        return "" if default is None else str(default)
+        """As an expression; MySQL shows what is in a string, MariaDB its text."""
+        text = "" if default is None else str(default)
+        if default is None or self._dialect.shows_expressions:
+            return "" if text.upper() == "NULL" else text
+        return text if "DEFAULT_GENERATED" in marks else self._dialect.literal(text)
 
     # -- what texts use -----------------------------------------------------------
 
