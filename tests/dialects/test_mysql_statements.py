@@ -385,8 +385,6 @@ def test_names_by_lower_case_table_names() -> None:
     "sql",
     [
         "UPDATE (orders) SET total = 1",
-        "SELECT o.id FROM orders o JOIN log a JOIN log b ON a.id = b.id ON o.id = a.id",
-        "SELECT * FROM orders WHERE MATCH total AGAINST ('x')",
         "SELECT * FROM orders FOR SYSTEM_TIME AS OF (SELECT 1)",
         "SELECT (SELECT id FROM orders) INTO @a, b FROM log",
     ],
