@@ -13,6 +13,7 @@ PLACES = entries(
     {
         "case": "SELECT CASE WHEN id > 3 THEN (SELECT count(*) FROM orders) END FROM customers",
         "case-when": "SELECT CASE (SELECT count(*) FROM orders) WHEN 10 THEN 'a' ELSE 'b' END",
+        "alias-operator": "SELECT * FROM orders connect_by_root",
         "coalesce": "SELECT coalesce(NULL, (SELECT min(comment) FROM orders WHERE id IN (102, 104)))",
         "cast": "SELECT CAST((SELECT count(*) FROM products) AS TEXT), id FROM log",
         "between": "SELECT id FROM orders WHERE total BETWEEN 0 AND (SELECT max(total) FROM orders)",

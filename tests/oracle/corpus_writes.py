@@ -255,10 +255,10 @@ REFUSED = [
         },
     ),
     *refused(
-        "sqlglot takes the name for an operator of its own",
+        "sqlglot takes the name for a keyword",
         "name",
         {
-            "alias": "SELECT * FROM orders connect_by_root",
+            "alias": "SELECT for.id FROM orders AS for",
         },
     ),
     *refused(

@@ -60,6 +60,7 @@ SAME: dict[str, list[str]] = {
         "SELECT count(*) FROM log LEFT JOIN (orders, customers) ON log.id = orders.id",
         "SELECT count(*) FROM log LEFT JOIN (orders JOIN customers ON customers.id = orders.customer_id) ON log.id < orders.id",
         "SELECT count(*) FROM log l LEFT JOIN orders o ON o.id > 100 LEFT JOIN notes n ON n.order_id = o.id",
+        "SELECT l.id, o.id FROM log l JOIN orders o JOIN notes n ON n.order_id = o.id ON l.id < o.id",
         "SELECT code, o.id FROM countries LEFT JOIN orders o ON o.total > (SELECT count(*) FROM notes)",
         "SELECT a.id, b.id FROM orders a JOIN orders b ON b.total = a.total AND b.id > a.id",
         "SELECT o.id FROM orders o INNER JOIN customers c",

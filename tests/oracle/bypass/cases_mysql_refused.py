@@ -5,12 +5,6 @@
 
 #: By the code of the refusal, or those of one server and of the other.
 REFUSED: dict[str, list[tuple[str, str]]] = {
-    "3 joins": [
-        (
-            "unparsed-statement",
-            "SELECT l.id, o.id FROM log l JOIN orders o JOIN notes n ON n.order_id = o.id ON l.id < o.id",
-        )
-    ],
     "4 writes that read": [
         ("undeclared-view", "UPDATE words SET body = 'x'"),
         ("undeclared-view", "UPDATE all_orders SET total = 0"),
