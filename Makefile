@@ -25,14 +25,14 @@ demo: .venv/demo.installed ## other people's programs over a shop of two tenants
 
 test: .venv/test.installed ## the whole test suite
 	$(call say,tests)
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 versions: .venv/test.installed ## the tests of PostgreSQL, on each of its versions
 	@for version in $(VERSIONS); do \
 		printf '\033[1;36m==>\033[0m \033[1mPostgreSQL %s\033[0m\n' $$version; \
 		url=$$(.ci/postgresql-version-up.sh $$version) || exit 1; \
 		KYSERA_TEST_POSTGRESQL=$$url $(BIN)/pytest -n auto --maxprocesses 4 \
-			--dist loadfile -k postgresql $(ARGS) tests/dialects tests/dbapi \
+			--dist worksteal -k postgresql $(ARGS) tests/dialects tests/dbapi \
 			tests/oracle tests/compat/test_dbapi20_psycopg.py; \
 		failed=$$?; .ci/postgresql-version-up.sh $$version --stop; \
 		test $$failed = 0 || exit 1; \

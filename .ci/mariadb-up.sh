@@ -15,8 +15,11 @@ start() {
   } >/dev/null
   answers && return
   install -d -o mysql -g mysql /run/mysqld
-  start-stop-daemon --start --oknodo --background --exec "$(command -v mariadbd)" -- \
-    --user=mysql --bind-address=127.0.0.1 --port="$PORT"
+  # by its file: those that tests have started are others
+  local pid=/run/mysqld/mariadbd-$PORT.pid
+  start-stop-daemon --start --oknodo --background --pidfile "$pid" --exec "$(command -v mariadbd)" -- \
+    --user=mysql --bind-address=127.0.0.1 --port="$PORT" --pid-file="$pid" \
+    --innodb-flush-log-at-trx-commit=0
   for _ in $(seq 30); do
     answers && return
     sleep 1

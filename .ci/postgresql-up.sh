@@ -13,7 +13,8 @@ start() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql
   } >/dev/null
   answers && return
-  pg_ctlcluster --skip-systemctl-redirect "$(ls /etc/postgresql | sort -V | tail -n 1)" main start >&2 || true
+  pg_ctlcluster --skip-systemctl-redirect "$(ls /etc/postgresql | sort -V | tail -n 1)" main start \
+    -o '-c synchronous_commit=off' >&2 || true
   for _ in $(seq 30); do
     answers && return
     sleep 1

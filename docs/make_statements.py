@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 from textwrap import fill
 
-from kysera_dbapi.dialect import Dialect, Rule, get_dialect
+from kysera_dbapi.dialect import Dialect, Rule
+from kysera_dbapi.registry import get_dialect
 
 __all__ = ["PATH", "reference"]
 

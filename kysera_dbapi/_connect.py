@@ -9,12 +9,12 @@ from urllib.parse import unquote, unquote_plus
 
 from kysera_dbapi._blocks import scope
 from kysera_dbapi.catalogue import Catalogue
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.explanation import Explanation
+from kysera_dbapi.mode import Mode, check_mode
 from kysera_dbapi.pipeline import Pipeline
-from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import check_mode
+from kysera_dbapi.plugin import Plugin, ordered
+from kysera_dbapi.registry import get_dialect
 
 if TYPE_CHECKING:
     from kysera_dbapi.connection import Connection

@@ -148,13 +148,9 @@ def _checked(name: str, value: object) -> object:
     if name == "roles" and not _is_list(value, lambda role: isinstance(role, str)):
         raise _wrong(f"roles must be a list of names, got {value!r}")
     if _is_list(value, _is_single):
-        found: tuple[object, ...] = tuple(cast("Any", value))
-        for item in found:
-            _check_number(name, item)
-        return found
+        return tuple(_plain(name, item) for item in cast("Any", value))
     if _is_single(value):
-        _check_number(name, value)
-        return value
+        return _plain(name, value)
     raise _wrong(
         f"{name} must be a text, number, bytes, date, time or UUID, or a list of them, "
         f"got {type(value).__name__}"
@@ -181,10 +177,18 @@ def _others() -> tuple[type, ...]:
     return (date, time, timedelta, Decimal, UUID)
 
 
-def _check_number(name: str, value: object) -> None:
-    """Refuse NaN: some databases store it as NULL."""
+def _plain(name: str, value: object) -> object:
+    """The value; a number of another class as the number: PyMySQL sends its name.
+
+    Raises for NaN: some databases store it as NULL.
+    """
     if value != value:  # noqa: PLR0124
         raise _wrong(f"{name} is not a number")
+    if isinstance(value, int) and type(value) not in (int, bool):
+        return int.__int__(value)
+    if isinstance(value, float) and type(value) is not float:
+        return float.__float__(value)
+    return value
 
 
 def _wrong(what: str) -> ConfigurationError:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kysera_dbapi.errors import ConfigurationError
-from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import check_mode
+from kysera_dbapi.mode import Mode, check_mode
+from kysera_dbapi.plugin import Plugin, ordered
 
 __all__ = ["install", "uninstall"]
 

@@ -102,7 +102,9 @@ def tokenize(text: str, dialect: "Dialect") -> list[Token]:
 
 def _joins_straight(tokens: Sequence[Token], at: int, dialect: "Dialect") -> bool:
     """Whether STRAIGHT_JOIN is a join there: no name, and no option of a SELECT."""
-    after_select = tokens[at - 1].text.upper() in _SELECTING
+    before = tokens[at - 1]
+    named = before.token_type is TokenType.IDENTIFIER  # a column `select`
+    after_select = before.text.upper() in _SELECTING and not named
     return _is_keyword(tokens[at].text, dialect) and not after_select
 
 

@@ -31,6 +31,9 @@ __all__ = ["Checking"]
 
 #: The row that is checked; policies call what they read by higher numbers.
 _ROW = "_k0"
+_STRINGS = (_sqlglot.TokenType.STRING, _sqlglot.TokenType.NATIONAL_STRING)
+#: What no database names: what is no column, no function and no cast.
+_NAMELESS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.DPipe, exp.Predicate, exp.Literal)
 
 
 class Checking:
@@ -112,7 +115,7 @@ class Checking:
                 return
         draft.refuse(
             "RETURNING must show a number or text beside what is checked; name the "
-            "primary key in it"
+            "primary key in it, or give an expression an alias"
         )
 
     def _wrapped(
@@ -125,17 +128,16 @@ class Checking:
         draft, (first, last) = self._draft, where
         start, end = draft.start_of(first), draft.end_of(last)
         value = one.this if isinstance(one, exp.Alias) else one
+        name = "" if isinstance(one, exp.Alias) else self._heading(value, where)
         if isinstance(one, exp.Star):
             return self._spelled_out(start, end)
-        if value.find(exp.Star, exp.Select):
+        if name is None or value.find(exp.Star, exp.Select):
             return []
         if isinstance(value, exp.Column) and not self._is_plain(value):
             return []
-        alias = ""
+        alias = f" AS {draft.dialect.quote(name)}" if name else ""
         if isinstance(one, exp.Alias):
             end = draft.end_of(self._last_of_value(first, last))
-        elif isinstance(one, exp.Column):
-            alias = f" AS {draft.dialect.quote(self._declared(one))}"
         opening, closing = self._around(f" END{alias}")
         draft.splices.append(Splice(start, start, opening, rank=-5))
         draft.splices.append(Splice(end, end, spaced(draft, end, closing), rank=1))
@@ -144,7 +146,7 @@ class Checking:
             one.set("this", tree)
             return [one]
         if alias:
-            named = exp.to_identifier(self._declared(one), quoted=True)
+            named = exp.to_identifier(name, quoted=True)
             return [exp.Alias(this=tree, alias=named)]
         return [tree]
 
@@ -192,10 +194,25 @@ class Checking:
             return self._table.kind == "unknown"  # there is no catalogue
         return self._draft.dialect.is_plain(column.type)
 
-    def _declared(self, shown: exp.Expression) -> str:
-        """The name of a column as its table has it: so it is told of it alone."""
-        column = self._table.column(self._draft.name_of(shown.this))
-        return column.name if column else shown.name
+    def _heading(self, shown: exp.Expression, where: tuple[int, int]) -> str | None:
+        """What a projection without an alias is called; None if that is not known.
+
+        Empty where it is called by its text, which is kept for all that is edited.
+        """
+        draft, (first, last) = self._draft, where
+        dialect, tokens = draft.dialect, draft.layout.tokens[first : last + 1]
+        if isinstance(shown, exp.Column):
+            column = self._table.column(draft.name_of(shown.this))
+            spelled = column is None or dialect.derived_names_are_of_table
+            return shown.name if spelled or column is None else column.name
+        strings = all(token.token_type in _STRINGS for token in tokens)
+        if isinstance(shown.unnest(), exp.Column) or (
+            strings and dialect.headings_of_strings
+        ):
+            return None
+        if dialect.names_columns_by_text:
+            return ""
+        return dialect.unnamed if isinstance(shown, _NAMELESS) else None
 
     def _last_of_value(self, first: int, last: int) -> int:
         """The last token before the alias: ``value [AS] alias``."""

@@ -20,7 +20,7 @@ from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 from kysera_dbapi.functions import Functions
 from kysera_dbapi.mentions import Event
-from kysera_dbapi.plugin import Mode
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.reach import Effects, Reach
 from kysera_dbapi.referring import but_referred, copies_keys
 from kysera_dbapi.searching import check_search

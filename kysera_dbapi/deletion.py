@@ -47,16 +47,12 @@ class Deletion:
             parts.append(value.part)
             trees.append(draft.assignment_tree(column, value))
         at = draft.end_of(block.items[0].end - 1)
-        draft.splices += [verb, Splice(at, at, spaced(draft, at, tuple(parts)))]
+        listed = spaced(draft, at, tuple(parts))
+        draft.splices += [verb, Splice(self._past_alias(), at, listed)]
         using = tree.args.get("using")
         if using:
             tree.set("from_", self._other_sources(using))
         returning = tree.args.get("returning")
-        if returning is not None and "update" not in draft.dialect.returning:
-            draft.refuse(
-                "RETURNING of a DELETE that becomes an UPDATE, which has none here, "
-                "is not supported; select the rows before"
-            )
         if returning is not None:
             if "update" not in draft.dialect.returning:
                 draft.refuse(
@@ -74,6 +70,18 @@ class Deletion:
             if k not in ("using", "tables", "cluster")
         }
         draft.become(exp.Update(expressions=trees, **kept))
+
+    def _past_alias(self) -> int:
+        """Where the target's alias ends; what belongs to its table is put before it."""
+        draft, target, last = self._draft, self._draft.target, self._block.items[0].end
+        assert target is not None
+        own, end = int(draft.layout.tokens[last - 1].end) + 1, draft.end_of(last - 1)
+        named = target.token == last - 1
+        if named or own == end or not draft.dialect.partitions_follow_alias:
+            return end
+        name = draft.end_of(target.token)
+        draft.splices.append(Splice(name, name, (draft.text[own:end],), proof=""))
+        return own
 
     def _other_sources(self, using: Sequence[exp.Expression]) -> exp.From:
         """USING, which is the FROM of an UPDATE."""

@@ -6,33 +6,23 @@ engine asks which database it is talking to.
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kysera_dbapi.errors import ConfigurationError
 from kysera_dbapi.rule import Rule, Treatment
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from importlib.metadata import EntryPoints
 
     from kysera_dbapi.catalogue import Catalogue, Column, Function, Table, UniqueKey
     from kysera_dbapi.shape import Lexeme
 
-__all__ = ["Dialect", "Execute", "Lexical", "Rule", "Style", "Treatment", "get_dialect"]
+__all__ = ["Dialect", "Execute", "Lexical", "Rule", "Style", "Treatment"]
 
 #: qmark, numbered, named (``:a``, ``@a``, ``$a``), format, pyformat, PostgreSQL's own.
 Style = Literal["?", "?1", ":a", "%s", "%(a)s", "$1"]
 
 #: Runs a query of ours on the raw connection and returns its rows.
 Execute = Callable[..., Sequence[Sequence[object]]]
-
-_BUILT_IN = {
-    "sqlite": "kysera_dialects.sqlite:SQLiteDialect",
-    "postgresql": "kysera_dialects.postgresql:PostgreSQLDialect",
-    "mysql": "kysera_dialects.mysql:MySQLDialect",
-    "mariadb": "kysera_dialects.mysql:MariaDBDialect",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +109,8 @@ class Dialect:
     join_kinds: ClassVar[frozenset[str]] = frozenset(("", "INNER", "CROSS", "OUTER"))
     #: UPDATE and DELETE may be of several tables: ``DELETE a, b FROM``.
     writes_several: ClassVar[bool] = False
+    #: Where ``equals_exactly`` names no types, values that differ may be equal.
+    equals_loosely: ClassVar[bool] = False
     #: A sub-query or a call in FROM may be LATERAL.
     laterals: ClassVar[bool] = False
     #: A comma binds looser than JOIN (SQL), not equally (SQLite).
@@ -158,28 +150,36 @@ class Dialect:
     filters_full_joins: ClassVar[bool] = True
     #: A relation may be joined with a row of no columns: ``t JOIN (SELECT) AS k``.
     joins_nothing: ClassVar[bool] = False
+    #: Or with one of one column, where no derived table would do.
+    joins_one: ClassVar[bool] = False
+    #: No row is found by NOT EXISTS of a column that USING has merged.
+    using_loses_exists: ClassVar[bool] = False
     #: A RIGHT or FULL join in a branch of a set operation spoils the WHERE of another.
     outer_join_spoils_union: ClassVar[bool] = False
     #: Where a primary key is grouped by, the other columns of its table may stand bare.
     groups_by_key: ClassVar[bool] = False
-    #: What ends a derived table so that nothing outside of it is evaluated before its
-    #: WHERE; empty if nothing does.
+    #: What keeps all that is outside of a derived table behind its WHERE, if anything.
     barrier: ClassVar[str] = ""
     #: A column without an alias is named by its text.
     names_columns_by_text: ClassVar[bool] = False
     #: But in the first column it begins after the comma, with the comments there.
     headings_from_comma: ClassVar[bool] = False
-    #: A column of a derived table is called as its table calls it, one of the table
-    #: itself as the statement does: in upper or lower case.
-    derived_names_are_of_table: ClassVar[bool] = False
     #: Such a name goes on to the next token: a comment before that belongs to it.
     headings_to_next: ClassVar[bool] = False
+    #: A string is called by what it says.
+    headings_of_strings: ClassVar[bool] = False
+    #: A column has its table's case in a derived table, else that of the statement.
+    derived_names_are_of_table: ClassVar[bool] = False
+    #: Where texts are no names: what an operator, or a constant, is called.
+    unnamed: ClassVar[str] = ""
     #: A write changes each row as it comes, so that its sub-selects see it half done.
     changes_as_it_reads: ClassVar[bool] = False
     #: An UPDATE or DELETE may read its target in a sub-select.
     reads_targets: ClassVar[bool] = True
     #: A trigger may change the row that is about to be written.
     triggers_change_rows: ClassVar[bool] = False
+    #: DELETE says PARTITION after an alias, UPDATE before it.
+    partitions_follow_alias: ClassVar[bool] = False
     #: The kinds of writes that may have a RETURNING.
     returning: ClassVar[frozenset[str]] = frozenset(("insert", "update", "delete"))
     #: RETURNING calls the columns by the table's own name, not by its alias.
@@ -218,7 +218,7 @@ class Dialect:
         return hash((type(self), self.settings))
 
     def of_server(
-        self, version: str, mode: str, lower_case: int, *, counts_changes: bool
+        self, version: str, mode: str, lower_case: int, **session: bool
     ) -> "Dialect":
         """The dialect of a server of that version, in the modes of a session."""
         return self
@@ -554,39 +554,3 @@ class Dialect:
     def read_catalogue(self, execute: Execute) -> "Catalogue":
         """Read the catalogue over a raw connection."""
         raise NotImplementedError
-
-
-@cache
-def get_dialect(name: str) -> Dialect:
-    """The dialect of that name: a built-in one, or one of a ``kysera.dialects`` entry.
-
-    Raises ``ConfigurationError`` (unknown-dialect) when there is none.
-    """
-    if name in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[name].partition(":")
-        found = getattr(__import__(module, fromlist=[attribute]), attribute)
-        return _checked(found, name)
-    for entry in _entries():
-        if entry.name == name:
-            return _checked(entry.load(), name)
-    raise ConfigurationError(
-        f"unknown dialect {name!r}; known are {', '.join(sorted(_known()))}",
-        code="unknown-dialect",
-    )
-
-
-def _checked(found: object, name: str) -> Dialect:
-    if not (isinstance(found, type) and issubclass(found, Dialect)):
-        said = f"dialect {name!r} is {found!r}, not a subclass of Dialect"
-        raise ConfigurationError(said, code="unknown-dialect")
-    return found()
-
-
-def _known() -> set[str]:
-    return set(_BUILT_IN) | {entry.name for entry in _entries()}
-
-
-def _entries() -> "EntryPoints":
-    from importlib.metadata import entry_points  # a third of the import's time
-
-    return entry_points(group="kysera.dialects")

@@ -1,7 +1,7 @@
 """The plan of a new shape, by the schema as it is now: another may have changed it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from kysera_dbapi.pipeline import Outdated
 from kysera_dbapi.plan import Plan
@@ -12,15 +12,24 @@ if TYPE_CHECKING:
 
 __all__ = ["is_current", "plan"]
 
-_Result = TypeVar("_Result")
-
 
 def plan(session: "Session", text: str, now: frozenset[str], style: int) -> Plan:
     """The plan for a text of a new shape.
 
     Where tables have stamps of their own, it is made first, and kept if what it uses is
-    as it was read. Raises what planning does, by no old catalogue.
+    as it was read. Raises what planning does, by no old catalogue, and the driver's
+    error if the schema cannot be asked for, and decides the text.
     """
+    try:
+        return _planned(session, text, now, style)
+    except session.driver.Error as error:
+        # the next error of one that is lost would be another
+        if session.ends_more(error) or not session.stands_alone(text, style):
+            raise
+        return session.pipeline.plan(text, now, format_style=style)
+
+
+def _planned(session: "Session", text: str, now: frozenset[str], style: int) -> Plan:
     if session.dialect.stamps_tables:
         found = _by_known(session, text, now, style)
         if found is not None:
@@ -54,6 +63,8 @@ def _by_known(
 
 def _stands(session: "Session", plan: Plan) -> bool:
     """Whether what a plan uses of the schema is as it was read."""
+    if plan.effect == "transaction":  # it uses nothing
+        return True
     standing = session.pipeline.standing
     tables = standing.tables(plan)
     stamps = None if tables is None else _stamps(session, tables, plan)
@@ -70,34 +81,29 @@ def _stands(session: "Session", plan: Plan) -> bool:
         tables = standing.with_wanted(tables)
         stamps = _stamps(session, tables, plan)
     current = is_current(session)
-    if current is False:
+    if not current:
         return not session.refresh()
-    if current and not settled:
+    if not settled:
         standing.want(tables)
-    elif current and stamps and _stamps(session, tables, plan) == stamps:
+    elif stamps and _stamps(session, tables, plan) == stamps:
         standing.keep(stamps)
     return True
 
 
-def is_current(session: "Session") -> bool | None:
-    """Whether the schema is as it was read; None if that cannot be asked now."""
+def is_current(session: "Session") -> bool:
+    """Whether the schema is as it was read; raises the error of asking for it."""
     if not (session.plugins and session._catalogue.known):
-        return None
-    return _asked(session, lambda: session._stamp() == session._stamped)
+        return True
+    return session._quietly(lambda: session._stamp() == session._stamped)
 
 
 def _stamps(
     session: "Session", tables: "Sequence[Table]", plan: Plan
 ) -> Mapping[str, object] | None:
     """What changes when one of the tables does; None if that cannot be asked."""
-    return _asked(session, lambda: session._table_stamps(tables, plan.invoked))
-
-
-def _asked(session: "Session", work: Callable[[], _Result]) -> _Result | None:
-    """The answer, None if there is an error: the statement will say so itself."""
     try:
-        return session._quietly(work)
+        return session._quietly(lambda: session._table_stamps(tables, plan.invoked))
     except session.driver.Error as error:
-        if session.ends_more(error):  # it could not
+        if session.ends_more(error):  # the statement could not say so itself
             raise
         return None

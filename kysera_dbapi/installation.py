@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from kysera_dbapi.plugin import Mode, Plugin
+from kysera_dbapi.mode import Mode
+from kysera_dbapi.plugin import Plugin
 
 __all__ = ["Installation", "changed_members", "installed", "make_new", "reach"]
 

@@ -3,12 +3,17 @@
 The other side is one row of no columns, so that nothing is added to what ``t`` is. Its
 names, its key, its system columns and its whole rows stay what they are; a derived
 table loses them. The database's planner takes the join away.
+
+Where a query has a column at least, the row has one that nothing shows: so no ``*``.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from kysera_dbapi import _sqlglot
+from kysera_dbapi.derivation import owner_of
 from kysera_dbapi.splices import Fragment, Splice, conjoined, spell
 from kysera_dbapi.statement import Reference
 
@@ -22,7 +27,14 @@ __all__ = ["can_join", "join_nothing"]
 
 def can_join(draft: "Draft", reference: Reference) -> bool:
     """Whether a reference can be filtered so; its columns must have their own names."""
-    if not draft.dialect.joins_nothing or reference.role != "source":
+    if draft.dialect.joins_one:
+        owner, written = owner_of(reference.node), reference.role == "target"
+        shown = owner.expressions if isinstance(owner, exp.Select) else ()
+        stars = any(isinstance(one, exp.Star) for one in shown)
+        possible = (written or draft.locks(reference)) and not stars
+    else:
+        possible = draft.dialect.joins_nothing and reference.role == "source"
+    if not possible:
         return False
     alias = reference.node.args.get("alias")
     renamed = alias is not None and bool(alias.args.get("columns"))
@@ -37,7 +49,9 @@ def join_nothing(
     assert item is not None
     name = draft.quoted(reference.exposed)
     condition = conjoined([p.about(name) for p in predicates])
-    joined: Fragment = (f" JOIN (SELECT) AS _k_{reference.start} ON ", *condition)
+    row = f"_k_{reference.start}"
+    nothing = f"SELECT 1 AS {row}" if draft.dialect.joins_one else "SELECT"
+    joined: Fragment = (f" JOIN ({nothing}) AS {row} ON ", *condition)
     start, end = draft.start_of(item.start), draft.end_of(item.end - 1)
     before = draft.stand_in[start - 1 : start]
     opening = " (" if before.isalnum() or before == "_" else "("

@@ -3,15 +3,15 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.dialect import Dialect
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.plan import Bounded, Direct, Plan, as_written
-from kysera_dbapi.plugin import Hook, Mode, Plugin, hooks
+from kysera_dbapi.plugin import Hook, Plugin, hooks
 from kysera_dbapi.shape import Lexer, Shape, check_text
 from kysera_dbapi.source import MAX_TOKENS, read
 from kysera_dbapi.standing import Standing
@@ -165,18 +165,15 @@ class Pipeline:
             self._keep(plan, planned, at)
         return self._spelled(plan, planned, at)
 
-    def control(self, text: str, format_style: int) -> Plan | None:
-        """The plan of transaction control; None for any other text.
-
-        No plugin edits it, and no catalogue decides it.
-        """
+    def stands_alone(self, text: str, format_style: int) -> bool:
+        """Whether no catalogue decides the plan, as of settings, or of COMMIT."""
         lexer = self.lexers[format_style]
-        head = lexer.head(text, MAX_TOKENS)
-        source = read(head, self.dialect, lexer)
-        made = as_written(source, lexer.shape(text))
-        if head != text or source.several or made.effect != "transaction":
-            return None
-        return replace(made, keep=False)
+        source = read(lexer.head(text, MAX_TOKENS), self.dialect, lexer)
+        rule = source.rule
+        if rule is None or rule.treatment != "passed" or source.several:
+            return False
+        settled = rule.names_protected and rule.effect != "catalogue"
+        return settled and not source.invoked
 
     def preview(self, text: str, scope: frozenset[str]) -> Plan:
         """As ``plan``, but nothing is looked up and nothing is kept."""

@@ -93,6 +93,8 @@ class Placement:
         node = owner_of(reference.node)
         if node is None or reference.in_list or reference.block is None:
             return None
+        if self._is_lost(reference, reference.block):
+            return None
         alias = reference.node.args.get("alias")
         if alias is not None and alias.args.get("columns"):  # other names for them
             return None
@@ -103,6 +105,13 @@ class Placement:
             return None
         qualifier = self._draft.quoted(reference.exposed)
         return [p.about(qualifier) for p in self._filters[reference]]
+
+    def _is_lost(self, reference: Reference, block: Block) -> bool:
+        """Whether the server finds no rows by a filter that reads other tables."""
+        draft, filters = self._draft, self._filters[reference]
+        possible = draft.dialect.using_loses_exists and reference.role == "source"
+        reads = possible and any(predicate.reads for predicate in filters)
+        return reads and _joins_by_names(block.items)
 
     def _is_apart(self, reference: Reference) -> bool:
         """Whether its filter reads what is written to: a derived table may do so."""
@@ -370,6 +379,15 @@ class Placement:
         draft.splices.append(
             Splice(end, end, spaced(draft, end, (f"){after_it}",)), rank=1)
         )
+
+
+def _joins_by_names(items: Sequence[Item]) -> bool:
+    """Whether any of them is joined by USING or NATURAL."""
+    return any(
+        (item.join is not None and (item.join.using or item.join.natural))
+        or _joins_by_names(item.group or ())
+        for item in items
+    )
 
 
 def _beside_outer_join(block: exp.Expression) -> bool:

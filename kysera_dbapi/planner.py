@@ -10,8 +10,9 @@ from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.plan import Plan, as_written
-from kysera_dbapi.plugin import Mode, Plugin, intercept
+from kysera_dbapi.plugin import Plugin, intercept
 from kysera_dbapi.shape import Lexer, Shape
 from kysera_dbapi.source import MAX_TOKENS, Source, read
 

@@ -13,6 +13,7 @@ from inspect import signature as signature_of
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from kysera_dbapi.errors import ConfigurationError, PluginError
+from kysera_dbapi.mode import Mode
 
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Catalogue, ForeignKey, Table, Trigger
@@ -26,7 +27,6 @@ __all__ = [
     "Event",
     "Hook",
     "Host",
-    "Mode",
     "Plugin",
     "check_viewed",
     "destroy",
@@ -39,7 +39,6 @@ __all__ = [
     "verified",
 ]
 
-Mode = Literal["normal", "strict", "report"]
 Hook = Literal["before_execute", "after_execute", "on_error", "on_catalogue", "flags"]
 
 

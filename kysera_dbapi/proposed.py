@@ -5,6 +5,7 @@ has, as its columns would hold them; a value that a column would not hold as it 
 given fails the statement, in every mode of the session. So what was checked is stored.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ _ROW = "_k0"
 #: Stands for the caller's value in a tree.
 _VALUE = "_k0"
 _PLAIN = (_T.PLACEHOLDER, _T.NUMBER, _T.STRING, _T.NULL, _T.TRUE, _T.FALSE)
+_NULL: Fragment = ("NULL",)
+#: A default that means the same in each mode.
+_CONSTANT = re.compile(r"-?\d+(?:\.\d+)?|'[^'\\]*'")
 #: What holds a value, its place there, and its tokens.
 _Given = tuple[exp.Expression, int, tuple[int, int]]
 
@@ -77,8 +81,7 @@ def new_rows(
         dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)
     ]
     return [
-        (next(iter(row.values())), _said(draft, checks, spoken, row, ours))
-        for row in rows
+        (_held_by(draft, row), _said(draft, checks, spoken, row, ours)) for row in rows
     ]
 
 
@@ -86,6 +89,14 @@ def hold_new(draft: "Draft", rows: Sequence[_Checked]) -> None:
     """Fail an INSERT of a row of which a check is not true."""
     for given, condition in rows:
         _wrap(draft, given, condition)
+
+
+def _held_by(draft: "Draft", row: Mapping[str, _Given]) -> _Given:
+    """The value of a row that a condition can be put round."""
+    found = [given for given in row.values() if not _is_default(draft, given)]
+    if not found:
+        _refuse(draft, "where all that policies speak of is DEFAULT; give it a value")
+    return found[0]
 
 
 def _refuse(draft: "Draft", why: str) -> None:
@@ -129,7 +140,7 @@ def _said(
         assert stored is not None
         typed, kept = stored
         listed.append((*_filled(typed, value), f" AS {draft.quoted(column.name)}"))
-        if folded in given or folded in ours:
+        if value != _NULL:
             held.append(_filled(kept, value))
     row = tuple(chain.from_iterable((", ", *one) for one in listed))[1:]
     of_row: Fragment = (" FROM (SELECT ", *row, f") AS {_ROW})")
@@ -149,10 +160,8 @@ def _value(
     """What a column is about to get: a value of ours, the caller's, or NULL."""
     if ours is not None:
         return (ours,)
-    if given is None:
-        if column.default or column.not_null:
-            _refuse(draft, f"that gives no value to {column.name}; give it one")
-        return ("NULL",)
+    if given is None or _is_default(draft, given):
+        return _default(draft, column)
     owner, _, (first, last) = given
     tokens = draft.layout.tokens[first : last + 1]
     signed = len(tokens) == 2 and tokens[0].token_type is _T.DASH
@@ -164,6 +173,21 @@ def _value(
         )
     start, end = draft.start_of(first), draft.end_of(last)
     return (Copy.of(draft.stand_in, start, end),)
+
+
+def _is_default(draft: "Draft", given: _Given) -> bool:
+    """Whether it is the keyword, which stands in no expression."""
+    first, last = given[2]
+    return first == last and draft.layout.tokens[first].token_type is _T.DEFAULT
+
+
+def _default(draft: "Draft", column: "Column") -> Fragment:
+    """What a column gets that has no value: its default, if that is a plain one."""
+    if not column.default and not column.not_null:
+        return _NULL
+    if not _CONSTANT.fullmatch(column.default):
+        _refuse(draft, f"that gives no value to {column.name}; give it one")
+    return (column.default,)
 
 
 def _filled(pieces: Sequence[str], value: Fragment) -> Fragment:

@@ -21,9 +21,9 @@ from psycopg._cursor_base import BaseCursor
 from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.connection import check_raw, passed, reading_tables
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
-from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.mode import Mode, check_mode
+from kysera_dbapi.plugin import Plugin, ordered
 from kysera_dbapi.psycopg_cursor import (
     CURSOR_MEMBERS,
     adopt,
@@ -32,7 +32,7 @@ from kysera_dbapi.psycopg_cursor import (
     keeps_to_itself,
 )
 from kysera_dbapi.psycopg_session import PsycopgSession
-from kysera_dbapi.session import check_mode
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.transaction import Control
 
 __all__ = [

@@ -17,10 +17,10 @@ from kysera_dbapi import errors
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.connection import check_raw, passed, reading_tables
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
-from kysera_dbapi.plugin import Mode, Plugin, ordered
+from kysera_dbapi.mode import Mode, check_mode
+from kysera_dbapi.plugin import Plugin, ordered
 from kysera_dbapi.pymysql_cursor import CURSOR_MEMBERS, PlannedCursor, cursor_class
 from kysera_dbapi.pymysql_session import PyMySQLSession, check_charset, is_setting
-from kysera_dbapi.session import check_mode
 
 __all__ = [
     "CONNECTION_MEMBERS",
@@ -41,12 +41,12 @@ DataError DatabaseError Error IntegrityError InterfaceError InternalError
 NotSupportedError OperationalError ProgrammingError Warning affected_rows autocommit
 autocommit_mode begin bind_address character_set_name charset client_flag close
 collation commit connect connect_timeout ctx cursorclass db decoders encoders encoding
-escape get_autocommit get_host_info get_proto_info get_server_info host host_info
-init_command insert_id kill literal max_allowed_packet next_result open password ping
-port protocol_version rollback salt select_db server_capabilities server_charset
-server_language server_public_key server_status server_thread_id server_version
-set_character_set set_charset show_warnings sql_mode ssl thread_id unix_socket
-use_unicode user
+escape escape_string get_autocommit get_host_info get_proto_info get_server_info host
+host_info init_command insert_id kill literal max_allowed_packet next_result open
+password ping port protocol_version rollback salt select_db server_capabilities
+server_charset server_language server_public_key server_status server_thread_id
+server_version set_character_set set_charset show_warnings sql_mode ssl thread_id
+unix_socket use_unicode user
 """
 #: What becomes of each public member of ``pymysql.connections.Connection``.
 CONNECTION_MEMBERS: dict[str, str] = {
@@ -199,6 +199,7 @@ class Connection(_Connection):
             if session.plugins:
                 check_charset(charset)
             setter(raw, *args)
+            session.invalidate()
 
         self._do(run)
 

@@ -6,7 +6,12 @@ with the catalogue, and so once more after each statement that may change them.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Any
 from weakref import ref
 
@@ -16,10 +21,11 @@ from pymysql.converters import conversions
 from pymysql.cursors import Cursor as RawCursor
 
 from kysera_dbapi.catalogue import Catalogue, Table
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import ConfigurationError, PolicyViolation
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.plan import Plan
-from kysera_dbapi.plugin import Mode, Plugin
+from kysera_dbapi.plugin import Plugin
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.session import Session
 from kysera_dbapi.transaction import Begin, Transactional
 from kysera_dbapi.value_list import ValueList
@@ -61,7 +67,13 @@ _DECODERS = {key: value for key, value in conversions.items() if type(key) is in
 _ENCODERS = {key: value for key, value in conversions.items() if type(key) is not int}
 _SETTINGS = (
     "SELECT @@version, @@sql_mode, @@lower_case_table_names, @@character_set_client, "
-    "@@character_set_results, @@sql_select_limit LIMIT 1"
+    "@@character_set_connection, @@character_set_results, @@sql_select_limit LIMIT 1"
+)
+_FOUND = "SELECT FOUND_ROWS()"
+_MOST_FOUND = 1_000_000
+_SEQUENCE = (
+    "JSON_TABLE(CONCAT('[0', REPEAT(',0', {}), ']'), '$[*]' "
+    "COLUMNS (n FOR ORDINALITY)) AS {}"
 )
 
 
@@ -130,6 +142,9 @@ class PyMySQLSession(Session):
     ) -> None:
         #: The text that is being planned.
         self._planning = ""
+        #: The result of what was said last of the transaction that comes next, and what
+        #: says it again.
+        self._ahead: tuple[object, str] = (None, "")
         super().__init__(
             raw,
             driver,
@@ -208,26 +223,27 @@ class PyMySQLSession(Session):
         seem.
         """
         (settings,) = self.execute(_SETTINGS)
-        version, mode, lower_case, client, results, limit = settings
+        version, mode, lower_case, client, strings, results, limit = settings
         if limit < _NO_LIMIT:
             raise ConfigurationError(
                 f"sql_select_limit is {limit}: it would hide tables and children from "
                 "the shim; set it to DEFAULT, and use LIMIT",
                 code="configuration",
             )
-        check_charset(client)
-        check_charset(results if results is not None else client)
+        for charset in (client, strings, results):
+            check_charset(charset if charset is not None else client)
         made = self.dialect.of_server(
             str(version),
             str(mode),
             int(lower_case),
             counts_changes=not self._raw.client_flag & CLIENT.FOUND_ROWS,
+            narrow={client, strings} != {"utf8mb4"},
         )
         if made != self.dialect:
             self.dialect = made
 
     def _read_catalogue(self) -> Catalogue:
-        with self._apart():
+        with self._apart(), self._between():
             self._read_settings()
             return super()._read_catalogue()
 
@@ -261,13 +277,14 @@ class PyMySQLSession(Session):
         name = f"{quote(table.schema)}.{quote(table.name)}"
         try:
             with self._apart():
-                ((_, definition),) = self.execute(f"SHOW CREATE TABLE {name}")
+                # of a view, which it may be by now, there is more
+                (_, definition, *_) = self.execute(f"SHOW CREATE TABLE {name}")[0]
         except self.driver.Error:  # it may not be seen, or not now
             return False
         return str(definition).startswith("CREATE TEMPORARY")
 
     def _stamp(self) -> object:
-        with self._apart():
+        with self._apart(), self._between(leaving=1):
             return super()._stamp()
 
     def _table_stamps(self, *of: Any) -> Mapping[str, object] | None:
@@ -278,20 +295,44 @@ class PyMySQLSession(Session):
 
     @contextmanager
     def _apart(self) -> Iterator[None]:
-        """A block that leaves no transaction open that was not."""
+        """A block that leaves no transaction open that was not.
+
+        One that the caller's next statement begins may be begun here, and has what was
+        said of it.
+        """
         raw, connection = self._raw, self.transaction._connection
+        result, text = self._ahead
+        begins = result is not None and result is raw._result
         settled = not raw.open or RawConnection.get_autocommit(raw)
-        before = settled or connection.in_transaction
+        before = settled or begins or connection.in_transaction
         try:
             yield
         finally:
             if not before and raw.open and connection.in_transaction:
                 with kept(raw):
                     RawConnection.commit(raw)
+        if begins and settled and text:
+            self.execute(text)
+
+    @contextmanager
+    def _between(self, *, leaving: int | None = None) -> Iterator[None]:
+        """A block of queries, after which FOUND_ROWS() tells of the caller's.
+
+        The last of them leaves what is given. Beyond a million it would take a while.
+        """
+        ((found,),) = self.execute(_FOUND)
+        yield
+        if found != leaving and found <= _MOST_FOUND:
+            with suppress(self.driver.Error):
+                self.execute(_finding(found))
 
     def reread(self) -> bool:
         """As ``refresh``; not before a statement that asks about the one before."""
         return not self._asks_about_the_last and super().reread()
+
+    def stands_alone(self, text: str, style: int) -> bool:
+        """As ever; a rule for SET is for those, too, that hold sub-selects."""
+        return is_setting(text) or super().stands_alone(text, style)
 
     @property
     def _asks_about_the_last(self) -> bool:
@@ -312,6 +353,10 @@ class PyMySQLSession(Session):
     def done(self, plan: Plan) -> None:
         """As ever; but warnings of a change of the schema are to be asked for first."""
         result = self._raw._result
+        if plan.kind == "set transaction":
+            self._ahead = result, plan.sql
+        elif plan.words[:1] == ("SAVEPOINT",):
+            self._ahead = result, ""
         if plan.effect == "catalogue" and result is not None and result.warning_count:
             self.transaction.changed()
             self.invalidate()
@@ -352,6 +397,16 @@ class PyMySQLSession(Session):
             return None
         # MariaDB tells the expression, in which quotes have a backslash
         return violation(found[1].replace("\\'", "'"), row)
+
+
+def _finding(number: int) -> str:
+    """A query that finds so many rows, of which it shows one at most."""
+    # of two short sequences: it takes next to nothing for thousands
+    ones, thousands = _SEQUENCE.format(999, "a"), _SEQUENCE.format(number // 1000, "b")
+    return (
+        f"SELECT SQL_CALC_FOUND_ROWS 1 FROM {ones} JOIN {thousands} "
+        f"WHERE a.n + 1000 * b.n <= {number + 1000} LIMIT 1"
+    )
 
 
 def _speller(raw: Any) -> Callable[..., str]:

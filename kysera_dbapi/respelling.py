@@ -124,6 +124,7 @@ def respelled(layout: Layout) -> Sequence[Token]:
             changes.append((*block.into, []))
         if block.verb in (_T.UPDATE, _T.DELETE):
             changes += _offset(layout, block)
+            changes += _several(layout, block)
     tokens = list(layout.tokens)
     # from the end, so that the places before a change stay what they are
     for start, end, changed in sorted(changes, key=lambda c: c[0], reverse=True):
@@ -146,6 +147,31 @@ def _nested(layout: Layout, items: Sequence[Item]) -> Iterator[_Change]:
             yield start, start, [retyped(layout.tokens[start], _T.L_PAREN, "(")]
             yield end, end, [retyped(layout.tokens[end], _T.R_PAREN, ")")]
         yield from _nested(layout, item.group or ())
+
+
+def _several(layout: Layout, block: Block) -> Iterator[_Change]:
+    """``UPDATE a, b SET`` is ``UPDATE a JOIN b ON 1 SET``: SET may be an alias of b.
+
+    And ``UPDATE (a JOIN b) SET`` is ``UPDATE a JOIN b SET``. So is a DELETE, of which
+    an UPDATE may be made.
+    """
+    tokens, items = layout.tokens, block.items
+    end = items[-1].end if items else 0
+    named = block.source is not None and block.source > block.start + 1
+    if not (named if block.verb is _T.DELETE else end == block.set):
+        return
+    while len(items) == 1 and items[0].group is not None:
+        for at in (items[0].start, items[0].end - 1):
+            yield at, at + 1, []
+        items = items[0].group
+    join, end = items[-1].join, items[-1].end
+    if join is None or join.conditional:
+        return
+    if join.comma:
+        start, after = join.words
+        yield start, after, [retyped(tokens[start], _T.JOIN, "JOIN")]
+    place = tokens[end - 1]
+    yield end, end, [retyped(place, _T.ON, "ON"), retyped(place, _T.NUMBER, "1")]
 
 
 def _join(layout: Layout, join: Join) -> _Change:

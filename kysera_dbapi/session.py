@@ -23,11 +23,11 @@ from kysera_dbapi.errors import (
     UnsupportedStatement,
     translate,
 )
+from kysera_dbapi.mode import Mode, check_mode
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan, steps
 from kysera_dbapi.plugin import (
     Event,
-    Mode,
     Plugin,
     destroy,
     hooks,
@@ -46,19 +46,9 @@ from kysera_dbapi.transaction import (
 from kysera_dbapi.turn import Turn
 from kysera_dbapi.violation import Violations, violation
 
-__all__ = ["Session", "check_mode"]
+__all__ = ["Session"]
 
 _Result = TypeVar("_Result")
-_MODES = ("normal", "strict", "report")
-
-
-def check_mode(mode: object) -> None:
-    """Raise ``ConfigurationError`` (unknown-mode) for what is no mode."""
-    if mode not in _MODES:
-        raise ConfigurationError(
-            f"unknown mode {mode!r}; known are {', '.join(_MODES)}",
-            code="unknown-mode",
-        )
 
 
 class Session:
@@ -310,7 +300,11 @@ class Session:
 
     def reread(self) -> bool:
         """As ``refresh``, where another connection may have changed the schema."""
-        return fresh.is_current(self) is False and self.refresh()
+        return not fresh.is_current(self) and self.refresh()
+
+    def stands_alone(self, text: str, style: int) -> bool:
+        """Whether the plan of a text stands on no catalogue."""
+        return self.pipeline.stands_alone(text, style)
 
     def invalidate(self) -> None:
         """Have the catalogue read again before the next statement is planned."""
@@ -485,9 +479,8 @@ class Session:
         """
         style, now = format_style, self.scope()
         if self._stale or self._doubted:
-            control = self.pipeline.control(text, style)
-            if control is not None:
-                return control
+            if self.stands_alone(text, style):
+                return self.pipeline.plan(text, now, format_style=style)
             self._look()
         known = self.pipeline.known(text, now, format_style=style)
         if known is not None:

@@ -19,12 +19,12 @@ from kysera_dbapi.catalogue import parts_of
 from kysera_dbapi.connection import Connection as _Connection
 from kysera_dbapi.connection import check_raw, passed, reading_tables
 from kysera_dbapi.cursor import ABSENT, Planned
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.dump import Reader, violations
 from kysera_dbapi.errors import ConfigurationError, UnsupportedStatement, reraise
+from kysera_dbapi.mode import Mode, check_mode
 from kysera_dbapi.physical import Physical
-from kysera_dbapi.plugin import Mode, Plugin, ordered
-from kysera_dbapi.session import check_mode
+from kysera_dbapi.plugin import Plugin, ordered
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.sqlite3_cursor import (
     CURSOR_MEMBERS,
     PLAIN,

@@ -36,6 +36,12 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: then no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def _folder(package: str) -> str:
     spec = find_spec(package)
     return str(Path(str(spec.origin)).parent) if spec else "not importable"

@@ -7,9 +7,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from ssl import SSLContext
 from threading import Lock
+from typing import Any
 
 import pytest
+from pymysql.connections import Connection
 
 from tests.servers import Server, database
 
@@ -59,6 +62,28 @@ class Databases:
             dropped.result()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def authorities() -> Iterator[None]:
+    """Have PyMySQL read the certificates of all authorities once, not as it connects.
+
+    That takes ten times as long as all else that connecting does. Connections are
+    encrypted as ever.
+    """
+    made: Any = getattr(Connection, "_create_ssl_ctx")  # noqa: B009
+    shared: list[SSLContext] = []
+
+    def context(self: object, given: Any) -> SSLContext:
+        if given:
+            found: SSLContext = made(self, given)
+            return found
+        shared[:] = shared or [made(self, given)]
+        return shared[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "_create_ssl_ctx", context)
+        yield
+
+
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Callable[[Server], Databases]]:
     """The databases of a server, by the server."""
@@ -103,4 +128,20 @@ def mysql_url(
 ) -> Iterator[str]:
     """A new database on each MariaDB and each MySQL that was found."""
     with databases(request.param).one() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mysql_server(request: pytest.FixtureRequest) -> Server:
+    """Each MariaDB and each MySQL that was found, for a database that tests share."""
+    server: Server = request.param
+    return server
+
+
+@pytest.fixture(scope="module")
+def mysql_shared_url(
+    mysql_server: Server, databases: Callable[[Server], Databases]
+) -> Iterator[str]:
+    """A database of the tests of a file, each of which leaves it as it was."""
+    with databases(mysql_server).one() as url:
         yield url

@@ -25,6 +25,7 @@ _SMALL = {
     "bind_address": "127.0.0.1",
     "innodb_buffer_pool_size": "32M",
     "innodb_flush_log_at_trx_commit": "0",
+    "innodb_flush_method": "nosync",
 }
 
 

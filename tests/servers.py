@@ -10,7 +10,7 @@ it an error.
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -218,12 +218,16 @@ def _dropping(server: Server, name: str) -> list[str]:
     """Statements that drop a database, whoever is still connected to it."""
     if server.family == "postgresql":
         return dropping(name)
+    import pymysql
+
     with connect(server.url()) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM information_schema.processlist WHERE db = %s", (name,)
         )
-        killing = [f"KILL {int(row[0])}" for row in cursor.fetchall()]
-    return [*killing, f"DROP DATABASE {name}"]
+        for (thread,) in cursor.fetchall():
+            with suppress(pymysql.OperationalError):  # it has ended by itself
+                cursor.execute(f"KILL {int(thread)}")
+    return [f"DROP DATABASE {name}"]
 
 
 def dropping(name: str) -> list[str]:

@@ -1,8 +1,36 @@
-"""What an ALTER TABLE adds, told by its words, if it does nothing else."""
+"""What an ALTER TABLE adds, if it does nothing else: its rules, and its words."""
 
 from collections.abc import Collection, Sequence
 
-__all__ = ["added"]
+from kysera_dbapi.dialect import Rule
+
+__all__ = ["ADDITIONS", "added"]
+
+ADDITIONS = (
+    Rule(
+        "add column",
+        "`ALTER TABLE ... ADD [COLUMN]`, and nothing else",
+        "passed",
+        "changes no row; catalogue and plans are dropped",
+        ("ALTER TABLE orders ADD COLUMN note text, ADD other integer",),
+        effect="catalogue",
+        refers=True,
+    ),
+    Rule(
+        "add foreign key",
+        "`ALTER TABLE ... ADD [CONSTRAINT ...] FOREIGN KEY`, with columns or alone",
+        "passed",
+        "refused if it names a protected table otherwise than after REFERENCES: its "
+        "error would tell of hidden rows",
+        (
+            "ALTER TABLE log ADD CONSTRAINT o FOREIGN KEY (id) REFERENCES orders (id)",
+            "ALTER TABLE log ADD k int, ADD FOREIGN KEY (k) REFERENCES orders (id)",
+        ),
+        effect="catalogue",
+        names_protected=False,
+        refers=True,
+    ),
+)
 
 
 def added(words: Sequence[str], begins: int, constraints: Collection[str]) -> str:

@@ -42,6 +42,7 @@ class MySQLDialect(Dialect):
     ``modes`` are those of its sql_mode that change what a text means, the others are
     left out; ``lower_case`` is the server's lower_case_table_names. With
     ``counts_changes`` an UPDATE is told the rows that it changes, and not all it finds.
+    A ``narrow`` session has no letters beyond U+FFFF.
     """
 
     name: ClassVar[str] = "mysql"
@@ -82,6 +83,8 @@ class MySQLDialect(Dialect):
     crosses_on: ClassVar[bool] = True
     matches_columns: ClassVar[bool] = True
     writes_several: ClassVar[bool] = True
+    partitions_follow_alias: ClassVar[bool] = True
+    equals_loosely: ClassVar[bool] = True
     has_table_queries: ClassVar[bool] = True
     inserts_value: ClassVar[bool] = True
     says_on_conflict: ClassVar[bool] = False
@@ -89,6 +92,7 @@ class MySQLDialect(Dialect):
     barrier: ClassVar[str] = "LIMIT 18446744073709551615"
     names_columns_by_text: ClassVar[bool] = True
     derived_names_are_of_table: ClassVar[bool] = True
+    headings_of_strings: ClassVar[bool] = True
     # seen in 9.7.4: VALUES ROW((SELECT sum(t) FROM o WHERE NOT EXISTS (SELECT 1 FROM c
     # WHERE c.id = o.id))) joins all rows of c
     values_lose_conditions: ClassVar[bool] = True
@@ -98,6 +102,7 @@ class MySQLDialect(Dialect):
     locking: ClassVar[str] = " FOR UPDATE"
     stamps_tables: ClassVar[bool] = True
     locks_derived: ClassVar[bool] = False
+    joins_one: ClassVar[bool] = True
     groups_by_key: ClassVar[bool] = True
     # https://dev.mysql.com/doc/refman/8.4/en/create-index.html#create-index-unique
     row_identifiers: ClassVar[frozenset[str]] = frozenset(("_rowid",))
@@ -112,12 +117,13 @@ class MySQLDialect(Dialect):
         lower_case: int = 0,
         *,
         counts_changes: bool = False,
+        narrow: bool = False,
     ) -> None:
         self.version = version or self.assumed
         self.modes = frozenset(modes) & self.reading
         self.lower_case = lower_case
-        self.counts_changes = counts_changes
-        self.settings = (self.version, self.modes, lower_case, counts_changes)
+        self.counts_changes, self.narrow = counts_changes, narrow
+        self.settings = (self.version, self.modes, lower_case, counts_changes, narrow)
         major, minor, patch = self.version
         self.lexical = mysql_lexing.lexical(
             major * 10_000 + minor * 100 + patch, self.modes, mariadb=self._is_mariadb
@@ -143,15 +149,20 @@ class MySQLDialect(Dialect):
                 "take it out",
                 code="unsupported-mode",
             )
-        counts = self.counts_changes
-        made = type(self)(self.version, modes, self.lower_case, counts_changes=counts)
+        made = type(self)(
+            self.version,
+            modes,
+            self.lower_case,
+            counts_changes=self.counts_changes,
+            narrow=self.narrow,
+        )
         return self if made == self else made
 
     def of_server(
-        self, version: str, mode: str, lower_case: int, *, counts_changes: bool
+        self, version: str, mode: str, lower_case: int, **session: bool
     ) -> "MySQLDialect":
         """MariaDB's is another one. Raises as ``dialect_of``."""
-        return dialect_of(version, mode, lower_case, counts_changes=counts_changes)
+        return dialect_of(version, mode, lower_case, **session)
 
     # -- names --------------------------------------------------------------------
 
@@ -258,14 +269,11 @@ class MySQLDialect(Dialect):
 
     def equals_exactly(self, type_: str) -> tuple[type, ...]:
         """Of numbers and texts: a 0 equals most texts, and 7 the text 7a."""
-        base = _base(type_)
-        if base.endswith("int"):
-            return (int,)
-        return (str,) if base in (*_TEXTS, "enum", "set") else ()
+        return mysql_fitting.types_of(type_)
 
     def fitting(self, column: Column) -> Callable[[Any], bool] | None:
-        """Numbers in their range, and texts of their length."""
-        return mysql_fitting.fitting(column)
+        """Numbers in their range, texts of their length, members of their list."""
+        return mysql_fitting.fitting(column, narrow=self.narrow)
 
     def is_kept_apart(self, type_: str) -> bool:
         """Texts, documents and shapes, which rows only point to.
@@ -468,6 +476,9 @@ class MariaDBDialect(MySQLDialect):
     shows_expressions: ClassVar[bool] = True
     _is_mariadb: ClassVar[bool] = True
     headings_from_comma: ClassVar[bool] = True
+    # seen in 10.11.19: SELECT * FROM a JOIN b USING (x) WHERE NOT EXISTS (SELECT 1 FROM
+    # c WHERE c.x = b.x) ORDER BY a.y
+    using_loses_exists: ClassVar[bool] = True
 
     def fold_cte(self, name: str) -> str:
         """Without regard to case, whatever lower_case_table_names is."""
@@ -492,11 +503,12 @@ class MariaDBDialect(MySQLDialect):
 
 
 def dialect_of(
-    version: str, sql_mode: str, lower_case: int, *, counts_changes: bool = False
+    version: str, sql_mode: str, lower_case: int, **session: bool
 ) -> MySQLDialect:
     """The dialect of a session: its ``@@version``, ``@@sql_mode`` and so on.
 
-    ``counts_changes`` is false with CLIENT.FOUND_ROWS.
+    Of the ``session`` are ``counts_changes``, false with CLIENT.FOUND_ROWS, and
+    ``narrow``.
 
     Raises ``ConfigurationError``: unsupported-server for one that is too old,
     unsupported-mode for one in ORACLE mode.
@@ -510,7 +522,7 @@ def dialect_of(
             f"the server is {version}; {oldest} is the oldest that is supported",
             code="unsupported-server",
         )
-    plain = made(number, (), lower_case, counts_changes=counts_changes)  # type: ignore[arg-type]
+    plain = made(number, (), lower_case, **session)  # type: ignore[arg-type]
     return plain.in_modes(sql_mode)
 
 

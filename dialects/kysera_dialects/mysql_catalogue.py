@@ -157,7 +157,7 @@ class _Reader:
         parts: Mapping[str, Sequence[_Row]],
     ) -> None:
         self._dialect = dialect
-        self._database, _, self._enforces, _ = settings
+        self._database, _, self._enforces, *_ = settings
         self._system = system
         self._parts = parts
         #: The keys of all relations.

@@ -93,7 +93,8 @@ PARTS: Mapping[str, Part] = {
 
 #: The session's own: the current database, and what changes the meaning of the rest.
 SETTINGS = (
-    "SELECT DATABASE(), @@lower_case_table_names, @@foreign_key_checks, @@sql_mode"
+    "SELECT DATABASE(), @@lower_case_table_names, @@foreign_key_checks, @@sql_mode, "
+    "@@character_set_client, @@character_set_connection"
 )
 #: The server's own tables.
 SYSTEM_TABLES = (

@@ -5,6 +5,7 @@ https://mariadb.com/docs/server/reference/sql-statements
 """
 
 from kysera_dbapi.dialect import Rule
+from kysera_dialects.additions import ADDITIONS
 
 __all__ = ["CHARSETS", "RULES", "SETTINGS"]
 
@@ -13,8 +14,8 @@ __all__ = ["CHARSETS", "RULES", "SETTINGS"]
 SETTINGS = frozenset(
     """
 alter_algorithm analyze_sample_percentage auto_increment_increment
-auto_increment_offset check_constraint_checks collation_connection
-cte_max_recursion_depth default_week_format div_precision_increment end_markers_in_json
+auto_increment_offset check_constraint_checks cte_max_recursion_depth
+default_week_format div_precision_increment end_markers_in_json
 eq_range_index_dive_limit explain_format explain_json_format_version
 explicit_defaults_for_timestamp expensive_subquery_limit group_concat_max_len
 histogram_generation_max_mem_size histogram_size histogram_type
@@ -40,7 +41,7 @@ read_rnd_buffer_size rowid_merge_buff_size select_into_buffer_size
 session_track_gtids session_track_schema session_track_state_change
 session_track_system_variables session_track_transaction_info
 show_create_table_verbosity slow_query_log sort_buffer_size sql_big_selects
-sql_notes sql_quote_show_create sql_safe_updates sql_warnings time_zone timestamp
+sql_notes sql_quote_show_create sql_safe_updates sql_warnings time_zone
 tmp_disk_table_size tmp_memory_table_size tmp_table_size transaction_alloc_block_size
 transaction_isolation transaction_prealloc_size transaction_read_only tx_isolation
 tx_read_only unique_checks updatable_views_with_limit use_secondary_engine
@@ -248,6 +249,7 @@ RULES = (
         "passed",
         "shows no row and changes nothing that a filter stands on",
         ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",),
+        effect="transaction",
     ),
     Rule(
         "lock",
@@ -261,8 +263,8 @@ RULES = (
         "set",
         "`SET` of user variables, of the session's variables of the list below, of "
         "`foreign_key_checks`, of `sql_auto_is_null` to 0, of the default engines to "
-        "those whose tables have rows of their own; `SET NAMES`, `SET CHARACTER SET` "
-        "of UTF-8",
+        "those whose tables have rows of their own; `SET NAMES` and "
+        "`SET collation_connection` of `utf8mb4`",
         "passed",
         "refused if it names a protected table, or what reads one: use SELECT ... INTO "
         "@a",
@@ -276,11 +278,12 @@ RULES = (
     ),
     Rule(
         "set mode",
-        "`SET [SESSION] sql_mode`, `SET foreign_key_checks`, alone or, without calls, "
-        "with variables of the above",
+        "`SET [SESSION] sql_mode`, `SET foreign_key_checks`, `SET CHARACTER SET`, "
+        "`SET NAMES` and `SET collation_connection` of other UTF-8, alone or, without "
+        "calls, with variables of the above",
         "passed",
-        "modes are read again: texts may mean something else; refused if it names a "
-        "protected table, or what reads one",
+        "modes and character sets are read again: texts may mean something else; "
+        "refused if it names a protected table, or what reads one",
         (
             "SET sql_mode = 'ANSI_QUOTES'",
             "SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
@@ -452,29 +455,7 @@ RULES = (
         "gives rows a second name, or copies hidden ones to another place",
         ("CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (HOST 'x')",),
     ),
-    Rule(
-        "add column",
-        "`ALTER TABLE ... ADD [COLUMN]`, and nothing else",
-        "passed",
-        "changes no row; catalogue and plans are dropped",
-        ("ALTER TABLE orders ADD COLUMN note text, ADD other integer",),
-        effect="catalogue",
-        refers=True,
-    ),
-    Rule(
-        "add foreign key",
-        "`ALTER TABLE ... ADD [CONSTRAINT ...] FOREIGN KEY`, with columns or alone",
-        "passed",
-        "refused if it names a protected table otherwise than after REFERENCES: its "
-        "error would tell of hidden rows",
-        (
-            "ALTER TABLE log ADD CONSTRAINT o FOREIGN KEY (id) REFERENCES orders (id)",
-            "ALTER TABLE log ADD k int, ADD FOREIGN KEY (k) REFERENCES orders (id)",
-        ),
-        effect="catalogue",
-        names_protected=False,
-        refers=True,
-    ),
+    *ADDITIONS,
     Rule(
         "alter",
         "`ALTER TABLE` otherwise, `RENAME TABLE`",

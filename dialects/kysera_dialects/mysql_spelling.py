@@ -145,6 +145,17 @@ def _rows(lexemes: Sequence[Lexeme], at: int) -> Stand:
     return found
 
 
+def _options(lexemes: Sequence[Lexeme], at: int) -> Stand:
+    """``SELECT SQL_NO_CACHE DISTINCT a``: options are no part of the first column."""
+    found: Stand = {}
+    i = at + 1
+    while (word := _word(lexemes, i)) in _DISTINCT or word in _OPTIONS:
+        if word in _OPTIONS and _word(lexemes, i + 1) not in _AFTER_NAME:
+            found[i] = ""
+        i += 1
+    return found
+
+
 # -- expressions ----------------------------------------------------------------------
 
 
@@ -269,6 +280,13 @@ _UNITS = (
     *("MICROSECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER"),
     "YEAR",
 )
+_OPTIONS = frozenset(
+    "HIGH_PRIORITY STRAIGHT_JOIN SQL_BIG_RESULT SQL_BUFFER_RESULT SQL_CACHE "
+    "SQL_CALC_FOUND_ROWS SQL_NO_CACHE SQL_SMALL_RESULT".split()
+)
+_DISTINCT = ("ALL", "DISTINCT", "DISTINCTROW")
+#: What follows a column that is called like an option.
+_AFTER_NAME = (",", ".", ")", ";", "AS", "FROM")
 _CLAUSES: dict[str, _Clause] = {
     "{": _escape,
     "DEFAULT": _default,
@@ -276,6 +294,7 @@ _CLAUSES: dict[str, _Clause] = {
     "JSON_TABLE": _json_table,
     "JSON_VALUE": _json_value,
     "PARTITION": _partition,
+    "SELECT": _options,
     "VALUES": _rows,
     **dict.fromkeys(_HINTS, _hints),
 }

@@ -266,7 +266,7 @@ def _assignment(words: Sequence[str]) -> str:
     if words[:1] in (("NAMES",), ("CHARSET",)):
         return _charset(words[1:])
     if words[:2] in (("CHARACTER", "SET"), ("CHAR", "SET")):
-        return _charset(words[2:])
+        return _charset(words[2:], followed=True)
     if words[:2] == ("@", "@"):
         words = words[2:]
         words = (words[0], *words[2:]) if words[1:2] == (".",) else words
@@ -287,8 +287,8 @@ def _variable(name: str, value: Sequence[str]) -> str:
         return "transaction" if len(value) == 1 else "other setting"
     if name == "sql_mode":
         return "other setting" if any("ORACLE" in one for one in value) else "set mode"
-    if name.startswith("character_set_"):
-        return _charset(value)
+    if name.startswith("character_set_") or name == "collation_connection":
+        return _charset([one.partition("_")[0] for one in value])
     if name in ("default_storage_engine", "default_tmp_storage_engine"):
         one = value[0].strip("'\"").upper() if len(value) == 1 else ""
         return "set" if one in _OWN_ROWS else "other setting"
@@ -304,12 +304,17 @@ _VALUES = {
 }
 
 
-def _charset(words: Sequence[str]) -> str:
-    """Of a character set, with COLLATE or without."""
+def _charset(words: Sequence[str], *, followed: bool = False) -> str:
+    """Of a character set, with COLLATE or without.
+
+    It is ``followed`` if it sets that of the database, too.
+    """
     name = words[0].strip("'\"").lower() if words else ""
     rest = words[1:]
     collated = not rest or (rest[0] == "COLLATE" and len(rest) == 2)
-    return "set" if name in CHARSETS and collated else "other setting"
+    if name not in CHARSETS or not collated:
+        return "other setting"
+    return "set mode" if followed or name != "utf8mb4" else "set"
 
 
 def _delete(words: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 __all__ = ["stored"]
 
 _WHOLE = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-_TYPE = re.compile(r"([a-z]+)(?:\((\d+)\))?((?: unsigned| zerofill)*)")
+_TYPE = re.compile(r"([a-z]+)(?:\((\d+)(?:,(\d+))?\))?((?: unsigned| zerofill)*)")
 _MOMENTS = ("date", "datetime")
 
 
@@ -22,11 +22,15 @@ def stored(
     The value comes between the pieces of each. None of other types.
     """
     found = _TYPE.fullmatch(type_.lower())
-    if found is None or "zerofill" in found[3]:
+    if found is None or "zerofill" in found[4]:
         return None
-    base, size, unsigned = found[1], found[2], "unsigned" in found[3]
+    base, size, unsigned = found[1], found[2], "unsigned" in found[4]
     if base in _WHOLE:
         typed, kept = _whole(_WHOLE[base], unsigned=unsigned)
+    elif base == "decimal":
+        typed, kept = _exact(
+            f"DECIMAL({size or 10},{found[3] or 0})", unsigned=unsigned
+        )
     elif base in _MOMENTS and size is None:
         typed, kept = _written(base.upper())
     elif base in ("char", "varchar") and collation.startswith("utf8mb4_"):
@@ -52,6 +56,17 @@ def _whole(bits: int, *, unsigned: bool) -> tuple[Sequence[str], Sequence[str]]:
     cast, (first, between, last) = _written(type_)
     ranged = " AND CAST(", f" AS {type_}) BETWEEN {low} AND {high})"
     return cast, (first, between, f"{last[:-1]}{ranged[0]}", ranged[1])
+
+
+def _exact(type_: str, *, unsigned: bool) -> tuple[Sequence[str], Sequence[str]]:
+    """A number, or digits, that nothing is rounded off: 5 is 5.00 in such a column.
+
+    MySQL takes ``X'35'`` for a number, but not within an expression.
+    """
+    digits = f"^{'' if unsigned else '-?'}[0-9]+([.][0-9]+)?$"
+    text = ("(CHARSET(CONCAT(", ")) <> 'binary' AND CAST(")
+    kept = (*text, f" AS CHAR) REGEXP '{digits}' AND CAST(", f" AS {type_}) = ", ")")
+    return ("CAST(", f" AS {type_})"), kept
 
 
 def _text(

@@ -106,6 +106,7 @@ class PostgreSQLDialect(Dialect):
     barrier: ClassVar[str] = "OFFSET 0"
     # https://www.postgresql.org/docs/current/sql-select.html#SQL-SELECT-LIST
     names_columns_by_text: ClassVar[bool] = False
+    unnamed: ClassVar[str] = "?column?"
     refuses_nul: ClassVar[bool] = True
     locking: ClassVar[str] = " FOR UPDATE"
     rows_end_early: ClassVar[bool] = True

@@ -4,6 +4,7 @@ Every command of https://www.postgresql.org/docs/current/sql-commands.html has o
 """
 
 from kysera_dbapi.dialect import Rule
+from kysera_dialects.additions import ADDITIONS
 
 __all__ = ["RULES", "SETTINGS"]
 
@@ -381,29 +382,7 @@ RULES = (
             "IMPORT FOREIGN SCHEMA s FROM SERVER f INTO public",
         ),
     ),
-    Rule(
-        "add column",
-        "`ALTER TABLE ... ADD [COLUMN]`, and nothing else",
-        "passed",
-        "changes no row; catalogue and plans are dropped",
-        ("ALTER TABLE orders ADD COLUMN note text, ADD other integer",),
-        effect="catalogue",
-        refers=True,
-    ),
-    Rule(
-        "add foreign key",
-        "`ALTER TABLE ... ADD [CONSTRAINT ...] FOREIGN KEY`, with columns or alone",
-        "passed",
-        "refused if it names a protected table otherwise than after REFERENCES: its "
-        "error would tell of hidden rows",
-        (
-            "ALTER TABLE log ADD CONSTRAINT o FOREIGN KEY (id) REFERENCES orders (id)",
-            "ALTER TABLE log ADD k int, ADD FOREIGN KEY (k) REFERENCES orders (id)",
-        ),
-        effect="catalogue",
-        names_protected=False,
-        refers=True,
-    ),
+    *ADDITIONS,
     Rule(
         "alter",
         "`ALTER` of a `TABLE` otherwise, and of a `COLLATION`, `INDEX`, "

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tests.compat.outcomes import run
 
 if TYPE_CHECKING:
-    from kysera_dbapi.plugin import Mode
+    from kysera_dbapi.mode import Mode
 
 __all__ = ["VARIANTS", "main"]
 

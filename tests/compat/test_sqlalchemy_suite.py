@@ -9,6 +9,7 @@ import pytest
 import tests.compat.sqlalchemy_suite
 from tests.compat.process import run_script
 
+pytestmark = pytest.mark.slow
 #: The only texts of the suite that are refused beside a protected table.
 REFUSED = {
     "ATTACH DATABASE is refused",  # SQLAlchemy's own setup of a second schema

@@ -8,13 +8,14 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import ConfigurationError, UnsupportedStatement
-from kysera_dbapi.dialect import Dialect, get_dialect
+from kysera_dbapi.dialect import Dialect
 from kysera_dbapi.plugins import (
     Policy,
     RowLevelSecurity,
     SoftDelete,
     tenant_isolation,
 )
+from kysera_dbapi.registry import get_dialect
 
 SCHEMA = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, tenant_id, total, deleted_at);

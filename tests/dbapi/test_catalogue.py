@@ -8,8 +8,8 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi.catalogue import Catalogue, Column, Table, key_of, parts_of
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.plugins import RowLevelSecurity, SoftDelete, tenant_isolation
+from kysera_dbapi.registry import get_dialect
 
 NAMES = ["a", "b.c", "a.b", '"', '"a', '"a"', 'a".', '"a".b', ".", "a.", "é", "a b"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.plugins import SoftDelete
 from kysera_dbapi.plugins.soft_delete.mark import Mark
+from kysera_dbapi.registry import get_dialect
 
 HIDDEN = "secret@x.org"
 

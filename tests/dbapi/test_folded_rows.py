@@ -11,10 +11,10 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import context
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 from kysera_dbapi.plugins import RowLevelSecurity, Timestamps, tenant_isolation
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexer
 
 SCHEMA = """

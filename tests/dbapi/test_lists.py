@@ -2,9 +2,9 @@
 
 import pytest
 
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.lists import FOLDED, Lists
+from kysera_dbapi.registry import get_dialect
 
 SQLITE = get_dialect("sqlite").lexical.string
 #: As databases have them that know more than one kind of string.

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Bounded
-from kysera_dbapi.plugin import Mode, Plugin
+from kysera_dbapi.plugin import Plugin
 from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.registry import get_dialect
 
 SHOP = """
 CREATE TABLE orders (id INTEGER PRIMARY KEY, total, deleted_at);

@@ -4,9 +4,9 @@ import threading
 from itertools import count
 
 from kysera_dbapi.binding import Bind, Binding
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.outline import Program
 from kysera_dbapi.plan import Bounded, Plan
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexer
 
 BINDING = Binding("?", 0, (), ())

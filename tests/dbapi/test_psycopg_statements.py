@@ -246,6 +246,18 @@ def test_returning_a_star_beside_other_relations(connection: Any) -> None:
     assert cursor.fetchone()[-2:] == (1, "one")
 
 
+@pytest.mark.parametrize("shown", ["id + 1", "1", "'x'", "body || 'x'", "id > 1"])
+def test_what_has_no_name_gets_none(connection: Any, shown: str) -> None:
+    """What is shown of a checked row is wrapped."""
+    text = "UPDATE notes SET tenant_id = 7 RETURNING "
+    names = [c.name for c in connection.execute(text + shown).description]
+    assert names == ["?column?"]
+    cursor = connection.execute(text + f"lower(body), {shown}")
+    assert [column.name for column in cursor.description] == ["lower", "?column?"]
+    with pytest.raises(kysera_dbapi.UnsupportedStatement, match="an alias"):
+        connection.execute(text + "lower(body)")
+
+
 def test_default_values(connection: Any, raw: Any) -> None:
     connection.execute("INSERT INTO notes DEFAULT VALUES")
     text = "SELECT tenant_id, created_at IS NULL FROM notes WHERE id = 100"

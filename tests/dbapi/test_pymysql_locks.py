@@ -49,6 +49,9 @@ def other(mysql_url: str) -> Iterator[Any]:
         "SELECT o.id FROM log l LEFT JOIN orders o ON l.id = o.id FOR UPDATE",
         "SELECT id FROM orders WHERE id = 1 LOCK IN SHARE MODE",
         "SELECT id FROM orders WHERE id = 1 FOR UPDATE NOWAIT",
+        "SELECT o.id FROM log LEFT JOIN orders o USING (id) FOR UPDATE",
+        "SELECT orders.id FROM log NATURAL LEFT JOIN orders LOCK IN SHARE MODE",
+        "SELECT o.id FROM orders o RIGHT JOIN log USING (id) FOR UPDATE SKIP LOCKED",
     ],
 )
 def test_what_is_found_is_locked(mysql_url: str, other: Any, text: str) -> None:
@@ -64,8 +67,8 @@ def test_what_is_found_is_locked(mysql_url: str, other: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "barrier"),
     [
-        ("SELECT id FROM log LEFT JOIN orders USING (id) FOR UPDATE", False),
-        ("SELECT id FROM log NATURAL LEFT JOIN orders LOCK IN SHARE MODE", False),
+        ("SELECT * FROM log LEFT JOIN orders USING (id) FOR UPDATE", False),
+        ("SELECT * FROM log NATURAL LEFT JOIN orders LOCK IN SHARE MODE", False),
         ("SELECT id FROM orders WHERE total > 1 FOR UPDATE", True),
     ],
 )

@@ -1,7 +1,7 @@
 """Policies on MySQL and MariaDB mean one thing: in each sql_mode, of each tenant."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pymysql
@@ -91,6 +91,7 @@ def test_tenants_that_are_texts(mysql_url: str, raw: Any) -> None:
         ("char(3)", ("abc", ""), ("abcd", "ab ")),
         ("tinytext", ("a" * 255, "\xe4" * 127), ("a" * 256, "\xe4" * 128)),
         ("varchar(3) CHARACTER SET latin1", ("abc",), ("\U0001f600", "\u0436")),
+        ("text CHARACTER SET latin1", ("abc",), ("\U0001f600", "\u0436")),
     ],
 )
 def test_a_tenant_that_its_column_does_not_hold_is_refused(
@@ -129,6 +130,47 @@ def test_a_tenant_that_its_column_does_not_hold_is_refused(
                     rows(connection, text)
         stored = rows(connection.unwrap(), "SELECT count(*) FROM sized")
         assert stored == [(2 * len(whole),)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET CHARACTER SET utf8mb4",
+        "SET CHARACTER SET DEFAULT",
+        "SET @@collation_connection = latin1_bin",
+        "SET SESSION collation_connection = utf8mb3_bin",
+        "SET @a = 1, character_set_connection = utf8",
+        "SET NAMES utf8",
+        "set_charset",
+    ],
+)
+def test_no_letter_of_a_tenant_is_lost(mysql_url: str, raw: Any, text: str) -> None:
+    """In another character set on the way it is a question mark."""
+    database = arguments(mysql_url)["database"]
+    rows(raw, f"ALTER DATABASE {database} CHARACTER SET latin1")
+    tenants = ("\u0436", "\U0001f600", "?", "????")
+    given = [(id_, tenant) for id_, tenant in enumerate(tenants, 11)]
+    with raw.cursor() as cursor:
+        cursor.executemany("INSERT INTO named VALUES (%s, %s)", given)
+    policies = tenant_isolation("tenant", tables=["named"])
+    with closing(connected(mysql_url, *policies)) as connection:
+        connection.autocommit(True)
+        rows(connection, "SET sql_mode = ''")
+        with suppress(kysera_dbapi.Error):
+            if text == "set_charset":
+                connection.set_character_set("utf8")
+            else:
+                rows(connection, text)
+        for id_, tenant in given:
+            with kysera_dbapi.context(tenant=tenant):
+                try:
+                    assert rows(connection, "SELECT id FROM named") == [(id_,)]
+                    rows(connection, "INSERT INTO named (id) VALUES (9)")
+                except kysera_dbapi.ConfigurationError:
+                    continue
+            assert rows(raw, "SELECT tenant FROM named WHERE id = 9") == [(tenant,)]
+            rows(raw, "DELETE FROM named WHERE id = 9")
+    assert rows(raw, "SELECT id FROM named WHERE id = 9") == []
 
 
 @pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_bin"])

@@ -137,6 +137,36 @@ WRITES = (
     "SET o.price = 0 WHERE s.id IS NULL OR s.name = 'one'",
     "UPDATE orders o LEFT JOIN (items l JOIN shops s ON s.id = l.shop_id) "
     "ON l.order_id = o.id SET o.price = 0 WHERE s.id IS NULL",
+    # joined by names
+    "DELETE o FROM items l LEFT JOIN orders o USING (id)",
+    "DELETE l FROM items l LEFT JOIN orders o USING (id) WHERE o.id IS NULL",
+    "DELETE FROM o, s USING orders o RIGHT JOIN items l USING (id) LEFT JOIN shops s "
+    "USING (id)",
+    "UPDATE orders o RIGHT JOIN items l USING (id) SET o.price = 0, l.amount = 5",
+    "UPDATE items l NATURAL LEFT JOIN (SELECT 1 AS k) AS x LEFT JOIN (orders o) "
+    "USING (id) SET o.price = 0, l.amount = -1",
+    "UPDATE items l LEFT JOIN orders o USING (id) LEFT JOIN shops s USING (id) "
+    "SET s.name = 'x', o.price = coalesce(s.total, 3)",
+    "UPDATE (SELECT 5 AS price) AS k NATURAL LEFT JOIN orders SET orders.shop_id = 4",
+    "UPDATE items NATURAL LEFT JOIN (SELECT 1 AS k) AS x NATURAL LEFT JOIN orders "
+    "SET items.amount = -1",
+    "UPDATE items NATURAL LEFT JOIN orders SET items.amount = orders.price",
+    # in parentheses
+    "DELETE o FROM (orders o JOIN shops s ON s.id = o.shop_id) WHERE s.id = 2",
+    "UPDATE (shops s JOIN orders o ON s.id = o.shop_id) SET s.total = 1",
+    "UPDATE ((shops s JOIN (orders o))) SET s.total = 1, o.price = 0 "
+    "WHERE s.id = o.shop_id",
+    "UPDATE (shops) SET total = 1",
+    "UPDATE (shops), orders SET total = 1 WHERE shops.id = shop_id",
+    "UPDATE shops s, (orders o) SET s.total = 1 WHERE s.id = o.shop_id",
+    "UPDATE shops s CROSS JOIN (orders o JOIN items l ON l.id = o.id) SET s.total = 1",
+    "UPDATE (SELECT 5 AS price) AS k NATURAL JOIN orders SET orders.shop_id = 4",
+    "UPDATE (shops s JOIN orders o ON s.id = o.shop_id) NATURAL JOIN (SELECT 5 AS "
+    "price) AS k SET o.price = 1",
+    "DELETE s FROM shops s, (orders o) WHERE s.id = o.shop_id",
+    "DELETE s, o FROM (shops s), (orders o JOIN items l ON l.id = o.id) "
+    "WHERE s.id = o.shop_id",
+    "DELETE FROM o USING (SELECT 5 AS price) AS k NATURAL JOIN orders o",
     "UPDATE shops JOIN (SELECT shop_id, sum(price) AS p FROM orders GROUP BY shop_id) "
     "AS k ON k.shop_id = shops.id SET total = p",
     "UPDATE shops s, (SELECT max(id) AS id FROM shops) k SET s.total = 0 "
@@ -301,9 +331,6 @@ REFUSED = (
     "DELETE {db}.s FROM shops AS s WHERE s.id = 1",
     "DELETE s FROM shops s, orders s WHERE s.id = 1",
     "DELETE k FROM (SELECT * FROM shops) AS k WHERE k.id = 1",
-    # what sqlglot does not read in an UPDATE
-    "DELETE o FROM (orders o JOIN shops s ON s.id = o.shop_id) WHERE s.id = 2",
-    "UPDATE (shops s JOIN orders o ON s.id = o.shop_id) SET s.total = 1",
     # of a single table alone
     "DELETE shops FROM shops ORDER BY id LIMIT 1",
     "DELETE shops FROM shops LIMIT 1",

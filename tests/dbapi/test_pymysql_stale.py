@@ -338,6 +338,26 @@ def test_what_would_show_or_change_hidden_rows_is_refused(
         rows(connection, new(text))
 
 
+WRITES = [leak for leak in LEAKS if not leak[1].startswith("SELECT")]
+
+
+@pytest.mark.parametrize(("change", "text"), WRITES)
+def test_a_schema_that_cannot_be_asked_for_lets_no_write_pass(
+    connection: Any, other: Any, change: str, text: str
+) -> None:
+    """The caller's settings may have the server refuse what asks for it."""
+    rows(connection, "SET SESSION max_join_size = 1")
+    if "kids" in change:
+        other("DELETE FROM secrets")
+    other(*change.split("; "))
+    with pytest.raises(pymysql.Error, match="MAX_JOIN_SIZE"):
+        rows(connection, new(text))
+    rows(connection, new("ROLLBACK"))
+    rows(connection, "SET SESSION max_join_size = DEFAULT")
+    with pytest.raises(UnsupportedStatement):
+        rows(connection, new(text))
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -176,12 +176,34 @@ def test_executemany(connection: Any, raw: Any) -> None:
     assert rows(raw, "SELECT body FROM notes WHERE id = 4") == [("GHOST",)]
 
 
+class Short(Cursor):
+    """One whose ``executemany`` sends a few rows at once."""
+
+    max_stmt_length = 1000
+
+
+def test_what_is_wrong_in_a_later_part_undoes_the_parts_before(
+    connection: Any, raw: Any
+) -> None:
+    many: list[Any] = [(n, "b" * 30) for n in range(200, 300)]
+    for text, last in (
+        ("INSERT INTO notes (id, body) VALUES (%s, %s) {} body = 'x'", (4, "x")),
+        ("INSERT INTO notes (id, tenant_id) VALUES (%s, %s + 0)", (301, 8)),
+    ):
+        given = many if "{}" in text else [(n, 7) for n, _ in many]
+        sql = text.format("ON DUPLICATE KEY UPDATE")
+        with (
+            connection.cursor(Short) as cursor,
+            pytest.raises(kysera_dbapi.PolicyViolation),
+        ):
+            cursor.executemany(sql, [*given, last])
+        assert rows(raw, f"{COUNT} WHERE id > 199") == [(0,)]
+        assert rows(raw, "SELECT body FROM notes WHERE id = 4") == [("GHOST",)]
+
+
 def test_a_long_executemany_is_split_as_the_driver_does(
     connection: Any, raw: Any
 ) -> None:
-    class Short(Cursor):
-        max_stmt_length = 1000
-
     with connection.cursor(Short) as cursor:
         count = cursor.executemany(
             "INSERT INTO notes (body) VALUES (%s)", [("b" * 30,)] * 100

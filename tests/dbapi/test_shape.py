@@ -2,8 +2,8 @@
 
 import pytest
 
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.lists import FOLDED
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexer, Shape
 
 LEXER = Lexer(get_dialect("sqlite").lexical)

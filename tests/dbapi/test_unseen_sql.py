@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import kysera_dbapi
-from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.session import Session
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.sqlite3_session import SQLite3Session

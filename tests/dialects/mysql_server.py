@@ -19,7 +19,7 @@ class Server:
     """Connections to one new database, in which ``{db}`` of a text is its name."""
 
     def __init__(self, url: str, stack: ExitStack) -> None:
-        self._url = url
+        self.url = url
         self._stack = stack
         self.database = urlsplit(url).path[1:]
         self.raw = self.connect()
@@ -27,15 +27,15 @@ class Server:
 
     def connect(self, **options: Any) -> Any:
         """One more."""
-        made = pymysql.connect(**{**arguments(self._url), **options})
+        made = pymysql.connect(**{**arguments(self.url), **options})
         self._stack.callback(made.close)
         return made
 
     def other(self, suffix: str) -> str:
         """One more database, dropped at the end; its name."""
         name = f"{self.database}_{suffix}"
-        run(self._url, [f"CREATE DATABASE {name}"])
-        self._stack.callback(run, self._url, [f"DROP DATABASE {name}"])
+        run(self.url, [f"CREATE DATABASE {name}"])
+        self._stack.callback(run, self.url, [f"DROP DATABASE {name}"])
         return name
 
     def run(self, *statements: str) -> None:

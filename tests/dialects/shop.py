@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import kysera_dbapi
-from kysera_dbapi.plugin import Mode, Plugin
+from kysera_dbapi.mode import Mode
+from kysera_dbapi.plugin import Plugin
 from kysera_dbapi.plugins import SoftDelete
 from tests.oracle.world import GHOST
 

@@ -99,7 +99,9 @@ def test_the_relations_are_those_that_the_server_opens(world: MySQLWorld) -> Non
         # MySQL leaves out what a member of WITH reads that nothing uses
         source = read(statement.sql, session.dialect, session.pipeline.lexers[style])
         parsed = parse(source, session.dialect, session.catalogue, Parsed)
-        used = {r.table.key for r in parsed.references if not is_unused(parsed, r)}
+        parts = (parsed, *parsed.nested)  # the targets of several are of parts
+        named = [r for part in parts for r in part.references]
+        used = {r.table.key for r in named if not is_unused(parsed, r)}
         used |= {beneath} if view in used else set()
         counts["unused"] += found == used
         if found != used:

@@ -13,6 +13,7 @@ from tests.dialects import mysql_server
 from tests.mysql_cluster import mariadbd, mysql_cluster, mysqld
 from tests.servers import Server, database
 
+pytestmark = pytest.mark.slow
 _PROGRAMS: dict[str, Callable[[], str | None]] = {
     "mariadb": mariadbd,
     "mysql": mysqld,

@@ -9,11 +9,12 @@ from kysera_dialects.mysql import MySQLDialect, dialect_of
 
 from kysera_dbapi import parsing
 from kysera_dbapi.catalogue import Catalogue, Column, Table, UniqueKey
-from kysera_dbapi.dialect import Rule, get_dialect
+from kysera_dbapi.dialect import Rule
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import ProgrammingError, UnsupportedStatement
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plugin import Plugin
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import Source, read
 from kysera_dbapi.value_list import ValueList
@@ -210,7 +211,15 @@ def prepared(request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
         ("SET @a = 1, autocommit = 1", "other setting"),
         ("SET NAMES 'utf8mb4'", "set"),
         ("SET NAMES sjis", "other setting"),
-        ("SET CHARACTER SET utf8", "set"),
+        ("SET NAMES utf8", "set mode"),
+        ("SET NAMES DEFAULT", "set mode"),
+        ("SET CHARACTER SET utf8", "set mode"),
+        ("SET CHARACTER SET utf8mb4", "set mode"),
+        ("SET collation_connection = 'utf8mb4_bin'", "set"),
+        ("SET @@collation_connection = utf8_bin", "set mode"),
+        ("SET SESSION collation_connection = latin1_bin", "other setting"),
+        ("SET collation_connection = @a", "other setting"),
+        ("SET collation_connection = DEFAULT", "set mode"),
         ("SET CHARSET big5", "other setting"),
         ("SET character_set_client = gbk", "other setting"),
         ("SET character_set_connection = 'utf8mb4'", "set"),
@@ -384,7 +393,6 @@ def test_names_by_lower_case_table_names() -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE (orders) SET total = 1",
         "SELECT * FROM orders FOR SYSTEM_TIME AS OF (SELECT 1)",
         "SELECT (SELECT id FROM orders) INTO @a, b FROM log",
     ],

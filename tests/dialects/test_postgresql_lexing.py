@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import read
 from tests import servers

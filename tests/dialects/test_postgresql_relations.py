@@ -21,6 +21,7 @@ from tests.oracle.postgresql_world import PostgreSQLWorld
 from tests.oracle.world import soft_delete
 from tests.servers import Server, database
 
+pytestmark = pytest.mark.slow
 SEED = 20_260_407
 LOCKED = """
 SELECT n.nspname || '.' || c.relname FROM pg_locks l

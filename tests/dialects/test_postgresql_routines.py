@@ -10,8 +10,8 @@ from kysera_dbapi.catalogue import Catalogue
 from kysera_dbapi.closed_world import ClosedWorld
 from kysera_dbapi.edits import Draft
 from kysera_dbapi.errors import UnsupportedStatement
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.parsing import parse
-from kysera_dbapi.plugin import Mode
 from kysera_dbapi.reach import Reach
 from kysera_dbapi.shape import Lexer
 from kysera_dbapi.source import read

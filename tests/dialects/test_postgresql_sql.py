@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.registry import get_dialect
 from tests import servers
 
 DIALECT = get_dialect("postgresql")

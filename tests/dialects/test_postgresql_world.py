@@ -9,7 +9,7 @@ import pytest
 
 import kysera_dbapi
 from kysera_dbapi import UnsupportedStatement
-from kysera_dbapi.plugin import Mode
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.plugins import RowLevelSecurity, tenant_isolation
 
 SCHEMA = """

@@ -128,7 +128,8 @@ def _around(node: exp.Expression | None) -> Iterator[exp.CTE]:
 
 def _used(statement: Statement) -> set[int]:
     """The common table expressions that the statement comes to use, by identity."""
-    tables = {id(reference.node) for reference in statement.references}
+    parts = (statement, *statement.nested)
+    tables = {id(r.node) for part in parts for r in part.references}
     uses = [
         (node, cte)
         for node in statement.tree.find_all(exp.Table, exp.In)

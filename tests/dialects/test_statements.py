@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from kysera_dialects.sqlite_statements import PRAGMAS, READ_PRAGMAS
 
-from kysera_dbapi.dialect import Rule, get_dialect
+from kysera_dbapi.dialect import Rule
+from kysera_dbapi.registry import get_dialect
 from tests.dialects import shop
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 import kysera_dbapi
+from kysera_dbapi.mode import Mode
 from kysera_dbapi.plan import Plan
-from kysera_dbapi.plugin import Mode, Plugin
+from kysera_dbapi.plugin import Plugin
 from kysera_dbapi.plugins import SoftDelete
 from tests.dialects import shop
 from tests.oracle import generator

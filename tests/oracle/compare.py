@@ -209,7 +209,8 @@ def _state(world: World, statement: Statement) -> str:
         due = Counter(copy[table]) + world.hidden_before[table]
         extra, missing = Counter(full[table]) - due, due - Counter(full[table])
         deletes = statement.kind in ("delete", "merge")
-        if deletes and table == statement.target in world.marks:
+        written = (statement.target, *statement.beside)
+        if deletes and table in written and table in world.marks:
             gone = _gone(world, table, copy[table])
             extra = _without_deleted(world, table, extra, gone)
         if extra or missing:

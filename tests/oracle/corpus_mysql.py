@@ -26,6 +26,11 @@ READS = entries(
         "rollup": "SELECT status, count(*) FROM orders GROUP BY status WITH ROLLUP",
         "group-by-key": "SELECT o.id, o.status, count(i.line) FROM orders o LEFT JOIN items i ON i.order_id = o.id GROUP BY o.id",
         "straight-join": "SELECT STRAIGHT_JOIN o.id, c.name FROM customers c STRAIGHT_JOIN orders o ON o.customer_id = c.id",
+        "options-before-distinct": "SELECT SQL_NO_CACHE STRAIGHT_JOIN DISTINCT o.status FROM orders o JOIN customers c ON c.id = o.customer_id",
+        "option-before-a-heading": "SELECT SQL_BIG_RESULT (SELECT count(*) FROM orders) + 1, id FROM log",
+        "options-round-distinct": "SELECT HIGH_PRIORITY DISTINCT SQL_NO_CACHE (SELECT count(*) FROM orders) FROM log",
+        "straight-join-after-a-name": "SELECT o.id FROM `Order Details` d JOIN orders o ON d.order_id = o.id AND o.status > d.`select` STRAIGHT_JOIN log ON true",
+        "option-before-all": "SELECT HIGH_PRIORITY ALL status FROM orders",
         "partition": "SELECT region FROM prices PARTITION (p0, p1) AS p WHERE p.amount > 3",
         "using-right": "SELECT id, customers.name, orders.status FROM customers RIGHT JOIN orders USING (id)",
         "natural-left": "SELECT * FROM flagged NATURAL LEFT JOIN items",
@@ -132,8 +137,7 @@ MYSQL = entries(
     },
 )
 
-#: Writes on MySQL alone.
-MYSQL_CHANGES = writes(
+_ROWS = writes(
     "insert",
     "categories",
     {
@@ -142,6 +146,16 @@ MYSQL_CHANGES = writes(
         "my-rows-without-list": "INSERT INTO flagged SELECT id + 1000 FROM orders UNION ALL VALUES ROW(300), ROW(301)",
     },
 )
+_PARTITIONS = writes(
+    "delete",
+    "prices",
+    {
+        "my-partition-after-alias": "DELETE FROM prices AS p PARTITION (p1) WHERE p.amount > 3",
+        "my-partition-after-alias-and-comment": "DELETE FROM prices p/* a */PARTITION(p0, p1)ORDER BY p.amount, region LIMIT 3",
+    },
+)
+#: Writes on MySQL alone.
+MYSQL_CHANGES = [*_ROWS, *_PARTITIONS]
 #: Of a tenant, who supplies himself.
 MYSQL_TENANTS = writes(
     "insert",
@@ -163,6 +177,15 @@ REFUSED_OF_TENANTS = refused(
 )
 #: Of a tenant.
 TENANTS = [
+    # MariaDB finds no rows by NOT EXISTS of a column that USING has merged
+    *entries(
+        "my-query",
+        {
+            "using-beside-a-policy-that-reads": "SELECT * FROM items JOIN orders ON items.order_id = orders.id JOIN orders AS i USING (customer_id) ORDER BY orders.status",
+            "natural-beside-a-policy-that-reads": "SELECT * FROM (SELECT customer_id, total AS n FROM orders) AS x NATURAL JOIN orders ORDER BY orders.status",
+            "using-left-beside-a-policy-that-reads": "SELECT * FROM customers AS c LEFT JOIN (items JOIN orders AS i ON items.order_id = i.id JOIN orders USING (customer_id)) ON i.customer_id = c.id ORDER BY orders.status",
+        },
+    ),
     *writes(
         "insert",
         "categories",

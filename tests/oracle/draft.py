@@ -63,6 +63,7 @@ class Statement:
     many: tuple[Params, ...] = ()  # what executemany is given; `params` are the first
     shapes: frozenset[str] = frozenset()
     plain: bool = False  # executed without values, so that no driver formats the text
+    beside: tuple[str, ...] = ()  # the tables that it writes besides its target
 
     def run(self, cursor: Any) -> None:
         """Execute it, as often as it has values for."""

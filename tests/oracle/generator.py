@@ -63,7 +63,14 @@ def draft(
         text.mark(rng.choice((GENERATOR, "executemany")))
     shapes = frozenset(text.shapes)
     return Statement(
-        made.kind, sql, params, False, made.target, rows, shapes, text.plain
+        made.kind,
+        sql,
+        params,
+        target=made.target,
+        beside=made.beside,
+        many=rows,
+        shapes=shapes,
+        plain=text.plain,
     )
 
 

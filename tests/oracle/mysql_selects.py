@@ -1,5 +1,6 @@
 """Queries for MySQL and MariaDB: their functions, joins and hints."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,11 +13,22 @@ from tests.oracle.selects import CTE_NAMES, Ask
 from tests.oracle.sources import Query
 from tests.oracle.standard_selects import StandardSelects
 
+#: What may stand after the first SELECT.
+_OPTIONS = (
+    *("STRAIGHT_JOIN", "SQL_NO_CACHE", "HIGH_PRIORITY", "SQL_BIG_RESULT"),
+    *("SQL_BUFFER_RESULT", "SQL_SMALL_RESULT", "/*+NO_BNL()*/"),
+)
+#: What json_table() makes of each element.
+_JSON_COLUMNS = (
+    *("v INT PATH '$'", "v INT PATH '$'", "n FOR ORDINALITY, v INT PATH '$'"),
+    "v INT PATH '$' DEFAULT '0' ON EMPTY NULL ON ERROR",
+    "h INT EXISTS PATH '$', NESTED PATH '$' COLUMNS (v INT PATH '$')",
+)
 _LOCKS = ("FOR UPDATE", "FOR UPDATE SKIP LOCKED", "LOCK IN SHARE MODE")
 #: Indexes of the tables; one of them is named in a hint.
-_INDEXES = {"orders": "orders_customer", "customers": "customers_country"}
+INDEXES = {"orders": "orders_customer", "customers": "customers_country"}
 #: Tables that are divided, and the names of their parts.
-_PARTITIONED = {"prices": "p0, p1", "archive": "p1, p0"}
+PARTITIONED = {"prices": "p0, p1", "archive": "p1, p0"}
 
 
 @dataclass
@@ -32,6 +44,10 @@ class MySQLSelects(StandardSelects):
     # the end of a server (9.7.4): SELECT tag FROM tags EXCEPT
     # SELECT min(label) FROM prices INTERSECT SELECT item_note FROM items
     excepts_intersections: ClassVar[bool] = False
+    operators: ClassVar[Sequence[str]] = (
+        *("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT"),
+        *("UNION DISTINCT", "INTERSECT ALL", "EXCEPT ALL"),
+    )
     limits_by_query: ClassVar[bool] = False
     values_statements: ClassVar[float] = 0.001  # those with sub-selects are refused
     named_using: ClassVar[float] = 0
@@ -66,6 +82,8 @@ class MySQLSelects(StandardSelects):
     locks: ClassVar[Sequence[str]] = (*_LOCKS, "FOR SHARE NOWAIT")
     #: A row of VALUES.
     row: ClassVar[str] = "ROW"
+    #: TABLE t.
+    table_queries: ClassVar[bool] = True
     #: A table of VALUES, with its column names.
     table_of_values: ClassVar[bool] = True
 
@@ -157,13 +175,20 @@ class MySQLSelects(StandardSelects):
             name, domain = self.draft.pick(singles)
             self.draft.mark("IN all of a CTE")
             left = self._lookup(scope, domain)
-            return f"{left} {word} (SELECT * FROM {self.draft.name(name)})"
+            return f"{left} {word} ({self._all_of(self.draft.name(name))})"
         table = "tags" if "tags" not in self.banned else "flagged"
         if table in self.banned:
             return self._like(scope, depth)
         self.draft.mark("row IN all of a table")
         row = ", ".join(self._lookup(scope, c.domain) for c in self.tables[table])
-        return f"({row}) {word} (SELECT * FROM {self.base_name(scope, table)})"
+        return f"({row}) {word} ({self._all_of(self.base_name(scope, table))})"
+
+    def _all_of(self, name: str) -> str:
+        """All columns of a table or a CTE."""
+        if not self.table_queries or self.draft.chance(0.6):
+            return f"SELECT * FROM {name}"
+        self.draft.mark("IN TABLE")
+        return f"TABLE {name}"
 
     # aggregates
 
@@ -190,11 +215,40 @@ class MySQLSelects(StandardSelects):
     # blocks
 
     def statement(self) -> tuple[str, bool]:
+        if self.table_queries and self.draft.chance(0.02):
+            return self._table_statement()
         text, ordered = super().statement()
+        if text.startswith("SELECT ") and self.draft.chance(0.1):
+            self.draft.mark("option of SELECT")
+            text = text.replace("SELECT", f"SELECT {self.draft.pick(_OPTIONS)}", 1)
         if self.draft.chance(0.08):
             self.draft.mark("FOR UPDATE")
             text += f" {self.draft.pick(self.locks)}"
         return text, ordered
+
+    def _table_statement(self) -> tuple[str, bool]:
+        table = self.draft.pick([*self.tables])
+        keys = ", ".join(self.draft.name(key) for key in self.keys[table])
+        text = f"{self._table_query(Scope(), table).text} ORDER BY {keys}"
+        return f"{text}{self._limit(Scope(), '')}", True
+
+    def _table_query(self, scope: Scope, table: str) -> Query:
+        self.draft.mark("TABLE")
+        text = f"TABLE {self.base_name(scope, table)}"
+        return Query(text, self.tables[table], 12)
+
+    def derived(self, scope: Scope) -> Query:
+        free = [table for table in self.tables if table not in self.banned]
+        if self.table_queries and self.draft.chance(0.08):
+            return self._table_query(scope, self.draft.pick(free))
+        return super().derived(scope)
+
+    def _branch_of(self, frame: Scope, ask: Ask) -> str:
+        text = super()._branch_of(frame, ask)
+        if not self.draft.chance(0.2):
+            return text
+        self.draft.mark("branch in parentheses")
+        return f"({text})"
 
     def _values_statement(self) -> str:
         self.draft.mark("VALUES statement")
@@ -236,6 +290,16 @@ class MySQLSelects(StandardSelects):
 
     # sources
 
+    def _operators(self, *, nested: bool) -> dict[str, float]:
+        return super()._operators(nested=nested) | {"STRAIGHT_JOIN": 0.7}
+
+    def _merging(
+        self, operator: str, left: Scope, added: Sequence[Source]
+    ) -> tuple[str, frozenset[str]]:
+        if operator == "STRAIGHT_JOIN":
+            return operator, frozenset()
+        return super()._merging(operator, left, added)
+
     def _in_parentheses(self, text: str, suffix: str, *, first: bool) -> str:
         self.draft.mark("parenthesised table")
         return f"({text}{suffix})"
@@ -254,19 +318,22 @@ class MySQLSelects(StandardSelects):
     def _table(self, scope: Scope, *, parenthesised: bool) -> str:
         text = super()._table(scope, parenthesised=parenthesised)
         source = scope.sources[-1]
-        parts = _PARTITIONED.get(source.table)
+        parts = PARTITIONED.get(source.table)
         if parts and " " not in text and self.draft.chance(0.05):
             self.draft.mark("PARTITION")
             return f"{text} PARTITION ({parts})"
         return text
 
     def _hint(self, scope: Scope, source: Source) -> str:
-        if source.table not in _INDEXES or not self.draft.chance(0.03):
+        if source.table not in INDEXES or not self.draft.chance(0.03):
             return ""
         self.draft.mark("index hint")
         word = self.draft.pick(("USE", "FORCE", "IGNORE"))
-        index = self.draft.name(_INDEXES[source.table])
-        return f" {word} {self.draft.pick(('INDEX', 'KEY'))} ({index})"
+        kind = self.draft.pick(("INDEX", "KEY"))
+        part = self.draft.pick(("", "", "", " FOR JOIN", " FOR ORDER BY"))
+        own = self.draft.name(INDEXES[source.table])
+        index = self.draft.pick((own, own, "PRIMARY", f"PRIMARY, {own}"))
+        return f" {word} {kind}{part} ({index})"
 
     def _values(self, scope: Scope) -> str:
         if not self.table_of_values:
@@ -285,9 +352,11 @@ class MySQLSelects(StandardSelects):
             argument = f"concat('[2, ', coalesce({self.refer(ref)}, 0), ']')"
         alias = self._alias(scope)
         scope.taken.add(alias.lower())
-        scope.sources.append(Source(alias, (Column("v", "number"),)))
         scope.rows *= 3
-        call = f"json_table({argument}, '$[*]' COLUMNS (v INT PATH '$'))"
+        columns = self.draft.pick(_JSON_COLUMNS)
+        call = f"json_table({argument}, '$[*]' COLUMNS ({columns}))"
+        shown = [Column(n, "number") for n in "nhv" if re.search(rf"\b{n} ", columns)]
+        scope.sources.append(Source(alias, tuple(shown)))
         return f"{call}{self._as(alias)}"
 
 
@@ -299,9 +368,14 @@ class MariaDBSelects(MySQLSelects):
     laterals: ClassVar[float] = 0
     row: ClassVar[str] = ""
     excepts_intersections: ClassVar[bool] = True
+    # no end (10.11.19): EXCEPT ALL after INTERSECT ALL, in a sub-select
+    operators: ClassVar[Sequence[str]] = (
+        *("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT", "UNION DISTINCT"),
+    )
     # wrong rows (10.11.19): SELECT order_id, order_id IN (VALUES (102)) FROM items
     # WHERE line = 1 GROUP BY order_id
     values_blocks: ClassVar[float] = 0
+    table_queries: ClassVar[bool] = False
     # the end of a server (10.11.19), where a member is not used: SELECT 1 FROM orders
     # WHERE (WITH c AS (SELECT 1 FROM tags JOIN items ON orders.id) SELECT 1)
     nested_with: ClassVar[float] = 0

@@ -8,7 +8,6 @@ from tests.oracle.schema import DOMAINS, DULL, Column
 from tests.oracle.scope import Ref, Scope, Source
 from tests.oracle.sources import Query, Sources
 
-_OPERATORS = ("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT")
 CTE_NAMES = ("recent", "x1", "Totals", "orders", "customers", "items", "tags", "q")
 
 
@@ -45,6 +44,9 @@ class Selects(Sources):
     values_blocks: ClassVar[float] = 0.35  # VALUES as a query among others
     limits_by_query: ClassVar[bool] = True  # LIMIT (SELECT ...)
     nested_with: ClassVar[float] = 0.04  # WITH in a sub-select
+    operators: ClassVar[Sequence[str]] = (
+        *("UNION", "UNION ALL", "INTERSECT", "EXCEPT", "EXCEPT"),
+    )
     excepts_intersections: ClassVar[bool] = True  # a EXCEPT b INTERSECT c
 
     def statement(self) -> tuple[str, bool]:
@@ -136,14 +138,18 @@ class Selects(Sources):
 
     def _more_blocks(self, frame: Scope, ask: Ask) -> str:
         text = ""
-        operators: Sequence[str] = _OPERATORS
+        operators: Sequence[str] = self.operators
         for _ in range(self.draft.pick((1, 1, 2))):
             operator = self.draft.pick(operators)
             self.draft.mark(operator)
-            if operator == "EXCEPT" and not self.excepts_intersections:
-                operators = [o for o in _OPERATORS if o != "INTERSECT"]
-            text += f" {operator} {self._block(frame, ask).text}"
+            if operator.startswith("EXCEPT") and not self.excepts_intersections:
+                operators = [o for o in operators if not o.startswith("INTERSECT")]
+            text += f" {operator} {self._branch_of(frame, ask)}"
         return text
+
+    def _branch_of(self, frame: Scope, ask: Ask) -> str:
+        """One more block of a set operation."""
+        return self._block(frame, ask).text
 
     def _tail(self, frame: Scope, first: Query, *, compound: bool, limit: str) -> str:
         """An ORDER BY that makes the order total, and maybe LIMIT."""

@@ -1,12 +1,12 @@
 """INSERT, upsert and UPDATE in all their shapes, on tables whose rows have a tenant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tests.oracle.schema import DOMAINS, Column, Columns, Row
 from tests.oracle.scope import Scope, Source
-from tests.oracle.writes import DEMANDS, NEW, Write, Writes
+from tests.oracle.writes import DEMANDS, NEW, Writes
 
 #: Tables of which every unique key holds the tenant, or that have no policy.
 REPLACEABLE = ("stock", "settings", "countries", "log", "flagged")
@@ -59,6 +59,7 @@ class TenantWrites(Writes):
     upserts: ClassVar[Mapping[str, float]] = _UPSERTS
     updates: ClassVar[Mapping[str, float]] = _UPDATES
 
+    often_many: ClassVar[float] = 0.2
     #: Of verbs that need a tenant in every unique key.
     keyed: ClassVar[Sequence[str]] = ("REPLACE",)
 
@@ -67,15 +68,6 @@ class TenantWrites(Writes):
     upsert: str = ""
     meets: bool = False
     met: Row | None = None
-    #: Whether the statement is to be executed many times.
-    many: bool = False
-
-    def write(self) -> Write:
-        self.many = self.draft.binds and self.draft.chance(0.2)
-        made = super().write()
-        many = self.many and "RETURNING" not in self.draft.shapes
-        many = many and made.kind != "merge"
-        return replace(made, many=many and "INSERT SELECT" not in self.draft.shapes)
 
     # values
 
@@ -101,12 +93,6 @@ class TenantWrites(Writes):
         if isinstance(mine, int) and not self.meets and self.draft.chance(0.1):
             return f"'{mine}'"  # the column makes a number of it, but not in excluded
         return self.draft.bind(mine)
-
-    def _key_value(self, column: Column, number: str) -> str:
-        if not (self.many and number.isdigit()):
-            return super()._key_value(column, number)
-        slot = self.draft.slot(int(number))
-        return slot if column.kind == "int" else self._joined_texts("'new'", slot)
 
     # UPDATE
 
@@ -142,10 +128,7 @@ class TenantWrites(Writes):
         self._plan(target)
         columns = self._inserted(target)
         text, scope = self._into(target, frame)
-        if columns != self.tables[target] or self.draft.chance(0.5):
-            text += f" ({', '.join(self.draft.name(c.name) for c in columns)})"
-        else:
-            self.draft.mark("INSERT without a column list")
+        text += self._listed(target, columns)
         forms = {"rows": 4.0, "wrapped": 0.0 if self.meets else 1.5, "direct": 4.0}
         form = "rows" if self.many else self.draft.weighted(forms)
         if form == "rows":
@@ -200,13 +183,15 @@ class TenantWrites(Writes):
             columns = tuple(c for c in columns if c.name != tenant)
         return columns
 
-    def _row(self, target: str, columns: Columns, frame: Scope, number: int) -> str:
+    def _cells(
+        self, target: str, columns: Columns, frame: Scope, number: int
+    ) -> list[str]:
         seen = self.draft.schema.seen.get(target, ())
         self.met = None
         if self.meets and seen and not self.many and self.draft.chance(0.6):
             self.draft.mark("row that is there")
             self.met = self.draft.pick(seen)
-        return super()._row(target, columns, frame, number)
+        return super()._cells(target, columns, frame, number)
 
     def _unique_value(self, target: str, column: Column, number: int) -> str:
         keys = self.keys[target]

@@ -10,12 +10,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+import kysera_dbapi
 from kysera_dbapi.plugins.rls import (
     Policy,
     RowLevelSecurity,
     filter_,
     tenant_isolation,
 )
+from tests.oracle.compare import Connection
 from tests.oracle.draft import literal
 from tests.oracle.schema import (
     KEYS,
@@ -28,7 +30,7 @@ from tests.oracle.schema import (
     columns,
     pools,
 )
-from tests.oracle.world import GHOST, ROWS, VIOLATION, World, quoted
+from tests.oracle.world import GHOST, ROWS, VIOLATION, World, quoted, soft_delete
 
 #: The column that holds the tenant of each table's rows.
 BY_NUMBER = ("customers", "orders", "items", "products", "stock")
@@ -213,6 +215,14 @@ def security(*, functions: bool = True) -> RowLevelSecurity:
         tenant_isolation("owner", BY_NAME),
         policies.values(),
     )
+
+
+def as_tenant(full: Any) -> Connection:
+    """The connection to all rows, as the tenant's programs have it."""
+    with kysera_dbapi.context(**CONTEXT):
+        made: Any = kysera_dbapi.wrap(full, plugins=[soft_delete(), security()])
+    made.context = CONTEXT
+    return cast(Connection, made)
 
 
 def _with_tenants() -> Tables:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 import kysera_dbapi
+from tests.mysql_user import seeing
 from tests.oracle import generator
 from tests.oracle.compare import BAD, Connection, Outcome, judge, report
 from tests.oracle.corpus import CORPUS as PORTABLE
@@ -26,14 +27,17 @@ from tests.oracle.corpus_mysql import (
 )
 from tests.oracle.entries import Entry
 from tests.oracle.mysql_world import MySQLWorld
-from tests.oracle.tally import check, tallied, try_many
+from tests.oracle.tally import check, check_tried, tallied, try_many
 from tests.oracle.test_soft_delete import tells
 from tests.oracle.world import World, soft_delete
 from tests.servers import Server, database, parameters
 
+pytestmark = pytest.mark.slow
 SEED = 20_260_501
 QUERIES = 1_500
 WRITES = 300
+#: What is written in forms of these servers alone.
+FORMS = ("UPDATE of several tables", "DELETE of several tables", "INSERT SET")
 
 
 @pytest.fixture(scope="module", params=parameters("mysql"))
@@ -45,6 +49,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 def world(server: Server) -> Iterator[MySQLWorld]:
     with ExitStack() as stack:
         urls = [stack.enter_context(database(server)) for _ in range(3)]
+        urls = stack.enter_context(seeing(urls))
         made = MySQLWorld(urls)
         stack.callback(made.close)
         yield made
@@ -64,6 +69,7 @@ def test_queries(world: MySQLWorld, shim: Connection) -> None:
 def test_writes(world: MySQLWorld, shim: Connection) -> None:
     tally = tallied(world, shim, generator.writes(SEED, WRITES, world))
     check(world, shim, tally, seed=SEED)
+    check_tried(tally, FORMS, 3)
 
 
 @pytest.mark.fuzz

@@ -20,10 +20,10 @@ from tests.oracle.compare import Connection, Outcome
 from tests.oracle.draft import Statement
 from tests.oracle.mysql_world import MySQLTenants
 from tests.oracle.tally import check, tallied
-from tests.oracle.tenants import CONTEXT, security
-from tests.oracle.world import soft_delete
+from tests.oracle.tenants import as_tenant
 from tests.servers import Server, database
 
+pytestmark = pytest.mark.slow
 SEED = 20_260_711
 QUERIES = 300
 WRITES = 100
@@ -55,11 +55,7 @@ def world(server: Server) -> Iterator[MySQLTenants]:
 
 @pytest.fixture(scope="module")
 def shim(world: MySQLTenants) -> Connection:
-    plugins = [soft_delete(), security()]
-    with kysera_dbapi.context(**CONTEXT):
-        made: Any = kysera_dbapi.wrap(world.full, plugins=plugins)
-    made.context = CONTEXT
-    return cast(Connection, made)
+    return as_tenant(world.full)
 
 
 def in_any_case(rng: random.Random, dialect: Dialect, text: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-import kysera_dbapi
+from tests.mysql_user import seeing
 from tests.oracle import generator
 from tests.oracle.compare import Connection
 from tests.oracle.corpus_mysql import (
@@ -18,11 +18,11 @@ from tests.oracle.corpus_mysql import (
 from tests.oracle.entries import Entry
 from tests.oracle.mysql_world import MySQLTenants
 from tests.oracle.tally import check, check_tried, tallied, try_many
-from tests.oracle.tenants import CONTEXT, security
+from tests.oracle.tenants import as_tenant
 from tests.oracle.test_mysql import judged
-from tests.oracle.world import soft_delete
 from tests.servers import Server, database, parameters
 
+pytestmark = pytest.mark.slow
 SEED = 20_260_501
 QUERIES = 1_500
 WRITES = 300
@@ -39,6 +39,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 def world(server: Server) -> Iterator[MySQLTenants]:
     with ExitStack() as stack:
         urls = [stack.enter_context(database(server)) for _ in range(3)]
+        urls = stack.enter_context(seeing(urls))
         made = MySQLTenants(urls)
         stack.callback(made.close)
         yield made
@@ -46,11 +47,7 @@ def world(server: Server) -> Iterator[MySQLTenants]:
 
 @pytest.fixture(scope="module")
 def shim(world: MySQLTenants) -> Connection:
-    plugins = [soft_delete(), security()]
-    with kysera_dbapi.context(**CONTEXT):
-        made: Any = kysera_dbapi.wrap(world.full, plugins=plugins)
-    made.context = CONTEXT
-    return cast(Connection, made)
+    return as_tenant(world.full)
 
 
 def test_queries(world: MySQLTenants, shim: Connection) -> None:

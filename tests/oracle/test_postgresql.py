@@ -19,12 +19,13 @@ from tests.oracle.corpus_postgresql import CORPUS, SINCE, TENANTS
 from tests.oracle.entries import Entry
 from tests.oracle.postgresql_world import Native, PostgreSQLTenants, PostgreSQLWorld
 from tests.oracle.tally import check, check_tried, tallied
-from tests.oracle.tenants import CONTEXT, security
+from tests.oracle.tenants import CONTEXT, as_tenant, security
 from tests.oracle.test_soft_delete import tells
 from tests.oracle.world import soft_delete
 from tests.servers import Server, database
 from tests.versions import major
 
+pytestmark = pytest.mark.slow
 SEED = 20_260_401
 QUERIES = 1_500
 WRITES = 300
@@ -58,11 +59,7 @@ def shim(world: PostgreSQLWorld) -> Connection:
 
 @pytest.fixture(scope="module")
 def secured(tenants: PostgreSQLTenants) -> Connection:
-    plugins = [soft_delete(), security()]
-    with kysera_dbapi.context(**CONTEXT):
-        made: Any = kysera_dbapi.wrap(tenants.full, plugins=plugins)
-    made.context = CONTEXT
-    return cast(Connection, made)
+    return as_tenant(tenants.full)
 
 
 def test_queries(world: PostgreSQLWorld, shim: Connection) -> None:

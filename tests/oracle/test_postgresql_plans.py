@@ -23,7 +23,7 @@ from tests.oracle.draft import literal
 from tests.oracle.entries import Entry
 from tests.oracle.postgresql_world import PostgreSQLTenants, PostgreSQLWorld
 from tests.oracle.schema import KEYS
-from tests.oracle.tenants import CONTEXT, TENANT, security
+from tests.oracle.tenants import CONTEXT, TENANT, as_tenant
 from tests.oracle.world import quoted, soft_delete
 from tests.servers import Server, database
 
@@ -182,11 +182,7 @@ def hand(world: PostgreSQLWorld) -> Iterator[Any]:
 def wrapped(world: PostgreSQLWorld) -> Any:
     if not isinstance(world, PostgreSQLTenants):
         return kysera_dbapi.wrap(world.full, plugins=[soft_delete()])
-    plugins = [soft_delete(), security()]
-    with kysera_dbapi.context(**CONTEXT):
-        made: Any = kysera_dbapi.wrap(world.full, plugins=plugins)
-    made.context = CONTEXT
-    return made
+    return as_tenant(world.full)
 
 
 def test_the_plans_are_those_of_filters_by_hand(

@@ -14,12 +14,15 @@ from tests.oracle.corpus_rls import FOUND, LIMITED, TAKEN, executions
 from tests.oracle.entries import Entry
 from tests.oracle.shapes import QUERY_SHAPES, TENANT_SHAPES, WRITE_SHAPES
 from tests.oracle.tally import check, check_tried, tallied, try_many
-from tests.oracle.tenants import CONTEXT, OTHER, Tenants, security
+from tests.oracle.tenants import OTHER, Tenants, as_tenant, security
 from tests.oracle.world import GHOST, soft_delete
 
-pytestmark = pytest.mark.skipif(
-    sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
+    ),
+]
 SEED = 20_260_301
 QUERIES = 3_000
 WRITES = 600
@@ -35,11 +38,7 @@ def world() -> Iterator[Tenants]:
 
 @pytest.fixture(scope="module")
 def shim(world: Tenants) -> Connection:
-    plugins = [soft_delete(), security()]
-    with kysera_dbapi.context(**CONTEXT):
-        made: Any = kysera_dbapi.wrap(world.full, plugins=plugins)
-    made.context = CONTEXT
-    return cast(Connection, made)
+    return as_tenant(world.full)
 
 
 def test_queries(world: Tenants, shim: Connection) -> None:

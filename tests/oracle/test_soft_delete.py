@@ -22,9 +22,12 @@ from tests.oracle.shapes import QUERY_SHAPES, WRITE_SHAPES
 from tests.oracle.tally import check, check_tried, tallied, try_many
 from tests.oracle.world import GHOST, World, soft_delete
 
-pytestmark = pytest.mark.skipif(
-    sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sqlite3.sqlite_version_info < (3, 39), reason="RIGHT JOIN needs SQLite 3.39"
+    ),
+]
 SEED = 20_260_101
 QUERIES = 3_000
 WRITES = 600

@@ -1,7 +1,7 @@
 """DELETE, UPDATE and INSERT in every form, with sub-selects wherever they may stand."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from tests.oracle.schema import PROTECTED, Column, Columns
@@ -32,6 +32,7 @@ class Write:
     target: str
     text: str
     many: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass
@@ -39,10 +40,21 @@ class Writes(Selects):
     """Writes statements that write."""
 
     limits: bool = True  # SQLite is built with LIMIT on UPDATE and DELETE
+    #: Whether the statement is to be executed many times, and how often one is.
+    many: bool = False
+    often_many: ClassVar[float] = 0
 
     kinds: ClassVar[Mapping[str, float]] = {"delete": 5.0, "update": 5.0, "insert": 4.0}
 
     def write(self) -> Write:
+        if self.often_many and self.draft.binds:
+            self.many = self.draft.chance(self.often_many)
+        made = self._write()
+        single = {"RETURNING", "INSERT SELECT"} & self.draft.shapes
+        many = self.many and made.kind != "merge" and not single
+        return replace(made, many=many)
+
+    def _write(self) -> Write:
         kind = self.draft.weighted(self.kinds)
         protected = self.draft.schema.protected
         target = self.draft.weighted(self._targets(kind))
@@ -278,17 +290,19 @@ class Writes(Selects):
             text = f"INSERT INTO {self.draft.name(target)} DEFAULT VALUES"
             return text + self._returning(target, frame)
         columns = self._inserted(target)
-        text = f"INTO {self._qualified(target)}"
-        if columns != self.tables[target] or self.draft.chance(0.5):
-            text += f" ({', '.join(self.draft.name(c.name) for c in columns)})"
-        else:
-            self.draft.mark("INSERT without a column list")
+        text = f"INTO {self._qualified(target)}{self._listed(target, columns)}"
         if self.draft.chance(0.45):
             text += self._rows(target, columns, frame)
         else:
             text += self._selected(target, columns, frame)
         verb, upsert = self._conflict(target, frame)
         return f"{verb} {text}{upsert}{self._returning(target, frame)}"
+
+    def _listed(self, target: str, columns: Columns) -> str:
+        if columns != self.tables[target] or self.draft.chance(0.5):
+            return f" ({', '.join(self.draft.name(c.name) for c in columns)})"
+        self.draft.mark("INSERT without a column list")
+        return ""
 
     def _inserted(self, target: str) -> Columns:
         """The columns to name: all, or the key and some others."""
@@ -308,13 +322,17 @@ class Writes(Selects):
         return f" VALUES {', '.join(rows)}"
 
     def _row(self, target: str, columns: Columns, frame: Scope, number: int) -> str:
-        values = [
+        return f"({', '.join(self._cells(target, columns, frame, number))})"
+
+    def _cells(
+        self, target: str, columns: Columns, frame: Scope, number: int
+    ) -> list[str]:
+        return [
             self._unique_value(target, column, number)
             if column.name in self.unique(target)
             else self._constant_value(target, column, frame)
             for column in columns
         ]
-        return f"({', '.join(values)})"
 
     def _constant_value(self, target: str, column: Column, frame: Scope) -> str:
         if column.name in self.fixed(target):
@@ -329,6 +347,8 @@ class Writes(Selects):
         return self._key_value(column, f"{number}")
 
     def _key_value(self, column: Column, number: str) -> str:
+        if self.many and number.isdigit():
+            number = self.draft.slot(int(number))
         if column.kind == "int":
             return number
         return self._joined_texts("'new'", number)

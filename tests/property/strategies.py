@@ -8,7 +8,7 @@ from sqlite3 import Connection
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from kysera_dbapi.dialect import get_dialect
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexeme, Lexer
 from tests.oracle import generator
 from tests.oracle.draft import Statement

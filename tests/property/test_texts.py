@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from kysera_dbapi import sqlite3 as driver
 from kysera_dbapi.catalogue import Catalogue
-from kysera_dbapi.dialect import get_dialect
 from kysera_dbapi.errors import UnsupportedStatement
 from kysera_dbapi.pipeline import Pipeline
 from kysera_dbapi.plan import Plan
 from kysera_dbapi.plugins import SoftDelete
+from kysera_dbapi.registry import get_dialect
 from kysera_dbapi.shape import Lexer
 from tests.oracle.draft import Statement
 from tests.oracle.world import World, soft_delete

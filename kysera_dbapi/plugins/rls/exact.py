@@ -42,7 +42,8 @@ class Exact:
         if self.fitting is not None and not self.fitting(value):
             raise _wrong(
                 f"rls: {self.name} does not fit into its column, a {self.column_type}: "
-                "another tenant's would be stored; make the column larger"
+                "another tenant's could be stored or found; give one that it holds, or "
+                "change the column"
             )
         return value
 

@@ -51,7 +51,7 @@ class Secured:
 
         self.catalogue = catalogue
         self.plugins = plugins
-        self._dialect = dialect
+        self.dialect = dialect
         self._binds: dict[tuple[str, bool], Bind] = {}
         self._tenants: dict[tuple[str, ...], Bind] = {}
         self._resolver = Resolver(dialect, catalogue, self._bind, count(1))
@@ -115,11 +115,18 @@ class Secured:
 
     def _check(self, policy: Policy, table: "Table") -> None:
         forced = policy.forced[0] if policy.forced else None
-        fold = self._dialect.fold
+        fold = self.dialect.fold
         column = table.column(fold(forced, quoted=True)) if forced else None
         if forced is not None and column is None:
             raise wrong(f"table {table.name!r} has no column {forced!r}")
-        if column and column.collation and self._dialect.equals_exactly(column.type):
+        exactly = self.dialect.equals_exactly(column.type) if column else ()
+        if column and self.dialect.equals_loosely and not exactly:
+            raise wrong(
+                f"column {forced!r} of table {table.name!r} is a {column.type}, of "
+                "which values that differ can be equal, or stored as the same; make it "
+                "a whole number, a DECIMAL, a text or a BINARY"
+            )
+        if column and column.collation and exactly:
             raise wrong(
                 f"column {forced!r} of table {table.name!r} takes tenants that differ "
                 f"for equal, by its collation {column.collation}; give it an exact "
@@ -134,7 +141,7 @@ class Secured:
         if policy.forced is None:
             return policy.using
         column, key = policy.forced
-        return f"{self._dialect.quote(column)} = :{key}"
+        return f"{self.dialect.quote(column)} = :{key}"
 
     def _table(self, policy: Policy) -> "Table":
         table = self.catalogue.named(policy.table)
@@ -233,7 +240,7 @@ class Secured:
         """One predicate for all that is said alike: rules are compared by it."""
         key = (table.key, str(policy.name), shape_of(policy))
         if key not in self._said:
-            self._said[key] = by_function(policy, table, self._dialect, self.catalogue)
+            self._said[key] = by_function(policy, table, self.dialect, self.catalogue)
         return self._said[key]
 
     # -- compiling ----------------------------------------------------------------
@@ -272,18 +279,18 @@ class Secured:
 
     def _tenant(self, table: "Table", column: str, key: str) -> Bind:
         """The value that a column is forced to have: of its type, and no other's."""
-        known = table.column(self._dialect.fold(column, quoted=True))
-        types = self._dialect.equals_exactly(known.type) if known else ()
+        known = table.column(self.dialect.fold(column, quoted=True))
+        types = self.dialect.equals_exactly(known.type) if known else ()
         if known is None or not types:
             return self._bind(key, False)
         at = key, known.type, known.collate
         if at not in self._tenants:
-            fits = self._dialect.fitting(known)
+            fits = self.dialect.fitting(known)
             self._tenants[at] = Exact(key, known.type, types, fits).bind
         return self._tenants[at]
 
     def _listed(self, name: str) -> object:
-        return self._dialect.listed([(value,) for value in several(name)])
+        return self.dialect.listed([(value,) for value in several(name)])
 
 
 def _rules(policies: Sequence[Policy]) -> list[str]:

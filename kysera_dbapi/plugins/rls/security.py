@@ -91,9 +91,9 @@ class RowLevelSecurity(Plugin):
         self, catalogue: "Catalogue", dialect: "Dialect", plugins: Iterable[Plugin]
     ) -> Secured:
         """The policies for a catalogue, compiled once for each."""
-        made, beside = self._secured, tuple(plugins)
-        if made is None or (made.catalogue, made.plugins) != (catalogue, beside):
-            made = self._secured = Secured(catalogue, dialect, self._policies, beside)
+        made, of = self._secured, (catalogue, dialect, tuple(plugins))
+        if made is None or (made.catalogue, made.dialect, made.plugins) != of:
+            made = self._secured = Secured(catalogue, dialect, self._policies, of[2])
         return made
 
     def protected(self, catalogue: "Catalogue") -> Collection[str]:

@@ -42,6 +42,9 @@ SAME: dict[str, list[str]] = {
         "SELECT NULL AS deleted_at, id FROM orders HAVING deleted_at IS NULL",
         "SELECT count(*) FROM orders GROUP BY (SELECT max(total) FROM orders)",
         "SELECT bit_or(total), bit_xor(total), std(total) FROM orders",
+        "SELECT tenant_id, max(total) FROM orders WHERE tenant_id IN (7, 8) GROUP BY tenant_id",
+        "SELECT min(total), max(total) FROM orders WHERE total > 60",
+        "SELECT * FROM (SELECT tenant_id, count(*) FROM orders GROUP BY tenant_id) x WHERE tenant_id = 8",
     ],
     "3 joins": [
         "SELECT o.id, c.name FROM orders o JOIN customers c ON c.id = o.customer_id",
@@ -66,6 +69,9 @@ SAME: dict[str, list[str]] = {
         "SELECT o.id FROM orders o INNER JOIN customers c",
         "SELECT o.id FROM ((orders o JOIN customers c ON c.id = o.customer_id))",
         "SELECT o.id, x.status FROM orders o LEFT JOIN (SELECT * FROM orders) x ON x.id > o.id",
+        "SELECT l.id FROM log l LEFT JOIN orders o ON o.tenant_id = l.tenant_id AND o.total > 9000 WHERE o.id IS NULL",
+        "SELECT count(*) FROM orders JOIN (SELECT 8 AS tenant_id UNION SELECT 7) x USING (tenant_id)",
+        "SELECT count(*) FROM orders, (SELECT 8 AS tenant_id, NULL AS deleted_at) x",
     ],
     "4 writes that read": [
         "UPDATE countries SET country = (SELECT max(status) FROM orders)",
@@ -147,6 +153,11 @@ SAME: dict[str, list[str]] = {
     "9 LATERAL and table functions": [
         "SELECT o.id, j.v FROM orders o, JSON_TABLE(json_array(o.status, o.total), '$[*]' COLUMNS (v varchar(100) PATH '$')) j",
         "SELECT o.id, j.v FROM orders o LEFT JOIN JSON_TABLE(json_array(o.status), '$[*]' COLUMNS (v varchar(100) PATH '$')) j ON true",
+        "SELECT l.id, x.c FROM log l LEFT JOIN LATERAL (SELECT count(*) c FROM orders WHERE tenant_id = l.tenant_id) x ON TRUE",
+        "SELECT l.id, x.m FROM log l, LATERAL (WITH d AS (SELECT * FROM orders WHERE tenant_id = l.tenant_id) SELECT max(total) m FROM d) x",
+        "SELECT * FROM log l, LATERAL (SELECT l.id UNION SELECT total FROM orders) u (v)",
+        "SELECT * FROM JSON_TABLE((SELECT json_arrayagg(total) FROM orders), '$[*]' COLUMNS (v int PATH '$')) j",
+        "SELECT j.v, o.status FROM orders o RIGHT JOIN JSON_TABLE('[101, 103]', '$[*]' COLUMNS (v int PATH '$')) j ON j.v = o.id",
     ],
     "11 set operations": [
         "SELECT id FROM orders UNION ALL SELECT id FROM customers",
@@ -158,6 +169,8 @@ SAME: dict[str, list[str]] = {
         "((SELECT status FROM orders))",
         "(SELECT 1) UNION ((SELECT total FROM orders) UNION ALL (SELECT credit FROM customers))",
         "SELECT id FROM log WHERE id IN (SELECT id FROM notes UNION SELECT id FROM orders)",
+        "SELECT id FROM log EXCEPT SELECT order_id - 101 FROM notes",
+        "SELECT customer_id FROM orders INTERSECT ALL SELECT id FROM customers",
     ],
     "15 names": [
         "SELECT DB.orders.status FROM DB.orders",
@@ -173,6 +186,9 @@ SAME: dict[str, list[str]] = {
         "SELECT 1 AS `x`` FROM log`, status FROM orders",
         "SELECT 'x'x, status FROM orders",
         "SELECT orders.`total` AS tenant_id FROM orders ORDER BY tenant_id",
+        "SELECT * FROM log orders WHERE EXISTS (SELECT 1 FROM orders WHERE orders.id = 103)",
+        "SELECT (SELECT max(orders.total) FROM orders) FROM log AS orders",
+        "WITH customers AS (SELECT * FROM orders), orders AS (SELECT * FROM customers) SELECT status FROM orders",
         "SELECT N'x', n'y', status FROM orders",
         "SELECT _utf8mb4'x', _utf8mb4 x'6768', status FROM orders",
         "SELECT _latin1'ghöst', status FROM orders",

@@ -358,6 +358,7 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("statement-kind", "SET sql_auto_is_null = 1"),
         ("statement-kind", "SET last_insert_id = 5"),
         ("statement-kind", "SET insert_id = 5"),
+        ("statement-kind", "SET timestamp = 4102444800"),
         ("statement-kind", "SET identity = 5"),
         ("statement-kind", "SET system_versioning_asof = '2020-01-01'"),
         ("statement-kind", "SET @@autocommit = (SELECT count(*) > 6 FROM orders)"),

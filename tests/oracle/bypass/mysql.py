@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pymysql
 
 from tests.dialects.mysql_server import arguments
+from tests.mysql_user import seeing
 from tests.oracle.bypass.tenants import OTHERS, PROTECTED, ROWS, Tenants, typed
 from tests.servers import run
 
@@ -133,7 +134,7 @@ class MySQL(Tenants):
         return full, copy
 
     def same(self, got: tuple[Any, ...], due: tuple[Any, ...]) -> bool:
-        """Whether both gave the same; columns may be called by their databases."""
+        """Whether both gave the same, but for the names of their databases."""
         ours, theirs = map(_plain, (got, due), self.names)
         return ours == theirs
 
@@ -152,8 +153,12 @@ class MySQL(Tenants):
             self.undo(sql)
 
     def undo(self, sql: str) -> None:
-        """Take back what a text may have done, the server's own commits included."""
-        if not sql.lstrip().lower().startswith(_UNDONE) or ";" in sql:
+        """Take back what a text may have done, the server's own commits included.
+
+        Without one there is nothing that ROLLBACK would not take back: it was refused,
+        or has failed.
+        """
+        if sql and (not sql.lstrip().lower().startswith(_UNDONE) or ";" in sql):
             self.restore()
         for raw in (self.full, self.copy):
             raw.rollback()
@@ -164,14 +169,18 @@ class MySQL(Tenants):
             raw.close()  # connect() would leave it open
         self.shim.connect()
         self.copy.connect()
-        changed = False
-        for raw, state in zip((self.full, self.copy), self.states, strict=True):
+        for raw in (self.full, self.copy):
             self.run(raw, "DROP TABLE IF EXISTS kept")
-            if self.state(raw) != state:
-                self.redefine(raw)
-                changed = True
+        changed = self.changed()
+        for raw in changed:
+            self.redefine(raw)
         if changed:
             self.shim.refresh()
+
+    def changed(self) -> list[Any]:
+        """Those whose definitions or rows are not as they were."""
+        both = zip((self.full, self.copy), self.states, strict=True)
+        return [raw for raw, state in both if self.state(raw) != state]
 
     def redefine(self, connection: Any) -> None:
         """Make a database anew."""
@@ -204,23 +213,38 @@ def _called(name: str, database: str) -> str:
 
 
 def _plain(results: tuple[Any, ...], database: str) -> list[Any]:
-    """Results, the columns called as in a database of any name; errors by class."""
+    """Results as of a database of any name; errors by class."""
     return [
         type(one)
         if isinstance(one, Exception)
-        else ([_called(name, database) for name in one[0]], *one[1:])
+        else (
+            [_called(name, database) for name in one[0]],
+            _without(one[1], f"{database}."),
+            *one[2:],
+        )
         for one in results
     ]
 
 
+def _without(rows: Counter[Any], prefix: str) -> Counter[Any]:
+    """Rows, the names in them as in that database: CHECKSUM TABLE writes it out."""
+    return Counter(
+        {
+            tuple((t, v.removeprefix(prefix) if t == "str" else v) for t, v in row): n
+            for row, n in rows.items()
+        }
+    )
+
+
 @contextmanager
 def databases(url: str) -> Iterator[tuple[str, str]]:
-    """The URLs of the database and of one more on its server."""
+    """The URLs of the database and of one more, for one who sees them alone."""
     parts = urlsplit(url)
     name = f"{parts.path[1:]}_copy"
     run(url, [f"CREATE DATABASE {name} CHARACTER SET utf8mb4"])
     try:
-        yield url, parts._replace(path=f"/{name}").geturl()
+        with seeing([url, parts._replace(path=f"/{name}").geturl()]) as (full, copy):
+            yield full, copy
     finally:
         run(url, [f"DROP DATABASE {name}"])
 

@@ -200,7 +200,8 @@ class Tenants:
     def faults(self, *, hidden_alone: bool = False, several: bool = False) -> list[str]:
         """What is not as it must be after both were given the same statement.
 
-        Of ``several`` one may change a row, and another delete it.
+        Of ``several`` one may insert or change a row of the tenant's, and another
+        delete it.
         """
         found: list[str] = []
         for table in () if hidden_alone else (*PROTECTED, *OTHERS):
@@ -224,8 +225,7 @@ class Tenants:
         unmarked = Counter((*row[:-1], None) for row in (now - before).elements())
         extra = unmarked - self.visible_before[table]
         if several:
-            keys = {_key(table, row) for row in self.visible_before[table]}
-            extra = Counter(r for r in extra if _key(table, r) not in keys)
+            extra = Counter(row for row in extra if _tenant(table, row) != TENANT)
         gone = [row for row in (now - before) if row[-1] is None]
         return [f"{table}: new hidden rows {extra} {gone}"] if extra or gone else []
 
@@ -236,8 +236,8 @@ class Tenants:
         return [f"{table}: new hidden rows {extra}"] if extra else []
 
 
-def _key(table: str, row: Row) -> Row:
-    return row[: 2 if table == "prices" else 1]
+def _tenant(table: str, row: Row) -> object:
+    return row[0 if table == "prices" else 1]
 
 
 def typed(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:

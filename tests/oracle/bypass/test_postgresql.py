@@ -17,6 +17,7 @@ from tests.oracle.bypass import (
 from tests.oracle.bypass.postgresql import PostgreSQL, answer, databases
 from tests.oracle.bypass.tenants import shows_secret
 
+pytestmark = pytest.mark.slow
 OPTIONS: list[dict[str, Any]] = [{}, {"mode": "strict"}, {"barrier": True}]
 
 

@@ -13,6 +13,7 @@ from tests.oracle.bypass.payloads_postgresql import POSTGRESQL
 from tests.oracle.bypass.postgresql import PostgreSQL, databases, plain
 from tests.oracle.bypass.tenants import shows_secret, typed
 
+pytestmark = pytest.mark.slow
 SEED = 20_261_121
 COUNT = 3_000
 OPTIONS: list[dict[str, Any]] = [
