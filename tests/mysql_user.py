@@ -7,9 +7,8 @@ changed: what other tests define on the same server meanwhile would be read as w
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-from tests.servers import run
+from tests.servers import run, unique
 
 __all__ = ["seeing"]
 
@@ -20,7 +19,7 @@ _SYSTEM = ("mysql", "performance_schema", "sys")
 @contextmanager
 def seeing(urls: Sequence[str]) -> Generator[list[str], None, None]:
     """The URLs of these databases for a new user, who may do all in them."""
-    user = f"kysera_{uuid4().hex[:20]}"
+    user = f"kysera_{unique()}"
     parts = [urlsplit(url) for url in urls]
     names = [one.path[1:].replace("_", "\\_") for one in parts]
     making = [

@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
-from uuid import uuid4
 
 import psycopg
 
@@ -20,6 +19,7 @@ from tests.oracle.postgresql_writes import (
 from tests.oracle.schema import PROTECTED, Columns, Mark, Row, Schema, Tables, columns
 from tests.oracle.tenants import Tenants
 from tests.oracle.world import SHOP, VIOLATION, World, is_violation, quoted
+from tests.servers import unique
 
 POSTGRESQL = Language(
     PostgreSQLDraft, PostgreSQLSelects, PostgreSQLWrites, PostgreSQLTenantWrites
@@ -211,7 +211,9 @@ class PostgreSQLWorld(World):
         except psycopg.Error as error:
             return ([(VIOLATION,)], -1) if is_violation(error) else None
         finally:
-            connection.rollback()
+            while connection.info.transaction_status:  # ROLLBACK has that limit, too
+                with suppress(psycopg.errors.QueryCanceled):
+                    connection.rollback()
 
     @contextmanager
     def texts(self) -> Generator[list[str], None, None]:
@@ -255,7 +257,7 @@ class Native(PostgreSQLTenants):
     marks: ClassVar[Mapping[str, Mark]] = {}
 
     def __init__(self, urls: Sequence[str]) -> None:
-        self._role = f"kysera_{uuid4().hex[:12]}"
+        self._role = f"kysera_{unique()}"
         super().__init__(urls)
 
     def visible(self, table: str) -> str:

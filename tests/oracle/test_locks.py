@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
-from uuid import uuid4
 
 import psycopg
 import pytest
 
 import kysera_dbapi
 from kysera_dbapi.plugins import Policy, RowLevelSecurity
+from tests.servers import unique
 
 SCHEMA = """
 CREATE TABLE t (id integer PRIMARY KEY, a integer);
@@ -66,7 +66,7 @@ UPDATE p SET a = 1 WHERE id IN (SELECT id FROM t FOR UPDATE) RETURNING id
 
 @pytest.fixture
 def native(postgresql_url: str) -> Iterator[Any]:
-    role = f"kysera_{uuid4().hex}"
+    role = f"kysera_{unique()}"
     with closing(psycopg.connect(postgresql_url, autocommit=True)) as raw:
         raw.execute(cast("Any", SCHEMA + NATIVE.format(role=role)))
         yield raw, role

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
-from uuid import uuid4
 
 import psycopg
 import pytest
 
 import kysera_dbapi
 from kysera_dbapi.plugins import Policy, RowLevelSecurity
+from tests.servers import unique
 
 SEED = 20_260_118
 SETS = 120
@@ -105,7 +105,7 @@ SCHEMA = """
 @pytest.fixture
 def native(postgresql_url: str) -> Iterator[Any]:
     """A connection to a database of its own, and a role that row security holds for."""
-    name = f"kysera_{uuid4().hex[:12]}"
+    name = f"kysera_{unique()}"
     with closing(psycopg.connect(postgresql_url, autocommit=True)) as owner:
         run(owner, f"CREATE ROLE {name}; {SCHEMA}")
         run(owner, f"GRANT ALL ON t, other TO {name}")

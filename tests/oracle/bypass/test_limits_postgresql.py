@@ -6,7 +6,6 @@ Each runs through the shim, and as a role that is under policies of the same mea
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,6 +13,7 @@ import pytest
 import kysera_dbapi
 from kysera_dbapi import PolicyViolation, UnsupportedStatement
 from kysera_dbapi.plugins import RowLevelSecurity, tenant_isolation
+from tests.servers import unique
 
 SCHEMA = """
 CREATE TABLE parents (id integer PRIMARY KEY, tenant_id integer);
@@ -68,7 +68,7 @@ class Sides:
 
 @pytest.fixture
 def sides(postgresql_url: str) -> Iterator[Sides]:
-    role = f"kysera_{uuid4().hex}"
+    role = f"kysera_{unique()}"
     with closing(psycopg.connect(postgresql_url, autocommit=True)) as raw:
         raw.execute(cast("Any", SCHEMA))
         yield Sides(raw, role)

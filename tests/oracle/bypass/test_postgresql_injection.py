@@ -87,18 +87,31 @@ def outcome(tenants: PostgreSQL, sql: str) -> str:
 def test_no_payload_leads_out_of_the_tenant(
     postgresql_url: str, options: dict[str, Any]
 ) -> None:
+    """A third of them in each mode: together they are all."""
+    attacked(postgresql_url, options, slice(OPTIONS.index(options), None, len(OPTIONS)))
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_none_does_in_any_mode(postgresql_url: str, options: dict[str, Any]) -> None:
+    answers = attacked(postgresql_url, options, slice(None))
+    assert all(answers[point] for point in POSTGRESQL.points), answers
+
+
+def attacked(url: str, options: dict[str, Any], part: slice) -> Counter[str]:
+    """How many payloads of each place give the rows of the filtered copy."""
     counts: Counter[str] = Counter()
     answers: Counter[str] = Counter()
-    with databases(postgresql_url) as urls:
+    with databases(url) as urls:
         tenants = PostgreSQL(urls, **options)
-        for point, sql in texts():
+        for point, sql in list(texts())[part]:
             verdict = outcome(tenants, sql)
             counts[verdict] += 1
             answers[point] += verdict == "same"
         assert not tenants.faults()
         tenants.close()
-    assert counts["same"] > COUNT / 10, counts
-    assert all(answers[point] for point in POSTGRESQL.points), answers
+    assert counts["same"] > counts.total() / 10, counts
+    return answers
 
 
 def test_the_payloads_are_attacks(postgresql_url: str) -> None:
@@ -106,8 +119,8 @@ def test_the_payloads_are_attacks(postgresql_url: str) -> None:
     shown = 0
     with databases(postgresql_url) as urls:
         tenants = PostgreSQL(urls)
-        for _, sql in texts():
+        for _, sql in list(texts())[::3]:
             shown += shows_secret(answer(tenants.full, sql), sql)
             tenants.full.rollback()
         tenants.close()
-    assert shown > COUNT / 70, shown
+    assert shown > COUNT / 210, shown
