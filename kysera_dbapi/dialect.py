@@ -48,9 +48,6 @@ class Lexical:
     executed: str = ""
     #: The beginning of a token that has no end; a text with one is no statement.
     broken: str = ""
-    #: What opens a string or a name; where it is a token, nothing after it ends a
-    #: statement.
-    unclosed: tuple[str, ...] = ()
 
 
 class Dialect:

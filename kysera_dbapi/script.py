@@ -12,9 +12,7 @@ __all__ = ["nulls", "split"]
 def split(script: str, lexer: Lexer, dialect: Dialect) -> Iterator[str]:
     """The statements of a script, by the dialect's own lexing."""
     lexemes = [t for t in lexer.lex(script) if t.kind not in ("blank", "comment")]
-    unclosed = dialect.lexical.unclosed
-    broken = next((i for i, t in enumerate(lexemes) if t.text in unclosed), None)
-    ends = dialect.statement_ends([t.word for t in lexemes[:broken]])
+    ends = dialect.statement_ends([t.word for t in lexemes])
     at = first = 0
     for end in [*ends, len(lexemes)]:
         if end > first:

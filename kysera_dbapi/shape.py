@@ -140,6 +140,7 @@ class Lexer:
         self._placeholder = placeholder
         self._dollar = re.compile(lexical.dollar) if lexical.dollar else None
         self._opening = re.compile(lexical.executed) if lexical.executed else None
+        self._broken = rf"(?:{lexical.broken or '(?!)'})(?s:.*+)"
         self.lists = Lists(lexical.string, "%s" if format_style else "?")
 
     @cached_property
@@ -161,7 +162,7 @@ class Lexer:
             "string": self._lexical.string + quoted,
             "blob": self._lexical.blob,
             "quoted": self._lexical.quoted,
-            "broken": rf"(?:{self._lexical.broken or '(?!)'})(?s:.*)",
+            "broken": self._broken,
             "placeholder": self._placeholder,
             "number": self._lexical.number,
             "word": self._lexical.word,
@@ -227,7 +228,9 @@ class Lexer:
             lexical.quoted,
             self._placeholder,
             word,
-            rf"(?!{lexical.string}|{lexical.number}|{lexical.word})(?s:.)",
+            # what has no end is the rest: its end is looked for once
+            rf"(?!{lexical.string}|{lexical.number}|{lexical.word})"
+            rf"(?:{self._broken}|(?s:.))",
         )
         return f"(?:{'|'.join(parts)})*+"
 

@@ -48,9 +48,9 @@ class SQLiteDialect(Dialect):
         blob=r"[xX]'[^']*+'|0[xX][0-9a-fA-F]++",
         quoted=r'"(?:[^"]|"")*+"|`(?:[^`]|``)*+`|\[[^\]]*+\]',
         number=r"(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?+",
-        placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*\))?",
+        placeholder=r"\?\d*+|[:@$][\w$\x80-\U0010ffff]++(?:::[\w$]*+)*+(?:\([^)\s]*+\)?)?",
         word=r"(?!\ufeff)[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+",
-        unclosed=("'", '"', "`", "["),
+        broken=r"['\"`\[]",
     )
     keywords: ClassVar[frozenset[str]] = frozenset(_KEYWORDS.split())
     placed: ClassVar[frozenset[str]] = frozenset(

@@ -380,23 +380,3 @@ def test_other_servers_and_languages_are_refused(
     with pytest.raises(ConfigurationError) as caught:
         dialect_of(version, mode, 0)
     assert caught.value.code == code
-
-
-def test_lexing_hostile_text_takes_no_time() -> None:
-    lexer = Lexer(MySQLDialect().lexical)
-    for piece in (
-        "/*",
-        "/*!",
-        "/*+ ",
-        "'a",
-        "'\\",
-        "`",
-        '"',
-        "1e",
-        "t.",
-        "/*!99999 ",
-        "#",
-    ):
-        text = piece * (20_000 // len(piece))
-        assert len("".join(t.text for t in lexer.lex(text))) == len(text)
-        lexer.shape(text)

@@ -270,10 +270,3 @@ def test_placeholders() -> None:
         ":b",
         ":d_1",
     ]
-
-
-def test_lexing_hostile_text_takes_no_time() -> None:
-    for piece in ("/*", "$a$ ", "'a", "E'\\", "/* */", '"', "$1$", "U&", "--\r", "(/*"):
-        text = piece * (100_000 // len(piece))
-        assert len("".join(t.text for t in LEXER.lex(text))) == len(text)
-        LEXER.shape(text)
