@@ -29,6 +29,14 @@ from kysera_dialects import (
     mysql_telling,
 )
 from kysera_dialects.mysql_rules import SETTINGS
+from kysera_dialects.mysql_types import (
+    MOMENTS,
+    OTHERS,
+    POINTED_TO,
+    TEXTS,
+    WHOLE,
+    parsed,
+)
 
 __all__ = ["MariaDBDialect", "MySQLDialect", "dialect_of"]
 
@@ -222,11 +230,11 @@ class MySQLDialect(Dialect):
 
     def holds_moment(self, type_: str) -> bool:
         """Dates, and texts; no numbers."""
-        return _base(type_) in (*_MOMENTS, *_TEXTS)
+        return parsed(type_).base in (*MOMENTS, *TEXTS)
 
     def holds_flag(self, type_: str) -> bool:
         """Numbers."""
-        return _base(type_) not in (*_MOMENTS, *_TEXTS, *_OTHERS)
+        return parsed(type_).base not in (*MOMENTS, *TEXTS, *OTHERS)
 
     def timestamp(self, moment: datetime) -> object:
         """In UTC and without a zone, which PyMySQL would leave out."""
@@ -268,7 +276,7 @@ class MySQLDialect(Dialect):
         return condition
 
     def equals_exactly(self, type_: str) -> tuple[type, ...]:
-        """Of numbers and texts: a 0 equals most texts, and 7 the text 7a."""
+        """Of all that is not rounded: a 0 equals most texts, and 7 the text 7a."""
         return mysql_fitting.types_of(type_)
 
     def fitting(self, column: Column) -> Callable[[Any], bool] | None:
@@ -281,7 +289,7 @@ class MySQLDialect(Dialect):
         Seen in MariaDB 10.11.19: ON DUPLICATE KEY UPDATE body = 'x', body =
         VALUES(body) writes an x over the proposed text; in MySQL 9.7.4 with JSON.
         """
-        return _base(type_) in _KEPT_APART
+        return parsed(type_).base in POINTED_TO
 
     def same(self) -> tuple[str, str, str]:
         """By their bytes: ``'7a' = 7`` and ``'a' = 'A '`` are true, too."""
@@ -293,13 +301,12 @@ class MySQLDialect(Dialect):
         What is stored otherwise than it is given may seem to be a change. None of
         types whose values the server tells apart in other ways.
         """
-        base = _base(type_)
-        if base in _WHOLE:  # a text is compared as a double
+        base, _, scale, *_ = parsed(type_)
+        if base in WHOLE:  # a text is compared as a double
             return _EQUAL, ("CAST(", " AS BINARY) <=> CAST((", ") AS BINARY)")
         if base == "decimal":
-            scale = type_.partition(",")[2].partition(")")[0].strip() or "0"
             return (("", " <=> CAST((", f") AS DECIMAL(65, {scale}))"),)
-        if base in _TEXTS:
+        if base in TEXTS:
             text = " USING utf8mb4) AS BINARY)"
             return (("CAST(CONVERT(", f"{text} <=> CAST(CONVERT((", f"){text}"),)
         return (_EQUAL,) if base in _COMPARED else ()
@@ -325,7 +332,7 @@ class MySQLDialect(Dialect):
     def create_index(self, table: Table, name: str, columns: Sequence[str]) -> str:
         """Of texts the beginnings: whole ones have no index."""
         parts = (
-            self.quote(one) + "(64)" * _base(type_).endswith(("text", "blob"))
+            self.quote(one) + "(64)" * parsed(type_).base.endswith(("text", "blob"))
             for one, type_ in zip(columns, table.types(columns), strict=True)
         )
         on = f"{self.quote(table.schema)}.{self.quote(table.name)}"
@@ -515,14 +522,14 @@ def dialect_of(
     """
     made = MariaDBDialect if "mariadb" in version.lower() else MySQLDialect
     found = _VERSION.match(version)
-    number = tuple(map(int, found.groups())) if found else (0, 0, 0)
+    number = (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
     if number < made.oldest:
         oldest = ".".join(map(str, made.oldest))
         raise ConfigurationError(
             f"the server is {version}; {oldest} is the oldest that is supported",
             code="unsupported-server",
         )
-    plain = made(number, (), lower_case, **session)  # type: ignore[arg-type]
+    plain = made(number, (), lower_case, **session)
     return plain.in_modes(sql_mode)
 
 
@@ -532,33 +539,10 @@ def _lower(letter: str) -> str:
     return lower[0] if letter == "\u0130" or len(lower) == 1 else letter
 
 
-def _base(type_: str) -> str:
-    """The name of a type without its size."""
-    return type_.lower().partition("(")[0].partition(" ")[0]
-
-
 _OPTIONS = frozenset("DELAYED HIGH_PRIORITY IGNORE LOW_PRIORITY".split())
-_MOMENTS = ("date", "datetime", "timestamp")
-_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _EQUAL = ("", " <=> (", ")")
-_WHOLE = ("tinyint", "smallint", "mediumint", "int", "bigint")
 _COMPARED = ("date", "datetime", "double", "enum", "float")
-_SHAPES = (
-    *("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring"),
-    *("multipolygon", "geometrycollection", "geomcollection"),
-)
-_OTHERS = (
-    *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "json"),
-    *("enum", "set", "time", "year", "uuid", "inet4", "inet6", "vector", *_SHAPES),
-)
 _SAID = {q: re.compile(rf"\\(.)|{q}{q}", re.DOTALL) for q in ("'", '"')}
-_KEPT_APART = frozenset(
-    (
-        *("tinytext", "text", "mediumtext", "longtext", "json", "vector"),
-        *("tinyblob", "blob", "mediumblob", "longblob"),
-        *_SHAPES,
-    )
-)
 #: https://dev.mysql.com/doc/refman/8.4/en/string-literals.html
 _ESCAPES = {
     "0": "\0",

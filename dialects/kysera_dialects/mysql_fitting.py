@@ -14,36 +14,34 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from kysera_dialects.mysql_types import BLOBS, LONG_TEXTS, TEXTS, WHOLE, Type, parsed
+
 if TYPE_CHECKING:
     from kysera_dbapi.catalogue import Column
 
 __all__ = ["fitting", "types_of"]
 
 _Fits = Callable[[Any], bool]
+#: Whether the letters of a text, which is not of ASCII alone, are known.
+_Alphabet = Callable[[str], bool]
 
-_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-_LONG = {"tiny": 1 << 8, "": 1 << 16, "medium": 1 << 24, "long": 1 << 32}
-_BYTES = {prefix + kind: n for prefix, n in _LONG.items() for kind in ("text", "blob")}
 #: The types whose values are equal if, and only if, they are the same. There is none
 #: for numbers that are rounded, for moments and for documents.
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys((*_BITS, "bit", "year"), (int,)),
-    **dict.fromkeys(("char", "varchar", "enum", "set"), (str,)),
-    **dict.fromkeys(("binary", "varbinary"), (bytes, str)),
-    **{name: (bytes, str) if "blob" in name else (str,) for name in _BYTES},
+    **dict.fromkeys((*WHOLE, "bit", "year"), (int,)),
+    **dict.fromkeys((*TEXTS, "enum", "set"), (str,)),
+    **dict.fromkeys(("binary", "varbinary", *BLOBS), (bytes, str)),
     "decimal": (int, Decimal),
     "date": (date,),
     "uuid": (UUID, str),
 }
-_TYPE = re.compile(r"(?P<base>\w+)(?:\((?P<size>\d+)(?:,(?P<scale>\d+))?\))?")
 _MEMBER = re.compile(r"'((?:[^']|'')*)'")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def types_of(type_: str) -> tuple[type, ...]:
     """The types of values that equal a column's if they are the same; () if none do."""
-    found = _TYPE.match(type_.lower())
-    return _TYPES.get(found["base"], ()) if found else ()
+    return _TYPES.get(parsed(type_).base, ())
 
 
 def fitting(column: "Column", *, narrow: bool) -> _Fits | None:
@@ -51,34 +49,12 @@ def fitting(column: "Column", *, narrow: bool) -> _Fits | None:
 
     A ``narrow`` session sends no letters beyond U+FFFF.
     """
-    type_ = column.type.lower()
-    found = _TYPE.match(type_)
-    if found is None:
-        return None
-    base, size = found["base"], int(found["size"] or 0)
-    signed = "unsigned" not in type_
-    known = _alphabet(column, narrow=narrow)
-    if base in _BITS:
-        return _in_range(_BITS[base], signed=signed)
-    if base in ("char", "varchar"):
-        return _of_length(size, known, padded=base == "char")
-    if base in _BYTES:
-        return _of_bytes(0, _BYTES[base] - 1, known)
-    if base == "decimal":
-        return _of_scale(size, int(found["scale"] or 0), signed=signed)
-    made: dict[str, _Fits] = {
-        "bit": _in_range(size or 1, signed=False),
-        "year": lambda value: size != 2 and 1901 <= value <= 2155,  # 70 is 1970
-        "binary": _of_bytes(size, size, known),  # others get zeros
-        "varbinary": _of_bytes(0, size, known),
-        "date": lambda value: value.year > 999 and not isinstance(value, datetime),
-        "uuid": lambda value: _UUID.fullmatch(str(value)) is not None,
-        **dict.fromkeys(("enum", "set"), _member(column.type)),
-    }
-    return made.get(base)
+    type_ = parsed(column.type)
+    made = _FITTING.get(type_.base)
+    return made(type_, _alphabet(column, narrow=narrow)) if made else None
 
 
-def _of_bytes(least: int, most: int, known: Callable[[str], bool]) -> _Fits:
+def _of_bytes(least: int, most: int, known: _Alphabet) -> _Fits:
     def fits(value: str | bytes) -> bool:
         if isinstance(value, str):
             if not (value.isascii() or known(value)):
@@ -95,30 +71,44 @@ def _in_range(bits: int, *, signed: bool) -> _Fits:
     return lambda value: low <= value <= high
 
 
-def _of_scale(size: int, scale: int, *, signed: bool) -> _Fits:
-    unit: int = 10**scale
-    high: int = 10**size
+def _of_scale(type_: Type) -> _Fits:
+    unit: int = 10**type_.scale
+    high: int = 10**type_.size
+    low = -1 if type_.unsigned else -high
 
     def fits(value: int | Decimal) -> bool:
         if isinstance(value, Decimal) and not value.is_finite():
             return False
         units = Fraction(value) * unit
-        return units.denominator == 1 and (-high if signed else -1) < units < high
+        return units.denominator == 1 and low < units < high
 
     return fits
 
 
-def _member(type_: str) -> _Fits:
+def _of_years(type_: Type) -> _Fits:
+    """Of four digits: 70 is 1970."""
+    return lambda value: type_.size != 2 and 1901 <= value <= 2155
+
+
+def _is_day(value: date) -> bool:
+    return value.year > 999 and not isinstance(value, datetime)
+
+
+def _is_uuid(value: str | UUID) -> bool:
+    return _UUID.fullmatch(str(value)) is not None
+
+
+def _member(listed: str) -> _Fits:
     """A member as it is spelled: ``'3'`` may be the third, ``'a,b'`` is two.
 
     The server shows some letters by a backslash, or as a question mark.
     """
-    members = {said.replace("''", "'") for said in _MEMBER.findall(type_)}
+    members = {said.replace("''", "'") for said in _MEMBER.findall(listed)}
     plain = {said for said in members if "\\" not in said and "?" not in said}
     return lambda value: value in plain
 
 
-def _of_length(size: int, known: Callable[[str], bool], *, padded: bool) -> _Fits:
+def _of_length(size: int, known: _Alphabet, *, padded: bool) -> _Fits:
     """CHAR gives a text without the blanks at its end."""
 
     def fits(value: str) -> bool:
@@ -128,7 +118,7 @@ def _of_length(size: int, known: Callable[[str], bool], *, padded: bool) -> _Fit
     return fits
 
 
-def _alphabet(column: "Column", *, narrow: bool) -> Callable[[str], bool]:
+def _alphabet(column: "Column", *, narrow: bool) -> _Alphabet:
     """Whether the character sets of column and session have the letters of a text."""
     charset = column.collate.partition("_")[0]
     if charset in ("utf8mb4", "") and not narrow:
@@ -136,3 +126,25 @@ def _alphabet(column: "Column", *, narrow: bool) -> Callable[[str], bool]:
     if charset in ("utf8mb4", "utf8", "utf8mb3", ""):
         return lambda value: max(value) <= "\uffff"
     return lambda _: False
+
+
+_BYTES = LONG_TEXTS | BLOBS
+_FITTING: dict[str, Callable[[Type, _Alphabet], _Fits]] = {
+    **dict.fromkeys(
+        WHOLE, lambda type_, _: _in_range(WHOLE[type_.base], signed=not type_.unsigned)
+    ),
+    **dict.fromkeys(
+        _BYTES, lambda type_, known: _of_bytes(0, _BYTES[type_.base] - 1, known)
+    ),
+    **dict.fromkeys(("enum", "set"), lambda type_, _: _member(type_.rest)),
+    "decimal": lambda type_, _: _of_scale(type_),
+    "bit": lambda type_, _: _in_range(type_.size or 1, signed=False),
+    "year": lambda type_, _: _of_years(type_),
+    "char": lambda type_, known: _of_length(type_.size, known, padded=True),
+    "varchar": lambda type_, known: _of_length(type_.size, known, padded=False),
+    # a shorter one gets zeros
+    "binary": lambda type_, known: _of_bytes(type_.size, type_.size, known),
+    "varbinary": lambda type_, known: _of_bytes(0, type_.size, known),
+    "date": lambda _, __: _is_day,
+    "uuid": lambda _, __: _is_uuid,
+}

@@ -4,14 +4,11 @@ https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html#sql-mode-strict: in other 
 value is cut, rounded, or brought into the range of its type.
 """
 
-import re
 from collections.abc import Sequence
 
-__all__ = ["stored"]
+from kysera_dialects.mysql_types import WHOLE, parsed
 
-_WHOLE = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-_TYPE = re.compile(r"([a-z]+)(?:\((\d+)(?:,(\d+))?\))?((?: unsigned| zerofill)*)")
-_MOMENTS = ("date", "datetime")
+__all__ = ["stored"]
 
 
 def stored(
@@ -21,20 +18,17 @@ def stored(
 
     The value comes between the pieces of each. None of other types.
     """
-    found = _TYPE.fullmatch(type_.lower())
-    if found is None or "zerofill" in found[4]:
+    base, size, scale, unsigned, rest = parsed(type_)
+    if rest:  # ZEROFILL adds digits
         return None
-    base, size, unsigned = found[1], found[2], "unsigned" in found[4]
-    if base in _WHOLE:
-        typed, kept = _whole(_WHOLE[base], unsigned=unsigned)
+    if base in WHOLE:
+        typed, kept = _whole(WHOLE[base], unsigned=unsigned)
     elif base == "decimal":
-        typed, kept = _exact(
-            f"DECIMAL({size or 10},{found[3] or 0})", unsigned=unsigned
-        )
-    elif base in _MOMENTS and size is None:
+        typed, kept = _exact(f"DECIMAL({size or 10},{scale})", unsigned=unsigned)
+    elif base in ("date", "datetime") and not size:
         typed, kept = _written(base.upper())
     elif base in ("char", "varchar") and collation.startswith("utf8mb4_"):
-        typed, kept = _text(collation, int(size or 1), fixed=base == "char")
+        typed, kept = _text(collation, size, fixed=base == "char")
     else:
         return None
     if null:
