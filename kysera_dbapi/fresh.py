@@ -18,18 +18,8 @@ def plan(session: "Session", text: str, now: frozenset[str], style: int) -> Plan
 
     Where tables have stamps of their own, it is made first, and kept if what it uses is
     as it was read. Raises what planning does, by no old catalogue, and the driver's
-    error if the schema cannot be asked for, and decides the text.
+    error if the schema cannot be asked for.
     """
-    try:
-        return _planned(session, text, now, style)
-    except session.driver.Error as error:
-        # the next error of one that is lost would be another
-        if session.ends_more(error) or not session.stands_alone(text, style):
-            raise
-        return session.pipeline.plan(text, now, format_style=style)
-
-
-def _planned(session: "Session", text: str, now: frozenset[str], style: int) -> Plan:
     if session.dialect.stamps_tables:
         found = _by_known(session, text, now, style)
         if found is not None:
@@ -63,8 +53,6 @@ def _by_known(
 
 def _stands(session: "Session", plan: Plan) -> bool:
     """Whether what a plan uses of the schema is as it was read."""
-    if plan.effect == "transaction":  # it uses nothing
-        return True
     standing = session.pipeline.standing
     tables = standing.tables(plan)
     stamps = None if tables is None else _stamps(session, tables, plan)

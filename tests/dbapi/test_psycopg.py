@@ -1,6 +1,8 @@
 """The psycopg driver: each member is decided, and what it does on a real server."""
 
+import re
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -249,6 +251,28 @@ def test_transactions(connection: Any, raw: Any) -> None:
             raise psycopg.Rollback(inner)
     text = "SELECT body FROM notes WHERE id = 1"
     assert raw.execute(text).fetchone() == ("kept",)
+
+
+def test_nothing_is_asked_for_the_control_of_transactions(
+    connection: Any, tmp_path: Path
+) -> None:
+    """A savepoint has a name of its own each time, and so a new shape."""
+    texts = [
+        f"{begins} s{number}"
+        for number in range(3)
+        for begins in ("SAVEPOINT", "ROLLBACK TO", "RELEASE")
+    ]
+    connection.execute("BEGIN")
+    with (tmp_path / "trace").open("w+b") as file:
+        libpq = connection.unwrap().pgconn
+        libpq.trace(file.fileno())
+        for text in [*texts, "SET LOCAL work_mem = '1MB'", "SHOW work_mem"]:
+            connection.execute(text)
+        libpq.untrace()
+        file.seek(0)
+        sent = re.findall(rb'\tF\t.*\t(?:Query|Parse)\t.*"(.*)"', file.read())
+    assert [said.decode() for said in sent[:-2]] == texts
+    assert len(sent) == len(texts) + 2
 
 
 def test_with_connection_commits_and_closes(raw: Any, postgresql_url: str) -> None:
