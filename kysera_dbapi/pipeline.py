@@ -168,6 +168,8 @@ class Pipeline:
     def stands_alone(self, text: str, format_style: int) -> bool:
         """Whether no catalogue decides the plan, as of settings, or of COMMIT."""
         lexer = self.lexers[format_style]
+        if read(lexer.head(text, _VERB), self.dialect, lexer).planned:
+            return False  # as most are, and the rest need not be read
         source = read(lexer.head(text, MAX_TOKENS), self.dialect, lexer)
         rule = source.rule
         if rule is None or rule.treatment != "passed" or source.several:
@@ -272,6 +274,8 @@ class Pipeline:
 
 #: Texts of fewer characters have their shape in no time.
 _LONG = 2_000
+#: Tokens that tell most verbs.
+_VERB = 4
 #: Seconds to wait for another thread that is planning.
 _PATIENCE = 1.0
 _NEW: Plan = Plan("", "")
