@@ -203,8 +203,9 @@ class Checking:
         dialect, tokens = draft.dialect, draft.layout.tokens[first : last + 1]
         if isinstance(shown, exp.Column):
             column = self._table.column(draft.name_of(shown.this))
-            spelled = column is None or dialect.derived_names_are_of_table
-            return shown.name if spelled or column is None else column.name
+            if column is None or dialect.derived_names_are_of_table:
+                return shown.name
+            return column.name
         strings = all(token.token_type in _STRINGS for token in tokens)
         if isinstance(shown.unnest(), exp.Column) or (
             strings and dialect.headings_of_strings

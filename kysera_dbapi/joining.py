@@ -27,18 +27,24 @@ __all__ = ["can_join", "join_nothing"]
 
 def can_join(draft: "Draft", reference: Reference) -> bool:
     """Whether a reference can be filtered so; its columns must have their own names."""
-    if draft.dialect.joins_one:
-        owner, written = owner_of(reference.node), reference.role == "target"
-        shown = owner.expressions if isinstance(owner, exp.Select) else ()
-        stars = any(isinstance(one, exp.Star) for one in shown)
-        possible = (written or draft.locks(reference)) and not stars
-    else:
-        possible = draft.dialect.joins_nothing and reference.role == "source"
-    if not possible:
+    if not (_joins_one(draft, reference) or _joins_nothing(draft, reference)):
         return False
     alias = reference.node.args.get("alias")
     renamed = alias is not None and bool(alias.args.get("columns"))
     return not renamed and _item(draft, reference) is not None
+
+
+def _joins_nothing(draft: "Draft", reference: Reference) -> bool:
+    return draft.dialect.joins_nothing and reference.role == "source"
+
+
+def _joins_one(draft: "Draft", reference: Reference) -> bool:
+    """Whether it may be joined with a column, and no ``*`` shows that."""
+    owner, written = owner_of(reference.node), reference.role == "target"
+    if not (draft.dialect.joins_one and (written or draft.locks(reference))):
+        return False
+    shown = owner.expressions if isinstance(owner, exp.Select) else ()
+    return not any(isinstance(one, exp.Star) for one in shown)
 
 
 def join_nothing(

@@ -70,7 +70,9 @@ _SETTINGS = (
     "@@character_set_connection, @@character_set_results, @@sql_select_limit LIMIT 1"
 )
 _FOUND = "SELECT FOUND_ROWS()"
+#: What says it again takes seconds for more rows.
 _MOST_FOUND = 1_000_000
+#: Rows from 1 on, without a table to read them from.
 _SEQUENCE = (
     "JSON_TABLE(CONCAT('[0', REPEAT(',0', {}), ']'), '$[*]' "
     "COLUMNS (n FOR ORDINALITY)) AS {}"
