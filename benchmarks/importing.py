@@ -1,5 +1,6 @@
 """What importing costs, in processes of its own, beyond an interpreter's start."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from benchmarks.rows import Figure, Row
 
 __all__ = ["importing", "imports"]
 
+#: Packages that are installed are compiled: here they may be, too.
+_COMPILING = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 _CONNECT = """
 import kysera_dbapi
 from kysera_dbapi.plugins import SoftDelete
@@ -47,7 +50,9 @@ def _slowest(code: str) -> str:
     https://docs.python.org/3/using/cmdline.html#cmdoption-X
     """
     command = [sys.executable, "-X", "importtime", "-c", code]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=_COMPILING
+    )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import t")]
     head, *modules = (line.removeprefix("import time:") for line in lines)
     modules.sort(key=lambda line: -int(line.partition("|")[0]))
@@ -66,6 +71,6 @@ def imports(name: str) -> bool:
 def _seconds(code: str) -> float:
     """The processor's time of a process."""
     before = getrusage(RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env=_COMPILING)
     after = getrusage(RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
