@@ -121,6 +121,9 @@ class Dialect:
     says_on_conflict: ClassVar[bool] = True
     #: Sub-selects in the VALUES of a query lose conditions.
     values_lose_conditions: ClassVar[bool] = False
+    #: In RETURNING of the rows of a set operation, a sub-select within another finds no
+    #: column from outside.
+    returning_loses_columns: ClassVar[bool] = False
     #: ``(t AS a)`` exposes t where it does not come first.
     forgets_aliases: ClassVar[bool] = False
     #: ON CONFLICT DO UPDATE may leave out the key that rows meet by.

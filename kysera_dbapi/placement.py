@@ -46,6 +46,8 @@ class Placement:
         """Give every filter its place; all are found before the tree is edited."""
         if self._draft.dialect.values_lose_conditions:
             self._refuse_values()
+        if self._draft.dialect.returning_loses_columns:
+            self._refuse_returning()
         derived = [
             reference
             for reference in self._filters
@@ -85,6 +87,18 @@ class Placement:
                 self._draft.refuse(
                     f"{reference.exposed} in VALUES, which this server answers "
                     "wrongly; write SELECT"
+                )
+
+    def _refuse_returning(self) -> None:
+        """Filters that read other tables, in RETURNING of a set operation's rows."""
+        for reference, predicates in self._filters.items():
+            shown = reference.node.find_ancestor(exp.Returning)
+            query = shown and shown.parent and shown.parent.args.get("expression")
+            united = query and isinstance(query.unnest(), exp.SetOperation)
+            if united and any(predicate.reads for predicate in predicates):
+                self._draft.refuse(
+                    f"{reference.exposed} in RETURNING of a set operation's rows, "
+                    "which this server answers wrongly; send a SELECT after it"
                 )
 
     # A predicate may stand in WHERE or ON if its alias is exposed and unambiguous.

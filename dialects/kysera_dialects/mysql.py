@@ -486,6 +486,10 @@ class MariaDBDialect(MySQLDialect):
     # seen in 10.11.19: SELECT * FROM a JOIN b USING (x) WHERE NOT EXISTS (SELECT 1 FROM
     # c WHERE c.x = b.x) ORDER BY a.y
     using_loses_exists: ClassVar[bool] = True
+    # seen in 10.11.19: error 1054, or NULL where it is in a derived table, of INSERT ..
+    # SELECT .. UNION SELECT .. RETURNING (SELECT sum(x) FROM a WHERE EXISTS (SELECT 1
+    # FROM b WHERE b.y = a.y))
+    returning_loses_columns: ClassVar[bool] = True
 
     def fold_cte(self, name: str) -> str:
         """Without regard to case, whatever lower_case_table_names is."""

@@ -175,6 +175,27 @@ REFUSED_OF_TENANTS = refused(
         "update": "UPDATE customers SET country_code = 'q', name = country_code WHERE id IN (SELECT customer_id FROM orders)",
     },
 )
+#: Of a tenant, on MariaDB alone.
+RETURNING_OF_TENANTS = [
+    *writes(
+        "insert",
+        "archive",
+        {
+            "my-returning-policy": "INSERT INTO archive (id) SELECT 70 RETURNING id, (SELECT sum(total) FROM orders)",
+            "my-returning-united": "INSERT INTO archive (id) SELECT 70 UNION SELECT 71 RETURNING id, (SELECT count(*) FROM customers)",
+            "my-returning-within": "INSERT INTO archive (id) SELECT * FROM (SELECT 70 UNION SELECT 71) AS x RETURNING id, (SELECT sum(total) FROM orders)",
+        },
+    ),
+    *refused(
+        "MariaDB finds no column of a row from outside",
+        "my-returning",
+        {
+            "union": "INSERT INTO archive (id) SELECT 70 UNION ALL SELECT 71 RETURNING (SELECT sum(total) FROM orders AS o)",
+            "parentheses": "INSERT INTO archive (id) (SELECT 70 EXCEPT SELECT 71) RETURNING 1 + (SELECT sum(n) FROM (SELECT total AS n FROM orders) AS x)",
+            "with": "INSERT INTO archive (id) WITH x AS (SELECT 70) SELECT * FROM x UNION SELECT 71 RETURNING EXISTS (SELECT 1 FROM customers JOIN orders ON true)",
+        },
+    ),
+]
 #: Of a tenant.
 TENANTS = [
     # MariaDB finds no rows by NOT EXISTS of a column that USING has merged

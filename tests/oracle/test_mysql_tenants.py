@@ -13,6 +13,7 @@ from tests.oracle.corpus_mysql import (
     MYSQL_CHANGES,
     MYSQL_TENANTS,
     REFUSED_OF_TENANTS,
+    RETURNING_OF_TENANTS,
     TENANTS,
 )
 from tests.oracle.entries import Entry
@@ -74,11 +75,13 @@ def test_corpus(world: MySQLTenants, shim: Connection, entry: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [*MYSQL_CHANGES, *MYSQL_TENANTS], ids=lambda e: cast("Entry", e).id
+    "entry",
+    [*MYSQL_CHANGES, *MYSQL_TENANTS, *RETURNING_OF_TENANTS],
+    ids=lambda e: cast("Entry", e).id,
 )
-def test_corpus_of_mysql(
+def test_corpus_of_one_server(
     world: MySQLTenants, shim: Connection, entry: Entry, server: Server
 ) -> None:
-    if server.kind == "mariadb":
+    if (entry in RETURNING_OF_TENANTS) != (server.kind == "mariadb"):
         pytest.skip(f"not a statement of {server.kind}")
     judged(world, shim, entry)
