@@ -68,6 +68,20 @@ class ClosedWorld:
 
     # -- kinds --------------------------------------------------------------------
 
+    def _unknown(self, source: Source) -> UnsupportedStatement:
+        """The error of a text that has no kind."""
+        said = f"{self._title(source)} is no statement that is understood; "
+        if source.unclosed is not None:
+            line, column = source.unclosed
+            said = (
+                f"what begins at line {line}, column {column} has no end that is "
+                "known; mend it, or "
+            )
+        return UnsupportedStatement(
+            f"{said}run it under bypass() if it touches no protected table",
+            code="unparsed-statement" if source.unclosed else "statement-kind",
+        )
+
     def check_kind(
         self, source: Source, protected: Collection[str], judges: Sequence[Judge] = ()
     ) -> None:
@@ -82,11 +96,7 @@ class ClosedWorld:
             raise ProgrammingError(self._dialect.several, code="multiple-statements")
         nul = "\x00" in source.text and self._dialect.refuses_nul
         if rule is None and source.words and not nul:
-            raise UnsupportedStatement(
-                f"{self._title(source)} is no statement that is understood; run it "
-                "under bypass() if it touches no protected table",
-                code="statement-kind",
-            )
+            raise self._unknown(source)
         if rule is None or not (rule.names_protected or source.planned):
             self._check_unnamed(source, protected)
         if protected:

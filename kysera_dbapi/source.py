@@ -37,6 +37,14 @@ class Source:
     comments: tuple[str, ...]
 
     @property
+    def unclosed(self) -> tuple[int, int] | None:
+        """The line and column where a token begins that has no end."""
+        if not (self.lexemes and self.lexemes[-1].kind == "broken"):
+            return None
+        before = self.text[: self.lexemes[-1].start]
+        return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+    @property
     def explained(self) -> bool:
         """Whether the statement is explained, or its cursor declared."""
         return self.first > 0
@@ -75,7 +83,7 @@ def read(text: str, dialect: Dialect, lexer: Lexer) -> Source:
         significant.pop()
     words = tuple(t.word for t in significant)
     first = dialect.explained(words)
-    broken = any(t.kind == "broken" for t in significant)
+    broken = significant and significant[-1].kind == "broken"
     rule = None if broken else dialect.classify(words[verb_of(words, first) :])
     several = len(dialect.statement_ends([*words, ";"])) > 1
     return Source(

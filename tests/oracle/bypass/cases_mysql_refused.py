@@ -72,7 +72,7 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("unparsed-statement", "SELECT .orders.status FROM orders"),
         ("unparsed-statement", "SELECT .orders.status FROM .orders"),
         ("unparsed-statement", "SELECT * FROM .orders"),
-        ("statement-kind", "SELECT * FROM `orders\x00`"),
+        ("unparsed-statement", "SELECT * FROM `orders\x00`"),
     ],
     "21 partitions and hints of tables": [
         (
@@ -443,27 +443,27 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("protected-ddl", "ALTER DATABASE orders COLLATE utf8mb4_bin"),
     ],
     "39 comments": [
-        ("statement-kind", "SELECT status FROM orders /*"),
-        ("statement-kind", "SELECT status FROM orders /* open"),
+        ("unparsed-statement", "SELECT status FROM orders /*"),
+        ("unparsed-statement", "SELECT status FROM orders /* open"),
         (
-            "statement-kind",
+            "unparsed-statement",
             "SELECT /*+ SET_VAR(sql_mode='ANSI_QUOTES') */ \"status\" FROM orders",
         ),
         (
-            "statement-kind",
+            "unparsed-statement",
             "SELECT /*+ set_var(sort_buffer_size=16M) */ status FROM orders",
         ),
         (
-            "statement-kind",
+            "unparsed-statement",
             "SELECT /*+ SET_VAR(foreign_key_checks=OFF) */ status FROM orders",
         ),
         (
             "dangerous-function unparsed-statement",
             "SELECT /*+ SET_/**/VAR(sql_mode='') */ status FROM orders",
         ),
-        ("statement-kind", "SELECT /*+ QB_NAME(`a*/`) */ status FROM orders"),
+        ("unparsed-statement", "SELECT /*+ QB_NAME(`a*/`) */ status FROM orders"),
         (
-            "statement-kind",
+            "unparsed-statement",
             "INSERT /*+ SET_VAR(foreign_key_checks=OFF) */ INTO log (id) VALUES (77)",
         ),
     ],
@@ -471,7 +471,7 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
         ("statement-kind", "SELECT\xa0status FROM orders"),
         ("statement-kind", "\ufeffSELECT * FROM orders"),
         ("unparsed-statement", "SELECT * FROM\u3000orders"),
-        ("statement-kind", "SELECT status FROM orders\x00"),
+        ("unparsed-statement", "SELECT status FROM orders\x00"),
     ],
     "19 temporary tables": [
         (
