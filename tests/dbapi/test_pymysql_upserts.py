@@ -208,7 +208,9 @@ def test_an_upsert_of_many_rows(
     ours, other = pair
     with ours.cursor() as cursor, other.cursor() as theirs:
         told = cursor.executemany(text.format("pages"), iter(given))
-        assert told == theirs.executemany(text.format("copied"), given)
+        # PyMySQL 1.2.0 sends what stands after the rows as it is
+        plain = text.format("copied").replace("%%", "MOD")
+        assert told == theirs.executemany(plain, given)
     visible = "tenant_id = 7 AND deleted_at IS NULL"
     shown = rows(raw, SHOWN.format("pages", visible))
     assert shown == rows(raw, SHOWN.format("copied", "1"))
