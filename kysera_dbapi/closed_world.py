@@ -68,20 +68,6 @@ class ClosedWorld:
 
     # -- kinds --------------------------------------------------------------------
 
-    def _unknown(self, source: Source) -> UnsupportedStatement:
-        """The error of a text that has no kind."""
-        said = f"{self._title(source)} is no statement that is understood; "
-        if source.unclosed is not None:
-            line, column = source.unclosed
-            said = (
-                f"what begins at line {line}, column {column} has no end that is "
-                "known; mend it, or "
-            )
-        return UnsupportedStatement(
-            f"{said}run it under bypass() if it touches no protected table",
-            code="unparsed-statement" if source.unclosed else "statement-kind",
-        )
-
     def check_kind(
         self, source: Source, protected: Collection[str], judges: Sequence[Judge] = ()
     ) -> None:
@@ -108,6 +94,21 @@ class ClosedWorld:
             self._check_evaluated(source, protected)
         if rule is not None and rule.event:
             self._check_passed(source, rule.event, protected, judges)
+
+    def _unknown(self, source: Source) -> UnsupportedStatement:
+        """The error of a text that has no kind."""
+        said = f"{self._title(source)} is no statement that is understood; "
+        code, unclosed = "statement-kind", source.unclosed
+        if unclosed is not None:
+            line, column = unclosed
+            said = (
+                f"what begins at line {line}, column {column} has no end that is "
+                "known; mend it, or "
+            )
+            code = "unparsed-statement"
+        return UnsupportedStatement(
+            f"{said}run it under bypass() if it touches no protected table", code=code
+        )
 
     def _check_shadowing(self, source: Source) -> None:
         """No temporary table may take the name of a table: a policy may read that."""

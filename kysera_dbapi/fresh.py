@@ -18,8 +18,10 @@ def plan(session: "Session", text: str, now: frozenset[str], style: int) -> Plan
 
     Where tables have stamps of their own, it is made first, and kept if what it uses is
     as it was read. Raises what planning does, by no old catalogue, and the driver's
-    error if the schema cannot be asked for.
+    error if the schema cannot be asked for, and decides the text.
     """
+    if session.stands_alone(text, style):
+        return session.pipeline.plan(text, now, format_style=style)
     if session.dialect.stamps_tables:
         found = _by_known(session, text, now, style)
         if found is not None:

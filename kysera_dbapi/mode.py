@@ -1,13 +1,13 @@
 """The modes of a connection: what becomes of statements that cannot be planned."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from kysera_dbapi.errors import ConfigurationError
 
 __all__ = ["Mode", "check_mode"]
 
 Mode = Literal["normal", "strict", "report"]
-_MODES = ("normal", "strict", "report")
+_MODES: tuple[str, ...] = get_args(Mode)
 
 
 def check_mode(mode: object) -> None:

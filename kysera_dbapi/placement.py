@@ -95,7 +95,7 @@ class Placement:
             shown = reference.node.find_ancestor(exp.Returning)
             query = shown and shown.parent and shown.parent.args.get("expression")
             united = query and isinstance(query.unnest(), exp.SetOperation)
-            if united and any(predicate.reads for predicate in predicates):
+            if united and _reads(predicates):
                 self._draft.refuse(
                     f"{reference.exposed} in RETURNING of a set operation's rows, "
                     "which this server answers wrongly; send a SELECT after it"
@@ -122,10 +122,9 @@ class Placement:
 
     def _is_lost(self, reference: Reference, block: Block) -> bool:
         """Whether the server finds no rows by a filter that reads other tables."""
-        draft, filters = self._draft, self._filters[reference]
-        possible = draft.dialect.using_loses_exists and reference.role == "source"
-        reads = possible and any(predicate.reads for predicate in filters)
-        return reads and _joins_by_names(block.items)
+        possible = self._draft.dialect.using_loses_exists
+        reads = possible and _reads(self._filters[reference])
+        return reads and reference.role == "source" and _joins_by_names(block.items)
 
     def _is_apart(self, reference: Reference) -> bool:
         """Whether its filter reads what is written to: a derived table may do so."""
@@ -393,6 +392,11 @@ class Placement:
         draft.splices.append(
             Splice(end, end, spaced(draft, end, (f"){after_it}",)), rank=1)
         )
+
+
+def _reads(predicates: Sequence["Predicate"]) -> bool:
+    """Whether any of them reads other tables."""
+    return any(predicate.reads for predicate in predicates)
 
 
 def _joins_by_names(items: Sequence[Item]) -> bool:

@@ -478,15 +478,11 @@ class Session:
         makes the catalogue be read once more in any case.
         """
         style, now = format_style, self.scope()
-        doubtful = self._stale or bool(self._doubted)
-        known = None
-        if not doubtful:
-            known = self.pipeline.known(text, now, format_style=style)
-        if known is None and self.stands_alone(text, style):
-            return self.pipeline.plan(text, now, format_style=style)
-        if doubtful:
+        if self._stale or self._doubted:
+            if self.stands_alone(text, style):
+                return self.pipeline.plan(text, now, format_style=style)
             self._look()
-            known = self.pipeline.known(text, now, format_style=style)
+        known = self.pipeline.known(text, now, format_style=style)
         if known is not None:
             return known
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymysql.constants import CLIENT
 
-from kysera_dbapi import ConfigurationError, PolicyViolation, UnsupportedStatement
+from tests.oracle.bypass.attacks import OPTIONS, REFUSALS, attacked, third
 from tests.oracle.bypass.mysql import MySQL, answer, databases
 from tests.oracle.bypass.payloads import payloads
 from tests.oracle.bypass.payloads_mysql import MYSQL
@@ -17,12 +17,6 @@ from tests.oracle.bypass.tenants import shows_secret
 pytestmark = pytest.mark.slow
 SEED = 20_261_122
 COUNT = 3_000
-OPTIONS: list[dict[str, Any]] = [
-    {},
-    {"mode": "strict"},
-    {"mode": "strict", "barrier": True},
-]
-REFUSALS = (UnsupportedStatement, PolicyViolation, ConfigurationError)
 _DUPLICATE, _TARGET_IN_FROM, _NOT_CONVERTED = 1062, 1093, 1292
 
 
@@ -90,30 +84,20 @@ def test_no_payload_leads_out_of_the_tenant(
     mysql_url: str, options: dict[str, Any]
 ) -> None:
     """A third of them in each mode: together they are all."""
-    attacked(mysql_url, options, slice(OPTIONS.index(options), None, len(OPTIONS)))
+    tried(mysql_url, options, third(options))
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_none_does_in_any_mode(mysql_url: str, options: dict[str, Any]) -> None:
-    answers = attacked(mysql_url, options, slice(None))
+    answers = tried(mysql_url, options, slice(None))
     assert all(answers[point] for point in MYSQL.points), answers
 
 
-def attacked(url: str, options: dict[str, Any], part: slice) -> Counter[str]:
-    """How many payloads of each place give the rows of the filtered copy."""
-    counts: Counter[str] = Counter()
-    answers: Counter[str] = Counter()
+def tried(url: str, options: dict[str, Any], part: slice) -> Counter[str]:
+    """Some of the payloads, in a mode."""
     with databases(url) as urls:
-        tenants = MySQL(urls, **options)
-        for point, sql in list(texts())[part]:
-            verdict = outcome(tenants, sql)
-            counts[verdict] += 1
-            answers[point] += verdict == "same"
-        assert not tenants.faults()
-        tenants.close()
-    assert counts["same"] > counts.total() / 10, counts
-    return answers
+        return attacked(MySQL(urls, **options), list(texts())[part], outcome)
 
 
 #: What would reach beyond the two databases if it ran on the raw connection.

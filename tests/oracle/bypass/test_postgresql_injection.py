@@ -7,7 +7,7 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from kysera_dbapi import ConfigurationError, PolicyViolation, UnsupportedStatement
+from tests.oracle.bypass.attacks import OPTIONS, REFUSALS, attacked, third
 from tests.oracle.bypass.payloads import payloads
 from tests.oracle.bypass.payloads_postgresql import POSTGRESQL
 from tests.oracle.bypass.postgresql import PostgreSQL, databases, plain
@@ -16,13 +16,6 @@ from tests.oracle.bypass.tenants import shows_secret, typed
 pytestmark = pytest.mark.slow
 SEED = 20_261_121
 COUNT = 3_000
-OPTIONS: list[dict[str, Any]] = [
-    {},
-    {"mode": "strict"},
-    {"mode": "strict", "barrier": True},
-]
-#: A table of the caller's making may have no column that a policy wants.
-REFUSALS = (UnsupportedStatement, PolicyViolation, ConfigurationError)
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -88,30 +81,20 @@ def test_no_payload_leads_out_of_the_tenant(
     postgresql_url: str, options: dict[str, Any]
 ) -> None:
     """A third of them in each mode: together they are all."""
-    attacked(postgresql_url, options, slice(OPTIONS.index(options), None, len(OPTIONS)))
+    tried(postgresql_url, options, third(options))
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_none_does_in_any_mode(postgresql_url: str, options: dict[str, Any]) -> None:
-    answers = attacked(postgresql_url, options, slice(None))
+    answers = tried(postgresql_url, options, slice(None))
     assert all(answers[point] for point in POSTGRESQL.points), answers
 
 
-def attacked(url: str, options: dict[str, Any], part: slice) -> Counter[str]:
-    """How many payloads of each place give the rows of the filtered copy."""
-    counts: Counter[str] = Counter()
-    answers: Counter[str] = Counter()
+def tried(url: str, options: dict[str, Any], part: slice) -> Counter[str]:
+    """Some of the payloads, in a mode."""
     with databases(url) as urls:
-        tenants = PostgreSQL(urls, **options)
-        for point, sql in list(texts())[part]:
-            verdict = outcome(tenants, sql)
-            counts[verdict] += 1
-            answers[point] += verdict == "same"
-        assert not tenants.faults()
-        tenants.close()
-    assert counts["same"] > counts.total() / 10, counts
-    return answers
+        return attacked(PostgreSQL(urls, **options), list(texts())[part], outcome)
 
 
 def test_the_payloads_are_attacks(postgresql_url: str) -> None:
